@@ -1,0 +1,92 @@
+#include "base/diag.hpp"
+
+#include <fcntl.h>
+#include <syslog.h>
+
+#include <chrono>
+#include <ctime>
+#include <string>
+#include <utility>
+
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t longest_line = 2000;
+
+struct Diagnostics {
+  std::string_view program = "mlpipe";
+  enum class To { standard_error, system_log, file } to = To::standard_error;
+  Fd file;
+};
+
+Diagnostics& diagnostics() {
+  static Diagnostics the;
+  return the;
+}
+
+// Nobody is left to tell when stderr itself fails.
+void write_line(int fd, std::string line) {
+  line.push_back('\n');
+  static_cast<void>(write_all(fd, line, "the log"));
+}
+
+std::string now_text() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  gmtime_r(&now, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900,
+                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+}  // namespace
+
+void set_program(std::string_view name) { diagnostics().program = name; }
+std::string_view program() { return diagnostics().program; }
+
+void say(std::string_view text) {
+  write_line(2, fmt::format("{}: {}", program(), printable(text, longest_line)));
+}
+
+Result<> log_to(std::string_view where) {
+  auto& the = diagnostics();
+  if (where == "stderr") {
+    the.to = Diagnostics::To::standard_error;
+  } else if (where == "syslog") {
+    openlog(the.program.data(), LOG_PID, LOG_MAIL);
+    the.to = Diagnostics::To::system_log;
+  } else {
+    auto file = open_file(std::string(where), O_WRONLY | O_CREAT | O_APPEND);
+    if (!file) return fail(file);
+    the.file = std::move(*file);
+    the.to = Diagnostics::To::file;
+  }
+  return {};
+}
+
+void log(std::string_view text) {
+  auto& the = diagnostics();
+  switch (the.to) {
+    case Diagnostics::To::standard_error: return say(text);
+    case Diagnostics::To::system_log:
+      return syslog(LOG_INFO, "%s", printable(text, longest_line).c_str());
+    case Diagnostics::To::file:
+      return write_line(the.file.get(), fmt::format("{} {}: {}", now_text(), the.program,
+                                                    printable(text, longest_line)));
+  }
+}
+
+int leave(const Result<Status>& result) {
+  if (result) return static_cast<int>(*result);
+  const Error& error = result.error();
+  if (error.status == Status::rejected || error.status == Status::denied) {
+    write_line(2, printable(error.text, longest_line));
+  } else if (!error.text.empty()) {
+    say(error.text);
+  }
+  return static_cast<int>(error.status);
+}
+
+}  // namespace ml

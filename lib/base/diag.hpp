@@ -1,0 +1,31 @@
+// What a program says to people, and how it leaves. Nothing else in lib prints.
+//
+//   set_program("ml-sort");
+//   return leave(sort(...));     // says the failure, if there is one, and gives the exit status
+#pragma once
+
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace ml {
+
+// The name in front of every line; `name` must outlive the process (argv, a literal).
+void set_program(std::string_view name);
+[[nodiscard]] std::string_view program();
+
+// One line on stderr, `ml-sort: text`, in one write, controls escaped.
+void say(std::string_view text);
+
+// Where events go: "stderr" (default), "syslog", or a file to append to.
+[[nodiscard]] Result<> log_to(std::string_view where);
+
+// An event that is no failure, e.g. a loop that was dropped: a line to the log.
+void log(std::string_view text);
+
+// Says a failure and gives its status. A rejection (65, 77) is said bare, so that it begins
+// with its enhanced code, which mail servers quote; all else begins with the program's name,
+// so that no 75 can be taken for a rejection. An empty text is said by nobody.
+[[nodiscard]] int leave(const Result<Status>& result);
+
+}  // namespace ml

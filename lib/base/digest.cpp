@@ -1,0 +1,137 @@
+#include "base/digest.hpp"
+
+#include <sodium.h>
+
+#include <new>
+
+namespace ml {
+namespace {
+
+constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+
+static_assert(sizeof(crypto_hash_sha256_state) <= 128);
+
+const unsigned char* octets_of(std::string_view text) {
+  return reinterpret_cast<const unsigned char*>(text.data());
+}
+
+}  // namespace
+
+Sha256::Sha256() { crypto_hash_sha256_init(new (state_.data()) crypto_hash_sha256_state); }
+
+void Sha256::add(std::string_view text) {
+  crypto_hash_sha256_update(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()),
+                            octets_of(text), text.size());
+}
+
+Octets32 Sha256::finish() {
+  Octets32 result{};
+  crypto_hash_sha256_final(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()),
+                           result.data());
+  return result;
+}
+
+Octets32 sha256(std::string_view text) {
+  Octets32 result{};
+  crypto_hash_sha256(result.data(), octets_of(text), text.size());
+  return result;
+}
+
+Octets32 hmac_sha256(std::string_view key, std::string_view text) {
+  crypto_auth_hmacsha256_state state;
+  crypto_auth_hmacsha256_init(&state, octets_of(key), key.size());
+  crypto_auth_hmacsha256_update(&state, octets_of(text), text.size());
+  Octets32 result{};
+  crypto_auth_hmacsha256_final(&state, result.data());
+  return result;
+}
+
+std::uint64_t siphash(const SipKey& key, std::string_view text) {
+  std::array<unsigned char, crypto_shorthash_BYTES> out{};
+  crypto_shorthash(out.data(), octets_of(text), text.size(), key.data());
+  std::uint64_t value = 0;
+  for (unsigned i = 0; i < 8; ++i) value |= static_cast<std::uint64_t>(out[i]) << (8 * i);
+  return value;
+}
+
+std::array<std::uint64_t, 2> siphash128(const SipKey& key, std::string_view text) {
+  std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> out{};
+  crypto_shorthash_siphashx24(out.data(), octets_of(text), text.size(), key.data());
+  std::array<std::uint64_t, 2> words{};
+  for (unsigned i = 0; i < 16; ++i) {
+    words[i / 8] |= static_cast<std::uint64_t>(out[i]) << (8 * (i % 8));
+  }
+  return words;
+}
+
+void random_octets(std::span<std::uint8_t> room) { randombytes_buf(room.data(), room.size()); }
+
+std::uint64_t random_number() {
+  std::uint64_t value = 0;
+  randombytes_buf(&value, sizeof value);
+  return value;
+}
+
+bool same_secret(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && sodium_memcmp(a.data(), b.data(), a.size()) == 0;
+}
+
+std::string base32(std::span<const std::uint8_t> octets) {
+  std::string text;
+  unsigned held = 0;
+  unsigned bits = 0;
+  for (const std::uint8_t octet : octets) {
+    held = (held << 8) | octet;
+    bits += 8;
+    for (; bits >= 5; bits -= 5) text.push_back(alphabet[(held >> (bits - 5)) & 31]);
+    held &= 31;
+  }
+  if (bits > 0) text.push_back(alphabet[(held << (5 - bits)) & 31]);
+  return text;
+}
+
+void append_base32(std::string& to, std::uint64_t value, unsigned count) {
+  for (unsigned left = count; left-- > 0;) to.push_back(alphabet[(value >> (5 * left)) & 31]);
+}
+
+std::optional<std::uint64_t> base32_value(std::string_view text) {
+  if (text.empty() || text.size() > 12) return std::nullopt;
+  std::uint64_t value = 0;
+  for (const char c : text) {
+    const auto digit = alphabet.find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    value = (value << 5) | digit;
+  }
+  return value;
+}
+
+std::string base64(std::string_view octets) {
+  std::string text;
+  append_base64(text, octets);
+  return text;
+}
+
+void append_base64(std::string& to, std::string_view octets) {
+  const std::size_t before = to.size();
+  const std::size_t room = sodium_base64_encoded_len(octets.size(), sodium_base64_VARIANT_ORIGINAL);
+  to.resize(before + room);
+  sodium_bin2base64(to.data() + before, room, octets_of(octets), octets.size(),
+                    sodium_base64_VARIANT_ORIGINAL);
+  to.pop_back();  // libsodium's NUL
+}
+
+std::optional<std::string> base64_decoded(std::string_view text) {
+  std::string octets(text.size() / 4 * 3, '\0');
+  std::size_t length = 0;
+  const char* end = nullptr;
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(octets.data()), octets.size(),
+                        text.data(), text.size(), nullptr, &length, &end,
+                        sodium_base64_VARIANT_ORIGINAL) != 0 ||
+      end != text.data() + text.size()) {
+    return std::nullopt;
+  }
+  octets.resize(length);
+  return octets;
+}
+
+}  // namespace ml

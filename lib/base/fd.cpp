@@ -1,0 +1,119 @@
+#include "base/fd.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+namespace ml {
+namespace {
+
+void wait_until_ready(int fd, short events) {
+  pollfd one{fd, events, 0};
+  poll(&one, 1, -1);
+}
+
+Result<std::string> read_up_to(int fd, std::size_t limit, std::string_view name,
+                               const Error& too_big) {
+  std::string text;
+  std::size_t filled = 0;
+  for (;;) {
+    if (text.size() - filled < 4096) text.resize(std::max<std::size_t>(65536, text.size() * 2));
+    auto got = read_some(fd, std::span(text).subspan(filled), name);
+    if (!got) return fail(got);
+    if (*got == 0) break;
+    filled += *got;
+    if (filled > limit) return Failure(too_big);
+  }
+  text.resize(filled);
+  return text;
+}
+
+}  // namespace
+
+void Fd::reset(int number) {
+  if (number_ >= 0) close(number_);
+  number_ = number;
+}
+
+Result<Fd> open_file(const std::string& path, int flags) {
+  for (;;) {
+    if (const int fd = open(path.c_str(), flags | O_CLOEXEC, 0600); fd >= 0) return Fd(fd);
+    if (errno != EINTR) return system_failure("cannot open " + path, errno);
+  }
+}
+
+Result<Fd> open_beneath(const Fd& directory, const std::string& path, int flags) {
+  open_how how{};
+  how.flags = static_cast<unsigned>(flags | O_CLOEXEC);
+  if ((flags & O_CREAT) != 0) how.mode = 0600;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  for (;;) {
+    const long fd = syscall(SYS_openat2, directory.get(), path.c_str(), &how, sizeof how);
+    if (fd >= 0) return Fd(static_cast<int>(fd));
+    if (errno != EINTR && errno != EAGAIN) return system_failure("cannot open " + path, errno);
+  }
+}
+
+Result<std::size_t> read_some(int fd, std::span<char> room, std::string_view name) {
+  for (;;) {
+    const ssize_t got = read(fd, room.data(), room.size());
+    if (got >= 0) return static_cast<std::size_t>(got);
+    if (errno == EAGAIN) {
+      wait_until_ready(fd, POLLIN);
+    } else if (errno != EINTR) {
+      return system_failure(fmt::format("cannot read {}", name), errno);
+    }
+  }
+}
+
+Result<> write_all(int fd, std::string_view text, std::string_view name) {
+  while (!text.empty()) {
+    const ssize_t written = write(fd, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+    } else if (errno == EAGAIN) {
+      wait_until_ready(fd, POLLOUT);
+    } else if (errno != EINTR) {
+      return system_failure(fmt::format("cannot write {}", name), errno);
+    }
+  }
+  return {};
+}
+
+Result<std::string> read_all(int fd, std::size_t limit, std::string_view name) {
+  return read_up_to(fd, limit, name,
+                    {Status::rejected,
+                     fmt::format("5.3.4 message too big: more than {} octets are not taken here",
+                                 limit)});
+}
+
+Result<std::string> read_file(const std::string& path, std::size_t limit) {
+  auto file = open_file(path, O_RDONLY);
+  if (!file) return fail(file);
+  return read_up_to(file->get(), limit, path,
+                    {Status::retry, fmt::format("{}: more than {} octets", path, limit)});
+}
+
+Result<> sync(const Fd& fd, std::string_view name) {
+  if (fsync(fd.get()) == 0) return {};
+  return system_failure(fmt::format("cannot sync {}", name), errno);
+}
+
+Result<> sync_directory(const std::string& path) {
+  auto directory = open_file(path, O_RDONLY | O_DIRECTORY);
+  if (!directory) return fail(directory);
+  return sync(*directory, path);
+}
+
+Result<Pipe> make_pipe() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return system_failure("cannot make a pipe", errno);
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+}  // namespace ml

@@ -1,0 +1,47 @@
+// Where the store, the queues, the journal, the keys and the settings live, and as whom.
+//
+// --home, else ML_HOME, else /var/lib/mlpipe if it exists (readable or not), else
+// ${XDG_STATE_HOME:-~/.local/state}/mlpipe. One uid a home: root becomes the home's owner before
+// anything is opened; anybody else who may not use it is told directory, owner and own uid (75).
+//
+//   auto home = open_home(options.home, Create::no);
+//   if (!home) return fail(home);
+//   home->path("journal/ab");
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+enum class Create { no, yes };
+
+class Home {
+ public:
+  Home(std::string directory, Fd fd) : directory_(std::move(directory)), fd_(std::move(fd)) {}
+
+  [[nodiscard]] const std::string& directory() const { return directory_; }
+  [[nodiscard]] const Fd& fd() const { return fd_; }
+  [[nodiscard]] std::string path(std::string_view below) const {
+    return directory_ + '/' + std::string(below);
+  }
+
+  // Makes `below` and what is missing above it, mode 0700, each synced into its parent.
+  [[nodiscard]] Result<> make_directory(std::string_view below) const;
+
+ private:
+  std::string directory_;
+  Fd fd_;
+};
+
+// The name alone, by the rules above; nothing is touched.
+[[nodiscard]] std::string home_directory(const std::optional<std::string>& given);
+
+// Create::yes makes a missing home (0700) with the directories above it.
+[[nodiscard]] Result<Home> open_home(const std::optional<std::string>& given, Create create);
+
+}  // namespace ml

@@ -1,0 +1,101 @@
+#include "base/lines.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/fd.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t block_size = std::size_t{128} << 10;
+
+}  // namespace
+
+Lines::Lines(int fd, std::string name, std::size_t limit)
+    : Lines(fd, std::move(name), limit, std::string_view()) {}
+
+Lines::Lines(int fd, std::string name, std::size_t limit, std::string_view first)
+    : fd_(fd),
+      name_(std::move(name)),
+      limit_(limit),
+      block_(std::make_unique_for_overwrite<char[]>(std::max(block_size, first.size()))),
+      size_(std::max(block_size, first.size())),
+      end_(first.size()) {
+  if (!first.empty()) std::memcpy(block_.get(), first.data(), first.size());
+}
+
+std::string_view Lines::pending() const { return {block_.get() + begin_, end_ - begin_}; }
+
+bool Lines::ready() const { return pending().find('\n') != std::string_view::npos; }
+
+Result<Line> Lines::next() {
+  for (;;) {
+    const char* start = block_.get() + begin_;
+    const std::size_t held = end_ - begin_;
+    const void* found = std::memchr(start + scanned_, '\n', held - scanned_);
+    const std::size_t length =
+        found ? static_cast<std::size_t>(static_cast<const char*>(found) - start) : held;
+    if (length > limit_) return skip_rest();
+    if (found) {
+      begin_ += length + 1;
+      scanned_ = 0;
+      ++number_;
+      return Line{Line::Kind::whole, {start, length}};
+    }
+    scanned_ = held;
+    auto more = fill();
+    if (!more) return fail(more);
+    if (*more) continue;
+    if (held == 0) return Line{};
+    start = block_.get() + begin_;
+    begin_ = end_;
+    scanned_ = 0;
+    ++number_;
+    return Line{Line::Kind::cut, {start, held}};
+  }
+}
+
+// Reads on to the line's LF, keeping only its first octets.
+Result<Line> Lines::skip_rest() {
+  const std::string_view head = pending().substr(0, std::min<std::size_t>(limit_, 80));
+  std::memmove(block_.get(), head.data(), head.size());
+  const std::size_t kept = head.size();
+  std::string_view rest = pending();
+  ++number_;
+  scanned_ = 0;
+  for (;;) {
+    if (const auto lf = rest.find('\n'); lf != std::string_view::npos) {
+      begin_ = static_cast<std::size_t>(rest.data() - block_.get()) + lf + 1;
+      return Line{Line::Kind::too_long, {block_.get(), kept}};
+    }
+    auto got = read_some(fd_, std::span(block_.get() + kept, size_ - kept), name_);
+    if (!got) return fail(got);
+    begin_ = kept;
+    end_ = kept + *got;
+    if (*got == 0) return Line{Line::Kind::too_long, {block_.get(), kept}};
+    rest = pending();
+  }
+}
+
+Result<bool> Lines::fill() {
+  if (begin_ > 0) {
+    std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (end_ == size_) {
+    const std::size_t larger = size_ * 2;
+    auto block = std::make_unique_for_overwrite<char[]>(larger);
+    std::memcpy(block.get(), block_.get(), end_);
+    block_ = std::move(block);
+    size_ = larger;
+  }
+  auto got = read_some(fd_, std::span(block_.get() + end_, size_ - end_), name_);
+  if (!got) return fail(got);
+  end_ += *got;
+  return *got > 0;
+}
+
+}  // namespace ml

@@ -1,0 +1,70 @@
+// Lines out of a descriptor, fast: large blocks, memchr, no copy and no allocation a line.
+//
+//   Lines lines(0, "standard input", 1 << 20);
+//   for (;;) {
+//     auto line = lines.next();
+//     if (!line) return fail(line);              // reading failed
+//     if (line->kind == Line::Kind::none) break; // the end of the input
+//     use(line->text);                           // valid until the next call
+//   }
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace ml {
+
+struct Line {
+  enum class Kind {
+    whole,     // ended by LF, which is not part of `text`
+    cut,       // the input ended before its LF
+    too_long,  // over the limit: `text` is its first octets, the rest was read and dropped
+    none,      // the end of the input; `text` is empty
+  };
+  Kind kind = Kind::none;
+  std::string_view text;
+};
+
+class Lines {
+ public:
+  // Reads from `fd`, which stays the caller's. `limit`: the longest line handed out, in octets;
+  // memory grows to the longest line met, never past the limit (and at least 128 KiB).
+  Lines(int fd, std::string name, std::size_t limit);
+
+  // `first` is what the caller has already read from `fd`; it is given out before the rest.
+  Lines(int fd, std::string name, std::size_t limit, std::string_view first);
+
+  // The text lives until the next call.
+  [[nodiscard]] Result<Line> next();
+
+  // The number of the line last given out, from 1.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+
+  // True when a further whole line waits in memory: next() would not read, so cannot block.
+  [[nodiscard]] bool ready() const;
+
+  // What was read and not yet given out; for callers that go on by octets.
+  [[nodiscard]] std::string_view pending() const;
+
+ private:
+  [[nodiscard]] Result<bool> fill();  // false at the end of the input
+  [[nodiscard]] Result<Line> skip_rest();
+
+  int fd_;
+  std::string name_;
+  std::size_t limit_;
+  std::unique_ptr<char[]> block_;
+  std::size_t size_;
+  std::size_t begin_ = 0;    // first octet not yet given out
+  std::size_t scanned_ = 0;  // octets from begin_ known to hold no LF
+  std::size_t end_ = 0;
+  std::uint64_t number_ = 0;
+};
+
+}  // namespace ml

@@ -1,0 +1,48 @@
+// Buffered output to a descriptor, with every write checked.
+//
+// A failed write is remembered: later puts do nothing and flush() reports it, so that a filter
+// writes freely and looks once. What is in the buffer at destruction is not written: call flush.
+//
+//   Out out(1, "standard output");
+//   out.put("end\t0\n");
+//   if (auto done = out.flush(); !done) return fail(done);
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace ml {
+
+class Out {
+ public:
+  Out(int fd, std::string name);
+
+  void put(std::string_view text) {
+    buffer_.append(text);
+    if (buffer_.size() >= flush_at) drain();
+  }
+  void put(char octet) { buffer_.push_back(octet); }
+
+  // Room to append to directly; call settle() after each record put there.
+  [[nodiscard]] std::string& buffer() { return buffer_; }
+  void settle() {
+    if (buffer_.size() >= flush_at) drain();
+  }
+
+  [[nodiscard]] bool failed() const { return !state_; }
+  [[nodiscard]] Result<> flush();
+
+ private:
+  static constexpr std::size_t flush_at = std::size_t{128} << 10;
+  void drain();
+
+  int fd_;
+  std::string name_;
+  std::string buffer_;
+  Result<> state_;
+};
+
+}  // namespace ml

@@ -1,0 +1,34 @@
+// This process's own beginnings, and the children it starts.
+//
+//   auto child = spawn({"grep", "-v", "@test.invalid"}, *input, *output);
+//   auto ended = wait_for(*child);           // ended->status, ended->signal
+#pragma once
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+// Called first by every main: names the program, sets umask 077, ignores SIGPIPE (writes are
+// checked instead), makes sure that descriptors 0 to 2 are open, refuses to run set-id.
+[[nodiscard]] Result<> start(std::string_view program);
+
+struct Ending {
+  int status = 0;  // the exit status, if no signal ended it
+  int signal = 0;
+};
+
+// Starts argv[0], found along PATH unless it has a slash, with these as its descriptors 0 and 1,
+// and our 2. The child has SIGPIPE back at its default. A program that cannot be started is 75.
+[[nodiscard]] Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input,
+                                  const Fd& output);
+
+[[nodiscard]] Result<Ending> wait_for(pid_t child);
+
+}  // namespace ml

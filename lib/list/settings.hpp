@@ -1,0 +1,52 @@
+// Settings: lists/<domain>/<local>.toml over lists/<domain>.toml over lists.toml, below the home.
+//
+// The only door to toml++. A setting's key is the option's long name (`post = "anyone"`); what a
+// flag or the environment gave replaces the setting whole. Files that others than their owner and
+// root may write are refused; paths are opened beneath the home only.
+//
+//   auto settings = load_settings(home, list);       // list: nullptr for the site alone
+//   settings->text("post").value_or("subscribers")
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "list/name.hpp"
+
+namespace ml {
+
+class Settings {
+ public:
+  // Nothing if it is not set.
+  [[nodiscard]] std::optional<std::string> text(std::string_view key) const;
+  // A string counts as one element.
+  [[nodiscard]] std::optional<std::vector<std::string>> many(std::string_view key) const;
+  // An integer, or text such as "64M"; a value that is neither is 75 naming file and key.
+  [[nodiscard]] Result<std::optional<std::uint64_t>> size(std::string_view key) const;
+  [[nodiscard]] bool flag(std::string_view key) const;  // true only for `true`
+
+  // Parses one file's text and lays its values over those here; 75 names `file` and the line.
+  // Tables become dotted keys: [pipeline] post = [...] is "pipeline.post".
+  [[nodiscard]] Result<> overlay(std::string_view toml, std::string_view file);
+
+ private:
+  struct Value {
+    std::vector<std::string> items;
+    std::string file;
+  };
+  std::map<std::string, Value, std::less<>> values_;
+};
+
+// Missing files are no failure.
+[[nodiscard]] Result<Settings> load_settings(const Home& home, const ListName* list);
+
+// The list that the operator named, completed by the site setting `default-domain`.
+[[nodiscard]] Result<ListName> find_list_name(const Home& home, std::string_view text);
+
+}  // namespace ml

@@ -1,0 +1,111 @@
+#include "stage/rcpts.hpp"
+
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include "base/coprocess.hpp"
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t feed_at = std::size_t{64} << 10;
+constexpr std::size_t longest_line = std::size_t{1} << 20;
+
+// One section's run of the command: lines in, checked lines out.
+class Run {
+ public:
+  Run(Coprocess command, Writer& out) : command_(std::move(command)), out_(out) {}
+
+  Result<> give(std::string_view line, bool more_is_ready) {
+    pending_.append(line).push_back('\n');
+    if (more_is_ready && pending_.size() < feed_at) return {};
+    return push();
+  }
+
+  Result<> finish(const std::string& name) {
+    if (auto pushed = push(); !pushed) return fail(pushed);
+    auto ending = command_.finish([this](std::string_view octets) { take(octets); });
+    if (!ending) return fail(ending);
+    if (ending->signal != 0) return retry("{} was ended by signal {}", name, ending->signal);
+    if (ending->status > 1) return retry("{} left with status {}", name, ending->status);
+    if (!partial_.empty()) wrong_ = "its last line lacks its LF";
+    if (!wrong_.empty()) return retry("the output of {} is no list of recipients: {}", name, wrong_);
+    return {};
+  }
+
+ private:
+  Result<> push() {
+    auto fed = command_.feed(pending_, [this](std::string_view octets) { take(octets); });
+    pending_.clear();
+    return fed;
+  }
+
+  // After the first line that is none, nothing of the command's passes any more.
+  void take(std::string_view octets) {
+    while (wrong_.empty() && !octets.empty()) {
+      const auto lf = octets.find('\n');
+      partial_.append(octets.substr(0, lf));
+      if (partial_.size() > longest_line) wrong_ = "a line is too long";
+      if (lf == std::string_view::npos) return;
+      octets.remove_prefix(lf + 1);
+      if (const auto rcpt = line_to_rcpt(partial_); rcpt) {
+        out_.pass(partial_);
+      } else {
+        wrong_ = fmt::format("{} in '{}'", rcpt.error(), printable(partial_, 80));
+      }
+      partial_.clear();
+    }
+  }
+
+  Coprocess command_;
+  Writer& out_;
+  std::string pending_;
+  std::string partial_;
+  std::string wrong_;
+};
+
+}  // namespace
+
+Result<Status> rcpts(Reader& in, Writer& out, const std::vector<std::string>& command) {
+  Verdict verdict;
+  std::optional<Run> run;
+  Result<> state;  // of this section
+  for (;;) {
+    switch (in.next()) {
+      case Record::message: {
+        out.pass(in.line());
+        auto started = Coprocess::start(command);
+        state = started ? Result<>() : fail(started);
+        if (started) run.emplace(std::move(*started), out);
+        break;
+      }
+      case Record::rcpt:
+        if (state && run) state = run->give(in.line(), in.ready());
+        break;
+      case Record::end: {
+        if (run) {
+          const auto finished = run->finish(command.front());
+          if (state) state = finished;
+          run.reset();
+        }
+        verdict.add(in.end());
+        if (!state && in.end().status == 0) {
+          verdict.add(state.error());
+          out.end(state.error().status, state.error().text);
+        } else {
+          out.end(in.end());
+        }
+        state = {};
+        break;
+      }
+      case Record::none:
+        if (auto flushed = out.flush(); !flushed) return fail(flushed);
+        return verdict.result();
+    }
+    if (out.failed()) return fail(out.flush());
+  }
+}
+
+}  // namespace ml

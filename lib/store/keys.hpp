@@ -1,0 +1,49 @@
+// The secret keys of a home: files keys/K, 32 octets each, mode 0400.
+//
+// K is the generation, one character a-z2-7, the newest signs. Keys are made only with a new
+// home: one that has a store but no keys is 75, because new keys would disown every address that
+// is on its way.
+//
+//   auto keys = load_keys(home);
+//   SipKey verp = keys->newest().sip_key("verp mac");
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "base/home.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+class Key {
+ public:
+  Key(char generation, const Octets32& octets) : generation_(generation), octets_(octets) {}
+
+  [[nodiscard]] char generation() const { return generation_; }
+  // A key of its own for each use: HMAC-SHA-256 of the label.
+  [[nodiscard]] Octets32 derive(std::string_view label) const;
+  [[nodiscard]] SipKey sip_key(std::string_view label) const;
+
+ private:
+  char generation_;
+  Octets32 octets_;
+};
+
+class Keys {
+ public:
+  explicit Keys(std::vector<Key> keys) : keys_(std::move(keys)) {}  // oldest first, never empty
+  [[nodiscard]] const Key& newest() const { return keys_.back(); }
+  [[nodiscard]] const Key* find(char generation) const;
+
+ private:
+  std::vector<Key> keys_;
+};
+
+// Makes the first key of a home, durably, unless it has one. 75 for a used home without keys.
+[[nodiscard]] Result<> make_keys(const Home& home);
+[[nodiscard]] Result<Keys> load_keys(const Home& home);
+
+}  // namespace ml

@@ -1,0 +1,139 @@
+// The subscriber store of a home: lists, subscribers, suppressions, handles, bounce marks.
+//
+// One LMDB environment, `store/` below the home; db.hpp is the only door to LMDB. Readers take no
+// lock. No call here leaves a transaction open behind it, so that a caller may block on a pipe
+// between any two of them. Every failure is 75 and says what to do.
+//
+// Databases (keys compare as octets; numbers big endian):
+//   meta         "schema" -> version; "next-list" -> the next list's number
+//   lists        posting address -> list number (4 octets), count of due subscribers (8),
+//                count of all but removed (8)
+//   subscribers  list number, address_key -> value of subscriber.hpp
+//   suppressed   address_key -> day (2), reason
+//   handles      13 characters -> address     (VERP tails that name no address; for ever)
+//   marks        list number, address_key, message tag (30 bits) -> day (2), status text
+//
+//   auto store = Store::open(*home, Access::read);
+//   auto list = store->list("announce@lists.example.org");
+//   Slice slice;
+//   while (store->next_slice(*list, slice) && !slice.subscribers.empty()) ...write them...
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "mail/address.hpp"
+#include "store/subscriber.hpp"
+
+namespace ml {
+
+enum class Access {
+  read,   // the store must exist
+  write,  // the store must exist
+  make,   // made if it is missing
+};
+
+// A list's number in the keys. Never given out again once its list is removed.
+enum class ListNumber : std::uint32_t {};
+
+// A run of due subscribers in key order, copied out of a read transaction that is over.
+struct Slice {
+  std::string lines;        // address TAB attributes LF each (no TAB where there are none)
+  std::size_t count = 0;
+  std::string after;        // where the next slice begins; empty: from the start
+  bool last = false;        // nothing follows
+};
+
+struct Counts {
+  std::uint64_t due = 0;
+  std::uint64_t all = 0;  // without the removed
+};
+
+struct Change {
+  std::uint64_t added = 0;
+  std::uint64_t changed = 0;
+  std::uint64_t unchanged = 0;
+  std::uint64_t kept_out = 0;  // removed or suspended before, and no --revive
+  std::uint64_t removed = 0;
+};
+
+enum class Revive { no, yes };
+
+class Store {
+ public:
+  // Refuses network file systems, a file-size limit below the store's size and room to grow, and
+  // a schema that is newer than this program.
+  [[nodiscard]] static Result<Store> open(const Home& home, Access access);
+  Store(Store&&) noexcept;
+  Store& operator=(Store&&) noexcept;
+  ~Store();
+
+  // --- lists; `name` is the full posting address ---
+  [[nodiscard]] Result<ListNumber> make_list(std::string_view name);  // 75 if it is there
+  [[nodiscard]] Result<> remove_list(std::string_view name);          // with its subscribers
+  // 75 "NAME: no such list (make it with: ml-list create NAME)".
+  [[nodiscard]] Result<ListNumber> list(std::string_view name) const;
+  [[nodiscard]] Result<bool> has_list(std::string_view name) const;
+  [[nodiscard]] Result<std::vector<std::string>> lists() const;  // names, sorted
+
+  // --- reading subscribers ---
+  [[nodiscard]] Result<std::optional<Subscriber>> find(ListNumber list,
+                                                       const Address& address) const;
+  // The next run of due and not suppressed subscribers behind slice.after, 10,000 at most.
+  [[nodiscard]] Result<> next_slice(ListNumber list, Slice& slice) const;
+  // Every subscriber in any state, in key order, in slices; stops when `call` returns false.
+  // `call` runs outside of any transaction and may block.
+  [[nodiscard]] Result<> each(ListNumber list,
+                              const std::function<bool(const Subscriber&)>& call) const;
+  [[nodiscard]] Result<Counts> count(ListNumber list) const;
+
+  // --- changing subscribers: each call is one durable transaction ---
+  // Adds, or overwrites the attributes of one who is there. kept_out tells of a tombstone.
+  [[nodiscard]] Result<Change> put(ListNumber list, const std::vector<Subscriber>& subscribers,
+                                   Revive revive);
+  [[nodiscard]] Result<Change> remove(ListNumber list, const std::vector<Address>& addresses);
+  // Overwrites one whole record that is there, in any state; false if it is not there.
+  [[nodiscard]] Result<bool> replace(ListNumber list, const Subscriber& subscriber);
+
+  // --- suppression: addresses that no list mails ---
+  [[nodiscard]] Result<> suppress(const Address& address, std::string_view reason);
+  [[nodiscard]] Result<bool> unsuppress(const Address& address);
+  [[nodiscard]] Result<std::optional<std::string>> suppressed(const Address& address) const;
+
+  // --- VERP handles ---
+  // The address behind a handle; nothing if it was never given out.
+  [[nodiscard]] Result<std::optional<std::string>> handle_address(std::string_view handle) const;
+  // Records handles durably, many in one transaction. `handle_of(address, attempt)` is called with
+  // attempt 0, 1, ... until its result is free or is this address's own. In the order of the
+  // addresses, the handles that hold.
+  [[nodiscard]] Result<std::vector<std::string>> give_handles(
+      const std::vector<std::string>& addresses,
+      const std::function<std::string(std::string_view, unsigned)>& handle_of);
+
+  // --- bounces ---
+  // Marks one bounce of `address` for the message tagged `tag` (30 bits), once a message, and
+  // turns active into bouncing. False if this message was marked already or nobody is there.
+  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address,
+                                         std::uint32_t tag, std::string_view status);
+  [[nodiscard]] Result<std::uint64_t> bounce_marks(ListNumber list, const Address& address) const;
+
+  // --- the whole ---
+  // Every record parses, every count is right; the findings, none if all is well.
+  [[nodiscard]] Result<std::vector<std::string>> check() const;
+  // A consistent copy into an empty or missing directory while others read and write.
+  [[nodiscard]] Result<> copy(const std::string& directory) const;
+
+ private:
+  struct Inside;
+  explicit Store(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+}  // namespace ml

@@ -1,0 +1,59 @@
+load common
+
+@test "ml-rcpts: grep -v takes recipients out and leaves message and end" {
+  stream ann@example.org bob@test.invalid cy@example.com >in
+  ml-rcpts -- grep -v @test.invalid <in >out
+  is "$(grep -v bob in)" "$(cat out)"
+}
+
+@test "ml-rcpts: grep that finds nobody is no failure" {
+  run ml-rcpts -- grep nobody < <(stream ann@example.org)
+  is 0 "$status"
+  is "" "$(grep ^rcpt <<<"$output" || true)"
+}
+
+@test "ml-rcpts: head stops early and the rest of the input is drained" {
+  { stream $(seq -f 'u%g@example.org' 20000); stream z@example.org; } >in
+  ml-rcpts -- head -n 2 <in >out
+  is "u1@example.org u2@example.org z@example.org" "$(grep ^rcpt out | cut -f2 | paste -sd' ')"
+}
+
+@test "ml-rcpts: each section has its own run of the command" {
+  { stream b@x.org a@x.org; stream d@x.org c@x.org; } | ml-rcpts -- sort >out
+  is "a@x.org b@x.org c@x.org d@x.org" "$(grep ^rcpt out | cut -f2 | paste -sd' ')"
+}
+
+@test "ml-rcpts: a command that dies ends the section with 75" {
+  run ml-rcpts -- sh -c 'kill -9 $$' < <(stream ann@example.org)
+  is 75 "$status"
+  [[ "$output" == *$'end\t75\t'*"signal 9"* ]]
+}
+
+@test "ml-rcpts: a command that exits above 1 ends the section with 75" {
+  run ml-rcpts -- sh -c 'cat; exit 2' < <(stream ann@example.org)
+  is 75 "$status"
+}
+
+@test "ml-rcpts: a command that is not there ends the section with 75" {
+  run ml-rcpts -- no-such-command < <(stream ann@example.org)
+  is 75 "$status"
+  [[ "$output" == *"cannot run no-such-command"* ]]
+}
+
+@test "ml-rcpts: a command cannot smuggle an end record into the section" {
+  run ml-rcpts -- printf 'end\t0\n' < <(stream ann@example.org)
+  is 75 "$status"
+  is 1 "$(grep -c ^end <<<"$output")"
+}
+
+@test "ml-rcpts: a failed end is passed on in silence with its status" {
+  run ml-rcpts -- cat < <(printf 'end\t77\t5.7.1 no\n')
+  is 77 "$status"
+  is "$(printf 'end\t77\t5.7.1 no')" "$output"
+}
+
+@test "ml-rcpts: a cut stream gives 75 and keeps the complete recipients" {
+  run ml-rcpts -- cat < <(stream ann@example.org bob@example.org | head -c -8)
+  is 75 "$status"
+  [[ "$output" == *ann@example.org* ]]
+}
