@@ -1,8 +1,13 @@
 // The secret keys of a home: files keys/K, 32 octets each, mode 0400.
 //
-// K is the generation, one character a-z2-7, the newest signs. Keys are made only with a new
-// home: one that has a store but no keys is 75, because new keys would disown every address that
-// is on its way.
+// K is the generation, one character a-z2-7 in that order, the newest signs. Keys are made only
+// with a new home: one that has a store but no keys is 75, because new keys would disown every
+// address that is on its way. So whoever makes a home calls make_keys before it makes the store,
+// and a kill between the two leaves a home that is still new.
+//
+//   keys/.K.NUMBER    being written; whoever finds one may remove it
+//   keys/K            whole and synced: it came by link(2), which replaces nothing, so that of
+//                     two makers at once both go on with the key of the first
 //
 //   auto keys = load_keys(home);
 //   SipKey verp = keys->newest().sip_key("verp mac");
@@ -44,6 +49,9 @@ class Keys {
 
 // Makes the first key of a home, durably, unless it has one. 75 for a used home without keys.
 [[nodiscard]] Result<> make_keys(const Home& home);
+
+// All keys. 75 where there are none, and for a key that is not 32 octets, not a plain file, or
+// open to others than its owner. Files of other names are nobody's keys and passed over.
 [[nodiscard]] Result<Keys> load_keys(const Home& home);
 
 }  // namespace ml
