@@ -1,10 +1,11 @@
 // Settings: lists/<domain>/<local>.toml over lists/<domain>.toml over lists.toml, below the home.
 //
 // The only door to toml++. A setting's key is the option's long name (`post = "anyone"`); what a
-// flag or the environment gave replaces the setting whole. Files that others than their owner and
-// root may write are refused; paths are opened beneath the home only.
+// flag or the environment gave replaces the setting whole. Files that others than their owner may
+// write, and files of anybody but root and us, are refused; paths are opened beneath the home only.
+// man/mlpipe-settings.5 is the table below for people.
 //
-//   auto settings = load_settings(home, list);       // list: nullptr for the site alone
+//   auto settings = load_settings(home, &list);      // list: nullptr for the site alone
 //   settings->text("post").value_or("subscribers")
 #pragma once
 
@@ -32,8 +33,12 @@ class Settings {
   [[nodiscard]] bool flag(std::string_view key) const;  // true only for `true`
 
   // Parses one file's text and lays its values over those here; 75 names `file` and the line.
-  // Tables become dotted keys: [pipeline] post = [...] is "pipeline.post".
+  // Tables become dotted keys: [pipeline] post = [...] is "pipeline.post". A known key whose
+  // value is of the wrong kind is refused here, so that no reader of a setting meets it.
   [[nodiscard]] Result<> overlay(std::string_view toml, std::string_view file);
+
+  // "FILE: KEY" for each key that no command of this version knows: a slip, or a newer version's.
+  [[nodiscard]] std::vector<std::string> unknown() const;
 
  private:
   struct Value {
@@ -42,6 +47,9 @@ class Settings {
   };
   std::map<std::string, Value, std::less<>> values_;
 };
+
+// The file of a list's own settings, below the home: "lists/lists.example.org/announce.toml".
+[[nodiscard]] std::string settings_path(const ListName& list);
 
 // Missing files are no failure.
 [[nodiscard]] Result<Settings> load_settings(const Home& home, const ListName* list);
