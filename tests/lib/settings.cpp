@@ -5,46 +5,14 @@
 
 #include <catch2/catch.hpp>
 
-#include <fcntl.h>
-
-#include <cstdlib>
-#include <filesystem>
 #include <string>
 
+#include "scratch.hpp"
+
 using namespace ml;
+using ml::tests::Scratch;
 
 namespace {
-
-// A home of its own for each test.
-class Scratch {
- public:
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "mlpipe.XXXXXX").string();
-    directory_ = mkdtemp(name.data());
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::filesystem::remove_all(directory_); }
-
-  [[nodiscard]] std::string path(const std::string& below) const {
-    return directory_ + '/' + below;
-  }
-  [[nodiscard]] Home home() const {
-    auto fd = open_file(directory_, O_RDONLY | O_DIRECTORY);
-    REQUIRE(fd);
-    return {directory_, std::move(*fd)};
-  }
-  void write(const std::string& below, std::string_view text, mode_t mode = 0640) const {
-    std::filesystem::create_directories(std::filesystem::path(path(below)).parent_path());
-    const auto file = open_file(path(below), O_WRONLY | O_CREAT | O_TRUNC);
-    REQUIRE(file);
-    REQUIRE(write_all(*file, text, below));
-    REQUIRE(fchmod(file->get(), mode) == 0);
-  }
-
- private:
-  std::string directory_;
-};
 
 const ListName news{"news", "x.org"};
 
