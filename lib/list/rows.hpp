@@ -1,17 +1,21 @@
 // People from a file: text, CSV or TSV, as --to, --exclude and ml-store import read them.
 //
-// Text: an address a line, blank lines and lines that begin with # passed over. CSV (RFC 4180, by
-// libcsv) and TSV: a header line names the columns; a BOM, CRLF, `;` between fields and quotes are
-// taken. The address column is the first named email, e-mail, address or mail (no case), else
-// the first, or `column`. The other columns become attributes under their name: folded, blanks
-// as _, empty values left out. The format is told by the first line: a comma, semicolon or TAB
-// outside of an address makes columns. Addresses may stand as `Ann <ann@example.org>`, which
-// gives name=Ann where no column does.
+// Text: an address a line; blank lines and lines that begin with # are passed over. CSV (RFC 4180,
+// by libcsv) and TSV: a header names the columns; a BOM, CRLF, `;` between fields and quotes are
+// taken. The address column is the first named email, e-mail, address or mail (no case), else the
+// first, or `column`. The other columns become attributes under their name: folded, blanks as _;
+// empty values and columns without a name are left out. The first line that is neither blank nor
+// a comment tells the format: an address makes text; a TAB, comma or semicolon outside of quotes,
+// or the name of an address column, makes columns. An address may stand as `Ann <ann@example.org>`
+// or `ann@example.org (Ann)`, which gives name=Ann where no column does.
 //
 //   auto rows = Rows::open("people.csv", {});
-//   while (auto row = rows->next()) {          // a failure to read ends it, see next()
-//     if (!*row) break;                        // the end
-//     ...
+//   if (!rows) return fail(rows);
+//   for (;;) {
+//     auto row = rows->next();
+//     if (!row) return fail(row);            // reading failed
+//     if (!*row) break;                      // the end
+//     if (!(*row)->bad.empty()) ...          // say "people.csv line 7: ..."
 //   }
 #pragma once
 
@@ -28,9 +32,13 @@
 
 namespace ml {
 
+enum class Columns { all, address_only };
+
+// column and renames mean nothing to a text file.
 struct RowOptions {
-  std::optional<std::string> column;
-  std::vector<std::string> renames;  // "status=crm_status": column status becomes crm_status
+  std::optional<std::string> column = {};
+  std::vector<std::string> renames = {};  // "status=crm_status": column status becomes crm_status
+  Columns columns = Columns::all;    // address_only: the others are not even looked at
 };
 
 struct Row {
@@ -42,14 +50,15 @@ struct Row {
 
 class Rows {
  public:
-  // "-" is standard input. A reserved column without a rename, a column named twice or a rename
-  // of nothing is 75 here, before the first row.
+  // "-" is standard input. A reserved column without a rename, a column named twice, a rename of
+  // nothing, a header that is none: 75 here, before the first row.
   [[nodiscard]] static Result<Rows> open(const std::string& path, const RowOptions& options);
   Rows(Rows&&) noexcept;
   Rows& operator=(Rows&&) noexcept;
   ~Rows();
 
-  // The next row, good or bad; nothing at the end. Memory: one row, at most 1 MiB.
+  // The next row, good or bad; nothing at the end. Memory: one row, at most 1 MiB; a longer one
+  // is bad.
   [[nodiscard]] Result<std::optional<Row>> next();
 
   // Back to the first row; false if the file cannot seek. Lets a caller check the whole file
@@ -62,6 +71,22 @@ class Rows {
   struct Inside;
   explicit Rows(std::unique_ptr<Inside> inside);
   std::unique_ptr<Inside> inside_;
+};
+
+// "people.csv line 7: 'bob@' is no mail address: ..."
+[[nodiscard]] std::string bad_row_to_text(const Rows& rows, const Row& row);
+
+// The bad rows of a file for one line to people: the first three in words, the others counted.
+class BadRows {
+ public:
+  void add(const Rows& rows, const Row& row);
+  [[nodiscard]] bool any() const { return count_ > 0; }
+  // 75: "people.csv line 7: ...; people.csv line 9: ...; 12 bad rows in all (...)".
+  [[nodiscard]] Failure failure() const;
+
+ private:
+  std::uint64_t count_ = 0;
+  std::string first_;
 };
 
 }  // namespace ml

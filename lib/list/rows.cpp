@@ -1,0 +1,530 @@
+#include "list/rows.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include <csv.h>
+
+#include "base/attributes.hpp"
+#include "base/lines.hpp"
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t longest_row = std::size_t{1} << 20;
+constexpr std::size_t shown = 80;  // of a foreign text in an error
+constexpr std::uint64_t bad_rows_in_words = 3;
+
+constexpr std::array<std::string_view, 4> address_columns{"email", "e-mail", "address", "mail"};
+
+bool is_address_column(std::string_view key) {
+  return std::ranges::find(address_columns, key) != address_columns.end();
+}
+
+// "First Name" -> "first_name"
+std::string folded(std::string_view name) {
+  std::string key = lower(trim(name));
+  std::ranges::replace_if(key, is_space, '_');
+  return key;
+}
+
+std::string quoted(std::string_view text) {
+  return '\'' + printable(text, shown) + '\'';
+}
+
+// Where the first of `wanted` stands outside of double quotes; npos: nowhere.
+std::size_t find_unquoted(std::string_view text, std::string_view wanted) {
+  bool in_quotes = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '"') in_quotes = !in_quotes;
+    if (in_quotes && text[i] == '\\')
+      ++i;
+    else if (!in_quotes && wanted.find(text[i]) != std::string_view::npos)
+      return i;
+  }
+  return std::string_view::npos;
+}
+
+// RFC 5322 3.2.4: `"Smith, Ann"` -> `Smith, Ann`
+std::string unquoted(std::string_view text) {
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"') return std::string(text);
+  text = text.substr(1, text.size() - 2);
+  std::string result;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size()) ++i;
+    result.push_back(text[i]);
+  }
+  return result;
+}
+
+struct Mailbox {
+  std::string_view address;
+  std::string name;  // often empty
+};
+
+Mailbox split_mailbox(std::string_view text) {
+  if (text.ends_with('>')) {
+    if (const auto open = find_unquoted(text, "<"); open != std::string_view::npos) {
+      return {text.substr(open + 1, text.size() - open - 2), unquoted(trim(text.substr(0, open)))};
+    }
+  }
+  if (text.ends_with(')')) {
+    if (const auto open = find_unquoted(text, "("); open != std::string_view::npos) {
+      return {trim(text.substr(0, open)),
+              std::string(trim(text.substr(open + 1, text.size() - open - 2)))};
+    }
+  }
+  return {text, {}};
+}
+
+// What a value may not be in a stream; empty if it is good.
+std::string_view value_fault(std::string_view value) {
+  const auto refused = [](char c) { return is_control(c) && c != '\t' && c != '\n' && c != '\r'; };
+  if (std::ranges::any_of(value, refused)) return "has a control character";
+  if (!is_utf8(value)) return "is not UTF-8 (iconv -t UTF-8 converts the file)";
+  return {};
+}
+
+// Adds one attribute to the row, or makes the row bad.
+void add_attribute(Row& row, std::string_view key, std::string_view value) {
+  if (value.empty() || !row.bad.empty()) return;
+  if (const auto fault = value_fault(value); !fault.empty()) {
+    row.bad = fmt::format("its {} {}", key, fault);
+    return;
+  }
+  if (!row.attributes.empty()) row.attributes.push_back('\t');
+  row.attributes.append(key).push_back('=');
+  append_escaped(row.attributes, value);
+}
+
+// Fills in the address; gives the name that stands beside it, often empty.
+std::string take_address(Row& row, std::string_view text) {
+  text = trim(text);
+  if (const auto at = plain_at(text)) {
+    row.address.local.assign(text.substr(0, *at));
+    row.address.domain.assign(text.substr(*at + 1));
+    return {};
+  }
+  if (text.empty()) {
+    row.bad = "it has no address";
+    return {};
+  }
+  Mailbox mailbox = split_mailbox(text);
+  auto address = text_to_address(mailbox.address);
+  if (address)
+    row.address = std::move(*address);
+  else
+    row.bad = address.error().text;
+  return std::move(mailbox.name);
+}
+
+// The fields of one row of CSV or TSV, collected by libcsv. Strict: lenient parsing would join
+// the lines behind a stray quote and so lose the people on them.
+class Fields {
+ public:
+  enum class Fed { row, unfinished, blank, broken };
+
+  explicit Fields(char separator) : separator_(separator) { start(); }
+  Fields(const Fields&) = delete;
+  Fields& operator=(const Fields&) = delete;
+  ~Fields() { csv_free(&parser_); }
+
+  // One line without its LF. A quoted field may go on over further lines.
+  Fed feed(std::string_view line) {
+    if (complete_) clear();
+    if (!parse(line) || !parse("\n")) {
+      reset();
+      return Fed::broken;
+    }
+    if (complete_) return Fed::row;
+    // libcsv passes over a line of blanks without a word.
+    if (ends_.empty() && octets_.empty() && trim(line).empty() && !open_) return Fed::blank;
+    open_ = true;
+    return Fed::unfinished;
+  }
+
+  // True in the middle of a row.
+  [[nodiscard]] bool open() const { return open_; }
+
+  void reset() {
+    csv_free(&parser_);
+    start();
+    clear();
+  }
+
+  [[nodiscard]] std::size_t size() const { return ends_.size(); }
+  [[nodiscard]] std::string_view operator[](std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return std::string_view(octets_).substr(begin, ends_[i] - begin);
+  }
+
+ private:
+  void start() {
+    csv_init(&parser_, CSV_STRICT);
+    csv_set_delim(&parser_, static_cast<unsigned char>(separator_));
+    csv_set_blk_size(&parser_, 4096);
+    csv_set_term_func(&parser_, [](unsigned char c) { return c == '\n' ? 1 : 0; });
+  }
+
+  void clear() {
+    octets_.clear();
+    ends_.clear();
+    complete_ = false;
+    open_ = false;
+  }
+
+  bool parse(std::string_view text) {
+    return csv_parse(&parser_, text.data(), text.size(), on_field, on_row, this) == text.size();
+  }
+
+  static void on_field(void* text, std::size_t length, void* self) {
+    Fields& fields = *static_cast<Fields*>(self);
+    fields.octets_.append(static_cast<const char*>(text), length);
+    fields.ends_.push_back(fields.octets_.size());
+  }
+  static void on_row(int, void* self) {
+    Fields& fields = *static_cast<Fields*>(self);
+    fields.complete_ = true;
+    fields.open_ = false;
+  }
+
+  char separator_;
+  csv_parser parser_{};
+  std::string octets_;
+  std::vector<std::size_t> ends_;
+  bool complete_ = false;
+  bool open_ = false;
+};
+
+// What the header says: where the address stands and which attribute each column gives.
+struct Header {
+  std::vector<std::string> keys;  // empty: the column gives none
+  std::size_t address = 0;
+};
+
+Result<> check_column(const std::string& file, std::string_view cell, const std::string& key) {
+  if (key.empty()) return {};
+  if (is_reserved_key(key)) {
+    return retry("{}: the column {} has a name that is reserved (go on with: --rename {}=crm_{})",
+                 file, quoted(cell), key, key);
+  }
+  if (!is_key(key)) {
+    return retry("{}: the column {} cannot name an attribute (go on with: --rename '{}=NAME')",
+                 file, quoted(cell), printable(trim(cell), shown));
+  }
+  return {};
+}
+
+Result<> rename(const std::string& file, std::vector<std::string>& keys, std::string_view option) {
+  const auto equals = option.rfind('=');
+  const auto to = option.substr(equals == std::string_view::npos ? option.size() : equals + 1);
+  if (equals == std::string_view::npos || !is_key(to)) {
+    return retry("--rename takes COLUMN=NAME, the name in a-z 0-9 _ . -, not {}", quoted(option));
+  }
+  const auto found = std::ranges::find(keys, folded(option.substr(0, equals)));
+  if (found == keys.end()) {
+    return retry("{}: --rename {}: there is no such column", file, quoted(option));
+  }
+  *found = to;
+  return {};
+}
+
+Result<std::size_t> find_address(const std::string& file, const std::vector<std::string>& keys,
+                                 const std::vector<std::string>& as_named,
+                                 const std::optional<std::string>& column) {
+  if (!column) {
+    const auto found = std::ranges::find_if(keys, is_address_column);
+    return found == keys.end() ? 0 : static_cast<std::size_t>(found - keys.begin());
+  }
+  for (const auto* const names : {&keys, &as_named}) {
+    const auto found = std::ranges::find(*names, folded(*column));
+    if (found != names->end()) return static_cast<std::size_t>(found - names->begin());
+  }
+  return retry("{}: there is no column {}", file, quoted(*column));
+}
+
+Result<Header> fields_to_header(const std::string& file, const Fields& fields,
+                                const RowOptions& options) {
+  Header header;
+  for (std::size_t i = 0; i < fields.size(); ++i) {
+    if (fields[i].find('@') != std::string_view::npos) {
+      return retry(
+          "{}: its first line names no columns, {} is there instead: put a line such as "
+          "email,name above it, or one address on each line",
+          file, quoted(fields[i]));
+    }
+    header.keys.push_back(folded(fields[i]));
+  }
+  const auto as_named = header.keys;
+  if (options.columns == Columns::all) {
+    for (const auto& option : options.renames) {
+      if (auto renamed = rename(file, header.keys, option); !renamed) return fail(renamed);
+    }
+  }
+  auto address = find_address(file, header.keys, as_named, options.column);
+  if (!address) return fail(address);
+  header.address = *address;
+  for (std::size_t i = 0; i < header.keys.size(); ++i) {
+    if (i == header.address || options.columns == Columns::address_only) {
+      header.keys[i].clear();
+      continue;
+    }
+    if (auto good = check_column(file, fields[i], header.keys[i]); !good) return fail(good);
+    const auto before = header.keys.begin() + static_cast<std::ptrdiff_t>(i);
+    if (!header.keys[i].empty() && std::find(header.keys.begin(), before, *before) != before) {
+      return retry("{}: two columns are named {} (go on with --rename)", file, *before);
+    }
+  }
+  return header;
+}
+
+// The separator that the first line of a file shows; nothing: it is text.
+std::optional<char> separator_of(std::string_view line, const RowOptions& options) {
+  if (text_to_address(split_mailbox(trim(line)).address)) return std::nullopt;
+  for (const std::string_view wanted : {"\t", ",;"}) {
+    const auto at = find_unquoted(line, wanted);
+    if (at != std::string_view::npos) return line[at];
+  }
+  const std::string only = folded(unquoted(trim(line)));
+  if (is_address_column(only) || (options.column && only == folded(*options.column))) return ',';
+  return std::nullopt;
+}
+
+bool can_seek(int fd) {
+  struct stat about{};
+  return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
+}
+
+}  // namespace
+
+struct Rows::Inside {
+  std::string name;
+  RowOptions options;
+  Fd file;  // owns the descriptor unless it is standard input
+  int fd = 0;
+  off_t start = 0;
+  std::optional<Lines> lines;
+  std::string first;  // the line that told the format
+  bool hold_first = false;
+  std::optional<Fields> fields;  // none: the file is text
+  Header header;
+
+  Result<> begin();
+  Result<Line> next_line();
+  Result<> read_header();
+  Result<std::optional<Row>> next_of_text();
+  Result<std::optional<Row>> next_of_columns();
+  [[nodiscard]] bool fill(Row& row) const;
+};
+
+// From where the file stood when it was opened: tells the format and reads the header.
+Result<> Rows::Inside::begin() {
+  lines.emplace(fd, name, longest_row);
+  hold_first = false;
+  fields.reset();
+  for (;;) {
+    const auto line = next_line();
+    if (!line) return fail(line);
+    if (line->kind == Line::Kind::none) return {};
+    const std::string_view text = line->text;
+    if (text.starts_with("\xFF\xFE") || text.starts_with("\xFE\xFF")) {
+      return retry("{}: it is UTF-16; convert it with: iconv -f UTF-16 -t UTF-8", name);
+    }
+    if (trim(text).empty() || text.starts_with('#')) continue;
+    if (text.find('\r') != std::string_view::npos) {
+      return retry("{}: its lines end in CR alone; convert them with: tr '\\r' '\\n'", name);
+    }
+    first = text;
+    hold_first = line->kind != Line::Kind::too_long;
+    const auto separator = hold_first ? separator_of(first, options) : std::nullopt;
+    if (!separator) {
+      if (!hold_first) return retry("{}: its first line is longer than a row may be", name);
+      return {};
+    }
+    fields.emplace(*separator);
+    return read_header();
+  }
+}
+
+// The next line without BOM and CR, the one that was held back first.
+Result<Line> Rows::Inside::next_line() {
+  if (std::exchange(hold_first, false)) return Line{Line::Kind::whole, first};
+  auto line = lines->next();
+  if (!line) return line;
+  if (lines->number() == 1 && line->text.starts_with("\xEF\xBB\xBF")) line->text.remove_prefix(3);
+  if (line->text.ends_with('\r')) line->text.remove_suffix(1);
+  return line;
+}
+
+Result<> Rows::Inside::read_header() {
+  std::size_t octets = 0;
+  for (;;) {
+    const auto line = next_line();
+    if (!line) return fail(line);
+    octets += line->text.size();
+    if (line->kind == Line::Kind::none || line->kind == Line::Kind::too_long ||
+        octets > longest_row) {
+      return retry("{}: the line with the names of its columns has a quote that is not closed",
+                   name);
+    }
+    switch (fields->feed(line->text)) {
+      case Fields::Fed::row: {
+        auto read = fields_to_header(name, *fields, options);
+        if (!read) return fail(read);
+        header = std::move(*read);
+        return {};
+      }
+      case Fields::Fed::broken:
+        return retry("{}: the quotes in the line with the names of its columns are wrong", name);
+      case Fields::Fed::unfinished:
+      case Fields::Fed::blank: break;
+    }
+  }
+}
+
+Result<std::optional<Row>> Rows::Inside::next_of_text() {
+  for (;;) {
+    const auto line = next_line();
+    if (!line) return fail(line);
+    if (line->kind == Line::Kind::none) return std::nullopt;
+    if (line->text.starts_with('#')) continue;
+    Row row;
+    row.line = lines->number();
+    if (line->kind == Line::Kind::too_long) {
+      row.bad = fmt::format("it is longer than {} octets", longest_row);
+      return row;
+    }
+    const std::string_view text = trim(line->text);
+    if (text.empty()) continue;
+    const std::string beside = take_address(row, text);
+    if (options.columns == Columns::all) add_attribute(row, "name", beside);
+    return row;
+  }
+}
+
+Result<std::optional<Row>> Rows::Inside::next_of_columns() {
+  Row row;
+  std::size_t octets = 0;
+  for (;;) {
+    const auto line = next_line();
+    if (!line) return fail(line);
+    if (line->kind == Line::Kind::none) {
+      if (!fields->open()) return std::nullopt;
+      fields->reset();
+      row.bad = "a quote is opened in it and never closed";
+      return row;
+    }
+    if (row.line == 0) row.line = lines->number();
+    octets += line->text.size() + 1;
+    if (line->kind == Line::Kind::too_long || octets > longest_row) {
+      fields->reset();
+      row.bad = fmt::format("it is longer than {} octets", longest_row);
+      return row;
+    }
+    switch (fields->feed(line->text)) {
+      case Fields::Fed::row:
+        if (fill(row)) return row;
+        row = {};
+        octets = 0;
+        break;
+      case Fields::Fed::broken:
+        row.bad = "its quotes are wrong: a field with quotes in it is quoted, and they are doubled";
+        if (lines->number() > row.line) {
+          row.bad += fmt::format(" (this spoils it up to line {})", lines->number());
+        }
+        return row;
+      case Fields::Fed::blank:
+        row.line = 0;
+        octets = 0;
+        break;
+      case Fields::Fed::unfinished: break;
+    }
+  }
+}
+
+// False: every field is empty, as spreadsheets leave them behind.
+bool Rows::Inside::fill(Row& row) const {
+  bool any = false;
+  for (std::size_t i = 0; i < fields->size(); ++i) any = any || !(*fields)[i].empty();
+  if (!any) return false;
+  for (std::size_t i = header.keys.size(); i < fields->size(); ++i) {
+    if ((*fields)[i].empty()) continue;
+    row.bad =
+        fmt::format("it has {} fields and the header only {}", fields->size(), header.keys.size());
+    return true;
+  }
+  std::string beside;
+  if (header.address < fields->size())
+    beside = take_address(row, (*fields)[header.address]);
+  else
+    row.bad = "it has no address";
+  bool named = options.columns == Columns::address_only;
+  for (std::size_t i = 0; i < std::min(fields->size(), header.keys.size()); ++i) {
+    if (header.keys[i].empty()) continue;
+    named = named || (header.keys[i] == "name" && !(*fields)[i].empty());
+    add_attribute(row, header.keys[i], (*fields)[i]);
+  }
+  if (!named) add_attribute(row, "name", beside);
+  return true;
+}
+
+Rows::Rows(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
+Rows::Rows(Rows&&) noexcept = default;
+Rows& Rows::operator=(Rows&&) noexcept = default;
+Rows::~Rows() = default;
+
+Result<Rows> Rows::open(const std::string& path, const RowOptions& options) {
+  auto inside = std::make_unique<Inside>();
+  inside->options = options;
+  inside->name = path == "-" ? "standard input" : path;
+  if (path != "-") {
+    auto file = open_file(path, O_RDONLY);
+    if (!file) return fail(file);
+    inside->file = std::move(*file);
+    inside->fd = inside->file.get();
+  }
+  if (can_seek(inside->fd)) inside->start = lseek(inside->fd, 0, SEEK_CUR);
+  if (auto begun = inside->begin(); !begun) return fail(begun);
+  return Rows(std::move(inside));
+}
+
+Result<std::optional<Row>> Rows::next() {
+  return inside_->fields ? inside_->next_of_columns() : inside_->next_of_text();
+}
+
+Result<bool> Rows::rewind() {
+  if (!can_seek(inside_->fd)) return false;
+  if (lseek(inside_->fd, inside_->start, SEEK_SET) < 0) {
+    return system_failure("cannot read " + inside_->name + " again", errno);
+  }
+  if (auto begun = inside_->begin(); !begun) return fail(begun);
+  return true;
+}
+
+const std::string& Rows::name() const {
+  return inside_->name;
+}
+
+std::string bad_row_to_text(const Rows& rows, const Row& row) {
+  return fmt::format("{} line {}: {}", rows.name(), row.line, row.bad);
+}
+
+void BadRows::add(const Rows& rows, const Row& row) {
+  if (++count_ > bad_rows_in_words) return;
+  if (count_ > 1) first_ += "; ";
+  first_ += bad_row_to_text(rows, row);
+}
+
+Failure BadRows::failure() const {
+  return retry("{}{} ({} bad row{} in all; --bad skip goes on without)", first_,
+               count_ > bad_rows_in_words ? "; ..." : "", count_, count_ == 1 ? "" : "s");
+}
+
+}  // namespace ml
