@@ -6,9 +6,10 @@
 //   address_to_text(*address) == "Ann@xn--bcher-kva.example"
 //
 // The domain is an A-label in lower case (IDNA 2008 by libidn2), or a literal ("[192.0.2.1]",
-// "[IPv6:2001:db8::1]"). An underscore in it is refused: no standard lets such a name take mail. The local part keeps its case and its octets; a quoted string that need
-// not be quoted loses its quotes. Two addresses are the same mailbox when their keys are equal:
-// the local part compares with ASCII capitals folded and nothing else.
+// "[IPv6:2001:db8::1]"). An underscore in it is refused: no standard lets such a name take mail.
+// The local part keeps its case and its octets; a quoted string that need not be quoted loses its
+// quotes. Two addresses are the same mailbox when their keys are equal: the local part compares
+// with ASCII capitals folded and nothing else.
 #pragma once
 
 #include <cstddef>
