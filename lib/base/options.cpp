@@ -44,6 +44,27 @@ bool has_bare_pipe(std::span<const char* const> arguments) {
   return false;
 }
 
+// CLI11 takes [a,b] apart and sees no value in `--name=`. A mark in front of each value that
+// might be one keeps it whole; unmarked() takes it off again.
+constexpr char mark = '\x01';
+
+std::string marked(std::string_view argument) {
+  if (argument.starts_with("[")) return mark + std::string(argument);
+  std::string result(argument);
+  if (const auto equals = result.find('=');
+      equals != std::string::npos && result.starts_with("--")) {
+    result.insert(equals + 1, 1, mark);
+  }
+  return result;
+}
+
+std::vector<std::string> unmarked(std::vector<std::string> values) {
+  for (std::string& value : values) {
+    if (value.starts_with(mark)) value.erase(0, 1);
+  }
+  return values;
+}
+
 }  // namespace
 
 std::optional<std::uint64_t> text_to_size(std::string_view text) {
@@ -146,7 +167,7 @@ std::optional<std::string> Options::from_environment(const Option& option) const
   name += long_name(option.names);
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(is_alpha(c) ? to_lower(c) - 32 : c);
   const char* value = std::getenv(name.c_str());
-  if (value == nullptr) return std::nullopt;
+  if (value == nullptr || trim(value).empty()) return std::nullopt;
   return value;
 }
 
@@ -211,32 +232,37 @@ Result<std::optional<Status>> Options::read(int argc, const char* const* argv) {
   std::vector<CLI::Option*> given;
   for (std::size_t i = 0; i < options_.size(); ++i) {
     given.push_back(options_[i].value.empty()
-                        ? app.add_flag(options_[i].names)
-                        : app.add_option(options_[i].names, values[i])->expected(1)->take_all());
+                        ? app.add_flag(options_[i].names)->disable_flag_override()
+                        : app.add_option(options_[i].names, values[i])
+                              ->expected(1)
+                              ->allow_extra_args(false)
+                              ->take_all());
   }
   std::vector<std::string> operands;
   app.add_option("operands", operands);
   try {
-    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    std::vector<std::string> reversed;
+    for (std::size_t i = arguments.size(); i > 0; --i) reversed.push_back(marked(arguments[i - 1]));
     app.parse(std::move(reversed));
   } catch (const CLI::Error& error) {
     return misused(error.what());
   }
   if (wants_help || wants_version) {
-    const std::string answer = wants_help ? help() : fmt::format("{} (mlpipe) {}\n", command_, version);
+    const std::string answer =
+        wants_help ? help() : fmt::format("{} (mlpipe) {}\n", command_, version);
     if (auto written = write_all(1, answer, "standard output"); !written) return fail(written);
     return Status::done;
   }
   for (std::size_t i = 0; i < options_.size(); ++i) {
     Result<> taken;
     if (given[i]->count() > 0) {
-      taken = take(options_[i], values[i]);
+      taken = take(options_[i], unmarked(values[i]));
     } else if (const auto set = from_environment(options_[i])) {
       taken = take(options_[i], environment_values(options_[i].to, *set));
     }
     if (!taken) return fail(taken);
   }
-  if (auto taken = take_operands(operands); !taken) return fail(taken);
+  if (auto taken = take_operands(unmarked(operands)); !taken) return fail(taken);
   if (rest_ && rest_->empty()) return misused("the command is missing: it goes after --");
   return std::nullopt;
 }

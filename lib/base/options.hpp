@@ -1,8 +1,9 @@
 // Command lines: GNU long options, environment, help that fits a screen. The only door to CLI11.
 //
 // An option not on the command line is looked up in the environment as ML_<COMMAND>_<OPTION>
-// (ML_SEND_VIA for ml-send's --via; of many values, words). Settings and defaults are the
-// caller's: what was given in neither place leaves its variable untouched.
+// (ML_SEND_VIA for ml-send's --via; of many values, words; of a flag, 0 or no for off; empty is
+// as good as unset). Settings and defaults are the caller's: what was given in neither place
+// leaves its variable untouched.
 //
 //   std::optional<std::string> by;
 //   Options options("ml-sort", "[OPTION...]", "Orders the recipients of each section.",
