@@ -1,0 +1,193 @@
+// One connection's talk with a relay, SMTP or LMTP: pure, without sockets and without a clock.
+//
+// It is fed with what the relay says and asked for what to write; every recipient given to it
+// comes back through Outcomes, exactly once.
+//
+//   Dialogue dialogue({.hello = "lists.example.org"}, outcomes);
+//   for (;;) {
+//     while (dialogue.wants() && more) dialogue.give(transaction);
+//     if (!more) dialogue.finish();
+//     write(dialogue.gather(room)); dialogue.wrote(count);      // one gathered write a turn
+//     if (dialogue.over()) break;
+//     dialogue.hear(read());                                     // or broke_off(), on end or error
+//   }
+//
+// Where the relay announces PIPELINING, MAIL, RCPTs and DATA are one group, and the group of the
+// next transaction goes out behind the dot of this one, in the same write. What may go wrong:
+//
+//   state                          reply                what follows
+//   RCPT sent ahead of MAIL's 2yz  MAIL 4yz 5yz         its recipients are settled by that reply,
+//                                                       RCPT and DATA replies are passed over
+//   DATA sent ahead                not 354              the next group begins with RSET: a relay
+//                                                       with MAIL still open would answer the next
+//                                                       MAIL 503 and mail its recipients under
+//                                                       this sender
+//   MAIL not 2yz                   354 to DATA          closed without the dot
+//   MAIL 2yz, no RCPT 2yz          354 to DATA          a lone dot, counting nobody (LMTP: closed
+//                                                       without the dot)
+//   any                            500-504 555, garbage, or none was due: a fault: nobody's
+//   failure;
+//                                                       over, the next connection is in lockstep
+//   any                            421                  over, the relay is busy
+//   the dot was written            none, lost           its recipients are unanswered
+//
+// Octets from Transaction are never copied but into the commands; views must live as it says.
+#pragma once
+
+#include <sys/uio.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "smtp/reply.hpp"
+#include "smtp/transaction.hpp"
+#include "smtp/verdict.hpp"
+
+namespace ml {
+
+enum class Protocol { smtp, lmtp };
+
+// Why a dialogue is over.
+enum class Ending {
+  none,           // it is not
+  quit,           // we said goodbye
+  full,           // the relay takes no more messages on this connection: open another
+  busy,           // leave the relay alone for a while
+  relay_refuses,  // it will not talk to us
+  fault,          // a misunderstanding: reconnect in lockstep
+  lost,           // the connection broke
+};
+
+class Dialogue {
+ public:
+  struct Manner {
+    Protocol protocol = Protocol::smtp;
+    std::string hello;                  // who we are: a host name or an address literal
+    std::size_t messages = 100;         // offered on this connection
+    std::size_t lockstep_messages = 0;  // so many first ones without pipelining, after a fault
+  };
+
+  Dialogue(Manner manner, Outcomes& outcomes);
+
+  // True when a transaction would be put on the wire at once.
+  [[nodiscard]] bool wants() const;
+  // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
+  // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
+  void give(Transaction& transaction);
+  // No more will be given: says QUIT once everything is answered.
+  void finish();
+
+  // What is to be written, at most `room.size()` pieces; valid until the next call but wrote().
+  [[nodiscard]] std::size_t gather(std::span<iovec> room) const;
+  void wrote(std::size_t octets);
+  [[nodiscard]] bool has_output() const { return !segments_.empty(); }
+
+  void hear(std::string_view octets);
+  // The connection is gone, or has been silent for too long.
+  void broke_off(std::string_view why);
+
+  [[nodiscard]] bool over() const { return ending_ != Ending::none; }
+  [[nodiscard]] Ending ending() const { return ending_; }
+  // The reply, or the words, that ended it.
+  [[nodiscard]] const Reply& last_words() const { return last_words_; }
+  // What the next reply answers; for the caller's deadline (RFC 5321 4.5.3.2).
+  [[nodiscard]] Step awaited() const;
+  [[nodiscard]] std::size_t messages() const { return messages_; }
+  // 452 4.5.3 to RCPT: so many recipients a transaction; 0: nothing was learned.
+  [[nodiscard]] std::size_t recipient_limit() const { return recipient_limit_; }
+
+ private:
+  enum class Answer { waiting, accepted, settled };
+  enum class Phase { greeting, hello, helo, ready, quitting };
+
+  // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA.
+  struct Group {
+    Transaction transaction;
+    std::vector<Answer> answers;
+    std::size_t accepted = 0;
+    std::size_t sent = 0;      // steps written
+    std::size_t answered = 0;  // steps answered
+    std::uint64_t end = 0;     // what has been written when the steps sent have
+    bool open = false;
+    bool mail_taken = false;
+    bool pipelined = false;
+    [[nodiscard]] std::size_t data_step() const { return transaction.recipients.size() + 2; }
+  };
+
+  // A group whose message was sent.
+  struct Sent {
+    Group group;
+    std::size_t next = 0;   // LMTP: the recipient whose reply is due
+    std::uint64_t end = 0;  // what has been written when its dot has
+    std::size_t due = 0;    // replies
+    bool taken = false;     // by at least one of its recipients
+  };
+
+  struct Segment {
+    const char* foreign = nullptr;  // or nullptr: at `offset` in own_
+    std::size_t offset = 0;
+    std::size_t size = 0;
+  };
+
+  void on_reply(const Reply& reply);
+  void on_hello(const Reply& reply);
+  void on_group(const Reply& reply);
+  void on_mail(const Reply& reply);
+  void on_rcpt(const Reply& reply);
+  void on_data(const Reply& reply);
+  void on_dot(const Reply& reply);
+  void settle_sent(Meaning meaning, const Reply& reply);
+  void read_extensions();
+
+  [[nodiscard]] Circumstances now() const;
+  [[nodiscard]] bool settle_unable(const Transaction& transaction);
+  void write_steps();
+  void write_step(std::size_t step);
+  void write_mail();
+  void send_message();
+  void send_lone_dot();
+  void close_group();
+
+  void put(std::string_view text);
+  void put_foreign(std::string_view text);
+  void settle_open(Group& group, Fate fate, const Reply& reply);
+  void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
+  void end(Ending ending, const Reply& reply);
+  void end_fault(std::string_view why);
+  void abandon_all(const Reply& reply);
+  void say_goodbye_if_done();
+
+  Manner manner_;
+  Outcomes& outcomes_;
+  ReplyParser parser_;
+  Phase phase_ = Phase::greeting;
+  Ending ending_ = Ending::none;
+  Reply last_words_;
+
+  bool pipelining_ = false;
+  bool eight_bit_ = false;
+  bool smtputf8_ = false;
+  bool size_ = false;
+  std::uint64_t size_limit_ = 0;
+
+  Group group_;  // MAIL to DATA
+  Sent sent_;    // dot written, reply due
+  bool needs_reset_ = false;
+  bool finishing_ = false;
+  bool full_ = false;
+  std::size_t offered_ = 0;   // messages begun
+  std::size_t messages_ = 0;  // messages taken
+  std::size_t recipient_limit_ = 0;
+
+  std::string own_;
+  std::vector<Segment> segments_;
+  std::size_t first_ = 0;       // segment not yet written
+  std::size_t first_done_ = 0;  // octets of it that were
+  std::uint64_t queued_ = 0;    // octets put, ever
+  std::uint64_t written_ = 0;
+};
+
+}  // namespace ml

@@ -1,0 +1,164 @@
+#include "smtp/relay.hpp"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+struct SchemeName {
+  std::string_view name;
+  Scheme scheme;
+  std::uint16_t port;
+};
+constexpr SchemeName scheme_names[] = {
+    {"smtp", Scheme::smtp, 25},  {"smtps", Scheme::smtps, 465},
+    {"lmtp", Scheme::lmtp, 24},  {"sendmail", Scheme::sendmail, 0},
+    {"bsmtp", Scheme::bsmtp, 0}, {"maildir", Scheme::maildir, 0},
+    {"null", Scheme::null, 0},
+};
+
+// Without what stands before its @, which may be a secret.
+Failure wrong(std::string_view uri, std::string_view why) {
+  const auto at = uri.rfind('@');
+  if (at != std::string_view::npos) {
+    return retry("the relay '...{}' is none: {}", printable(uri.substr(at), 200), why);
+  }
+  return retry("the relay '{}' is none: {}", printable(uri, 200), why);
+}
+
+bool is_host(std::string_view text) {
+  return !text.empty() && text.size() <= 253 && std::ranges::all_of(text, [](char c) {
+    return is_alnum(c) || c == '.' || c == '-' || c == '_';
+  });
+}
+
+bool is_literal(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return is_digit(c) || (to_lower(c) >= 'a' && to_lower(c) <= 'f') || c == ':' || c == '.';
+  });
+}
+
+// host, host:port, [v6], [v6]:port
+std::string_view take_authority(Relay& relay, std::string_view text) {
+  if (const auto at = text.rfind('@'); at != std::string_view::npos) {
+    relay.user = text.substr(0, at);
+    if (relay.user.empty()) return "no user stands before its @";
+    if (relay.user.find(':') != std::string::npos) {
+      return "a password does not belong there, where every process can read it";
+    }
+    text.remove_prefix(at + 1);
+  }
+  std::string_view port;
+  if (text.starts_with('[')) {
+    const auto close = text.find(']');
+    if (close == std::string_view::npos || !is_literal(text.substr(1, close - 1))) {
+      return "the address in brackets is none";
+    }
+    relay.host = text.substr(1, close - 1);
+    port = text.substr(close + 1);
+  } else {
+    const auto colon = text.find(':');
+    relay.host = text.substr(0, colon);
+    if (!is_host(relay.host)) return "the host is none (an IPv6 address stands in brackets)";
+    port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
+  }
+  if (port.empty()) return {};
+  const auto value = number<std::uint16_t>(port.substr(1));
+  if (port.front() != ':' || !value || *value == 0) return "the port is none";
+  relay.port = *value;
+  return {};
+}
+
+std::string_view take_parameter(Relay& relay, std::string_view parameter) {
+  if (parameter == "backup") {
+    relay.backup = true;
+  } else if (parameter == "tls=none") {
+    relay.tls = Tls::none;
+  } else if (parameter == "tls=may") {
+    relay.tls = Tls::may;
+  } else if (parameter == "tls=must") {
+    relay.tls = Tls::must;
+  } else if (parameter.starts_with("weight=")) {
+    const auto weight = number<std::uint32_t>(parameter.substr(7));
+    if (!weight || *weight == 0 || *weight > 1000) return "weight is a number from 1 to 1000";
+    relay.weight = *weight;
+  } else {
+    return "behind ? stand tls=none, tls=may, tls=must, weight=N or backup, joined by &";
+  }
+  return {};
+}
+
+std::string_view take_dialogue(Relay& relay, std::string_view rest) {
+  if (relay.scheme == Scheme::lmtp && rest.starts_with('/') && !rest.starts_with("//")) {
+    relay.scheme = Scheme::lmtp_socket;
+    relay.path = rest;
+    return relay.path.size() > 107 ? "the path of a socket has at most 107 octets" : "";
+  }
+  if (!rest.starts_with("//")) return "// and a host come behind the colon";
+  rest.remove_prefix(2);
+  const auto question = rest.find('?');
+  std::string_view authority = rest.substr(0, question);
+  if (authority.ends_with('/')) authority.remove_suffix(1);
+  if (const auto why = take_authority(relay, authority); !why.empty()) return why;
+  if (question == std::string_view::npos) return {};
+  for (const auto parameter : split(rest.substr(question + 1), '&')) {
+    if (const auto why = take_parameter(relay, parameter); !why.empty()) return why;
+  }
+  return {};
+}
+
+bool is_loopback(const std::string& host) {
+  in_addr address{};
+  if (inet_pton(AF_INET, host.c_str(), &address) == 1) return ntohl(address.s_addr) >> 24 == 127;
+  return same_nocase(host, "localhost") || host == "::1";
+}
+
+}  // namespace
+
+Result<Relay> text_to_relay(std::string_view uri) {
+  const auto colon = uri.find(':');
+  const auto* const known = std::ranges::find_if(scheme_names, [&](const SchemeName& candidate) {
+    return colon != std::string_view::npos && same_nocase(uri.substr(0, colon), candidate.name);
+  });
+  if (known == std::end(scheme_names)) {
+    return wrong(uri, "it begins with smtp:// smtps:// lmtp: sendmail: bsmtp: maildir: or null:");
+  }
+  Relay relay;
+  relay.name = printable(uri, 200);
+  relay.scheme = known->scheme;
+  relay.port = known->port;
+  const std::string_view rest = uri.substr(colon + 1);
+  if (relay.is_dialogue()) {
+    if (const auto why = take_dialogue(relay, rest); !why.empty()) return wrong(uri, why);
+    return relay;
+  }
+  relay.path = rest;
+  if (relay.scheme == Scheme::null && !rest.empty())
+    return wrong(uri, "nothing comes behind null:");
+  if (relay.scheme != Scheme::null && rest.empty()) return wrong(uri, "the path is missing");
+  if (rest.find('\0') != rest.npos) return wrong(uri, "the path has a NUL");
+  return relay;
+}
+
+Result<> check_supported(const Relay& relay) {
+  if (!relay.is_dialogue() || relay.scheme == Scheme::lmtp_socket) return {};
+  if (relay.scheme == Scheme::smtps || relay.tls == Tls::must) {
+    return retry("{}: TLS is not built yet (a relay of your own on loopback can speak it)",
+                 relay.name);
+  }
+  if (!relay.user.empty()) return retry("{}: authentication is not built yet", relay.name);
+  if (relay.tls == Tls::unsaid && !is_loopback(relay.host)) {
+    return retry(
+        "{}: off loopback a relay must speak TLS, which is not built yet; for a network of your "
+        "own add ?tls=none",
+        relay.name);
+  }
+  return {};
+}
+
+}  // namespace ml

@@ -1,0 +1,133 @@
+#include "smtp/reply.hpp"
+
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t longest_line = 4096;
+constexpr std::size_t longest_reply = std::size_t{64} << 10;
+constexpr std::size_t longest_text = 512;
+
+// One to three digits off the front, or -1.
+int take_number(std::string_view& text) {
+  int value = 0;
+  std::size_t digits = 0;
+  for (; digits < 3 && digits < text.size() && is_digit(text[digits]); ++digits) {
+    value = value * 10 + (text[digits] - '0');
+  }
+  text.remove_prefix(digits);
+  return digits > 0 ? value : -1;
+}
+
+bool take_dot(std::string_view& text) {
+  if (!text.starts_with('.')) return false;
+  text.remove_prefix(1);
+  return true;
+}
+
+// The code and what stands behind it and its blank.
+EnhancedCode take_enhanced_code(std::string_view& text) {
+  std::string_view rest = text;
+  if (rest.size() < 5 || (rest[0] != '2' && rest[0] != '4' && rest[0] != '5')) return {};
+  EnhancedCode code;
+  code.kind = rest[0] - '0';
+  rest.remove_prefix(1);
+  if (!take_dot(rest) || (code.subject = take_number(rest)) < 0) return {};
+  if (!take_dot(rest) || (code.detail = take_number(rest)) < 0) return {};
+  if (!rest.empty() && rest[0] != ' ') return {};
+  if (!rest.empty()) rest.remove_prefix(1);
+  text = rest;
+  return code;
+}
+
+}  // namespace
+
+EnhancedCode text_to_enhanced_code(std::string_view text) {
+  return take_enhanced_code(text);
+}
+
+std::string enhanced_code_to_text(const EnhancedCode& code) {
+  if (code.kind == 0) return {};
+  return fmt::format("{}.{}.{}", code.kind, code.subject, code.detail);
+}
+
+std::string reply_to_text(const Reply& reply) {
+  std::string text = fmt::format("{}", reply.code);
+  if (reply.enhanced.kind != 0) text += ' ' + enhanced_code_to_text(reply.enhanced);
+  if (!reply.text.empty()) text += ' ' + printable(reply.text);
+  return text;
+}
+
+Reply local_reply(int code, EnhancedCode enhanced, std::string text) {
+  return {code, enhanced, std::move(text)};
+}
+
+ReplyParser::Found ReplyParser::take(std::string_view& octets) {
+  if (whole_) {
+    whole_ = false;
+    size_ = 0;
+    lines_.clear();
+  }
+  while (!octets.empty()) {
+    const auto lf = octets.find('\n');
+    const std::string_view piece = octets.substr(0, lf);
+    octets.remove_prefix(lf == std::string_view::npos ? octets.size() : lf + 1);
+    if (line_.size() + piece.size() > longest_line) {
+      line_.append(piece.substr(0, longest_text));
+      return Found::garbage;
+    }
+    if (lf == std::string_view::npos) {
+      line_.append(piece);
+      return Found::nothing;
+    }
+    Step step;
+    if (line_.empty()) {
+      step = take_line(piece);
+      if (step == Step::garbage) line_ = piece;
+    } else {
+      line_.append(piece);
+      step = take_line(line_);
+      if (step != Step::garbage) line_.clear();
+    }
+    if (step == Step::garbage) return Found::garbage;
+    if (step == Step::last) {
+      whole_ = true;
+      return Found::reply;
+    }
+  }
+  return Found::nothing;
+}
+
+ReplyParser::Step ReplyParser::take_line(std::string_view line) {
+  size_ += line.size();
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  if (line.size() < 3 || size_ > longest_reply) return Step::garbage;
+  if (line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2])) {
+    return Step::garbage;
+  }
+  const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
+  const char mark = line.size() == 3 ? ' ' : line[3];
+  if (mark != ' ' && mark != '-') return Step::garbage;
+  std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
+
+  const bool first = lines_.empty();
+  lines_.append(text).push_back('\n');
+  const EnhancedCode enhanced = take_enhanced_code(text);
+  if (first) {
+    reply_.code = code;
+    reply_.enhanced = enhanced;
+    reply_.text.assign(text.substr(0, longest_text));
+  } else if (code != reply_.code) {
+    return Step::garbage;
+  } else if (reply_.text.size() < longest_text) {
+    reply_.text.append(" ").append(text.substr(0, longest_text - reply_.text.size()));
+  }
+  return mark == '-' ? Step::more : Step::last;
+}
+
+}  // namespace ml

@@ -1,0 +1,75 @@
+// What an SMTP or LMTP relay answers (RFC 5321 4.2, RFC 2034), out of octets cut anywhere.
+//
+//   ReplyParser parser;
+//   while (parser.take(octets) == ReplyParser::Found::reply) use(parser.reply());
+//
+// A total function: whatever comes is a reply, an unfinished one, or garbage. Memory is bounded:
+// a line over 4096 octets or a reply over 64 KiB is garbage, and of the text the first 512 octets
+// are kept.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+namespace ml {
+
+// RFC 3463. kind 0: there is none.
+struct EnhancedCode {
+  int kind = 0;  // 2, 4 or 5
+  int subject = 0;
+  int detail = 0;
+
+  bool operator==(const EnhancedCode&) const = default;
+};
+
+// The code that `text` begins with, followed by a blank or nothing.
+[[nodiscard]] EnhancedCode text_to_enhanced_code(std::string_view text);
+[[nodiscard]] std::string enhanced_code_to_text(const EnhancedCode& code);
+
+struct Reply {
+  int code = 0;  // 200 to 599
+  EnhancedCode enhanced;
+  std::string text;  // the lines joined by a blank, without their codes; as the relay wrote it
+
+  [[nodiscard]] bool positive() const { return code >= 200 && code < 300; }
+  [[nodiscard]] bool transient() const { return code >= 400 && code < 500; }
+  [[nodiscard]] bool permanent() const { return code >= 500; }
+};
+
+// "550 5.1.1 User unknown", made printable: for records and for people.
+[[nodiscard]] std::string reply_to_text(const Reply& reply);
+
+// A reply of our own about something that never reached the relay: "5.6.7 ..." alone has no code
+// of SMTP's, so `code` says which one a relay would have used.
+[[nodiscard]] Reply local_reply(int code, EnhancedCode enhanced, std::string text);
+
+class ReplyParser {
+ public:
+  enum class Found {
+    nothing,  // all of `octets` is used, the reply is not whole yet
+    reply,    // reply() is whole; `octets` is what follows it
+    garbage,  // this is not SMTP; nothing further can be understood
+  };
+
+  // Takes octets off the front of `octets`, up to the end of one reply.
+  [[nodiscard]] Found take(std::string_view& octets);
+  // Valid until the next take().
+  [[nodiscard]] const Reply& reply() const { return reply_; }
+  // The line that was none.
+  [[nodiscard]] std::string_view garbage() const { return line_; }
+  // Each line of the reply's text, separated by LF; for EHLO, whose lines matter.
+  [[nodiscard]] const std::string& lines() const { return lines_; }
+
+ private:
+  enum class Step { more, last, garbage };
+  [[nodiscard]] Step take_line(std::string_view line);
+
+  Reply reply_;
+  std::string line_;  // an unfinished line
+  std::string lines_;
+  std::size_t size_ = 0;  // of the reply so far
+  bool whole_ = true;     // the last reply was given out
+};
+
+}  // namespace ml
