@@ -1,0 +1,103 @@
+#include "stage/edit.hpp"
+
+#include <string_view>
+#include <utility>
+
+#include "base/coprocess.hpp"
+#include "base/text.hpp"
+#include "mail/message.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t largest_message = std::size_t{100} << 20;
+
+Result<> check_ending(const Ending& ending, const std::string& name) {
+  if (ending.signal != 0) return retry("{} was ended by signal {}", name, ending.signal);
+  const auto status = static_cast<Status>(ending.status);
+  if (status == Status::rejected) return failure(status, "5.6.0 the message was refused by {}", name);
+  if (status == Status::denied) return failure(status, "5.7.1 the message was refused by {}", name);
+  if (status != Status::done) return retry("{} left with status {}", name, ending.status);
+  return {};
+}
+
+// RFC 5322 2.2: the first line is a field, its name printable ASCII up to a colon.
+bool begins_with_field(std::string_view text) {
+  const auto colon = text.find(':');
+  if (colon == 0 || colon == std::string_view::npos) return false;
+  for (const char c : text.substr(0, colon)) {
+    if (c <= ' ' || c > '~') return false;
+  }
+  return true;
+}
+
+Result<std::string> edited(const MessageRecord& message, const std::vector<std::string>& command) {
+  auto text = decoded_message(message);
+  if (!text) return fail(text);
+  auto running = Coprocess::start(command);
+  if (!running) return fail(running);
+
+  std::string output;
+  bool too_big = false;
+  const auto take = [&](std::string_view octets) {
+    too_big = too_big || output.size() + octets.size() > largest_message;
+    if (!too_big) output.append(octets);
+  };
+  if (auto fed = running->feed(*text, take); !fed) return fail(fed);
+  auto ending = running->finish(take);
+  if (!ending) return fail(ending);
+  const std::string& name = command.front();
+  if (auto checked = check_ending(*ending, name); !checked) return fail(checked);
+
+  const auto no_message = [&](std::string_view why) {
+    return retry("the output of {} is no message: {}", name, why);
+  };
+  if (too_big) return no_message("it is over 100 MiB");
+  if (output.empty()) return no_message("it is empty");
+  if (output.find('\0') != std::string::npos) return no_message("it has a NUL");
+  std::string message_text = text_to_lf(output);
+  if (!begins_with_field(message_text)) return no_message("it does not begin with a header field");
+  return message_text;
+}
+
+}  // namespace
+
+Result<Status> edit(Reader& in, Writer& out, const std::vector<std::string>& command) {
+  Verdict verdict;
+  Result<> state;  // of this section
+  for (;;) {
+    switch (in.next()) {
+      case Record::message: {
+        const MessageRecord& message = in.message();
+        auto text = edited(message, command);
+        state = text ? Result<>() : fail(text);
+        if (!text) break;
+        std::string attributes;
+        if (!message.attributes.empty()) {
+          attributes.append("\t").append(message.attributes.text());
+        }
+        out.message(message.id, message.sender, *text, attributes);
+        break;
+      }
+      case Record::rcpt:
+        if (state) out.pass(in.line());
+        break;
+      case Record::end:
+        verdict.add(in.end());
+        if (!state && in.end().status == 0) {
+          verdict.add(state.error());
+          out.end(state.error().status, state.error().text);
+        } else {
+          out.end(in.end());
+        }
+        state = {};
+        break;
+      case Record::none:
+        if (auto flushed = out.flush(); !flushed) return fail(flushed);
+        return verdict.result();
+    }
+    if (out.failed()) return fail(out.flush());
+  }
+}
+
+}  // namespace ml

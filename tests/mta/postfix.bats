@@ -1,0 +1,165 @@
+# The pipe under a real Postfix: an alias with all the filters, run as the owner of the alias map.
+
+bats_require_minimum_version 1.5.0
+load postfix
+
+setup_file() {
+  export T PORT SINK_PORT
+  T=$(mktemp -d /tmp/mlpipe-mta.XXXXXX)
+  chmod 755 "$T"
+  make --no-print-directory -s install DESTDIR="$T/root" PREFIX=/usr
+  export P="$T/root/usr/bin"
+  export ML_HOME="$T/home"
+  install -d -o list -g list -m 700 "$T/home" "$T/sink"
+  PATH="$P:$PATH"
+
+  run_as_list ml-list create announce@lists.test --owner owner@example.org
+  printf '%s\n' ann@example.org bob@example.com "o'b*1@example.net" '"a b"@example.org' \
+    unknown-dan@example.org >"$T/people"
+  run_as_list ml-store import announce@lists.test - <"$T/people"
+
+  PORT=$(free_port)
+  SINK_PORT=$(free_port)
+  start_sink
+  write_aliases
+  postfix_up "$T/pf" "$PORT"
+}
+
+teardown_file() {
+  postfix_down "$T/pf"
+  stop_sink
+  rm -rf "$T"
+}
+
+setup() { PATH="$P:$PATH"; mark "$T/pf"; }
+
+run_as_list() { setpriv --reuid=list --regid=list --clear-groups env ML_HOME="$ML_HOME" PATH="$PATH" "$@"; }
+
+start_sink() {
+  "$BUILD_DIR/tests/bin/smtp-sink" --port "$SINK_PORT" --log "$T/sink/log" --messages "$T/sink/mail" \
+    >"$T/sink/out" 2>&1 3>&- &
+  echo $! >"$T/sink/pid"
+  until_true 10 port_answers "$SINK_PORT"
+}
+
+stop_sink() { kill "$(cat "$T/sink/pid")" 2>/dev/null && until_true 10 eval "! port_answers $SINK_PORT"; }
+
+# The lines that README and `ml-list mta postfix` give, with this home and this relay.
+write_aliases() {
+  local env="cd /; export ML_HOME=$ML_HOME ML_SEND_VIA=smtp://127.0.0.1:$SINK_PORT ML_SEND_MAX_WAIT=1; P=$P;"
+  install -d -o list "$T/pf"
+  cat >"$T/pf/aliases" <<A
+announce: "|$env \$P/ml-receive announce@lists.test | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
+announce-bounces: "|$env \$P/ml-bounce announce@lists.test | \$P/ml-send"
+sorted: "|$env \$P/ml-receive announce@lists.test --post anyone | \$P/ml-expand | \$P/ml-sort | \$P/ml-rcpts -- cat | \$P/ml-edit -- cat | \$P/ml-verp | \$P/ml-send"
+killed: "|$env \$P/ml-receive announce@lists.test --post anyone | sh -c 'kill -9 \$\$' | \$P/ml-verp | \$P/ml-send"
+killed-first: "|$env sh -c 'kill -9 \$\$' | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
+killed-late: "|$env \$P/ml-receive announce@lists.test --post anyone | \$P/ml-expand | sh -c 'head -c 300; kill -9 \$\$' | \$P/ml-send"
+no-such-list: "|$env \$P/ml-receive nobody@lists.test | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
+A
+  chown list "$T/pf/aliases"
+}
+
+# post FROM TO [SUBJECT]: a new message, through SMTP.
+post() {
+  printf 'From: %s\nTo: announce@lists.test\nSubject: %s\nMessage-ID: <%s@example.org>\n\nHello.\n.dot\n' \
+    "$1" "${3:-hello}" "$RANDOM$RANDOM" >"$T/message"
+  smtp-source -f "$1" -t "$2" -F "$T/message" "127.0.0.1:$PORT"
+}
+
+recipients() { cut -f2 "$T/sink/log" | LC_ALL=C sort; }
+all_but_unknown() { grep -v '^unknown' "$T/people" | LC_ALL=C sort; }
+forget() { : >"$T/sink/log"; }
+
+@test "postfix: a post through an alias of all the filters reaches each subscriber once" {
+  forget
+  post ann@example.org announce@lists.test
+  [[ "$(delivery "$T/pf" announce@lists.test)" == sent* ]]
+  [ "$(recipients)" = "$(all_but_unknown)" ]
+}
+
+@test "postfix: each copy has a signed sender of its own that decodes to its recipient" {
+  while IFS=$'\t' read -r sender recipient; do
+    [ "$(run_as_list ml-verp --decode "$sender" | cut -f1)" = "$recipient" ]
+  done <"$T/sink/log"
+  [ "$(cut -f1 "$T/sink/log" | sort -u | wc -l)" -eq "$(wc -l <"$T/sink/log")" ]
+}
+
+@test "postfix: the copies carry the list's headers and none of the MTA's trace of delivery" {
+  cat "$T"/sink/mail* >"$T/copies" 2>/dev/null || cat "$T"/sink/mail/* >"$T/copies"
+  grep -q '^List-Id: .*<announce.lists.test>' "$T/copies"
+  ! grep -qiE '^(Delivered-To|X-Original-To|Return-Path):' "$T/copies"
+}
+
+@test "postfix: sort and ml-rcpts and ml-edit fit into the alias too" {
+  forget
+  post ann@example.org sorted@lists.test
+  [[ "$(delivery "$T/pf" sorted@lists.test)" == sent* ]]
+  [ "$(recipients)" = "$(all_but_unknown)" ]
+}
+
+@test "postfix: a stranger's post bounces with our text" {
+  forget
+  post stranger@example.com announce@lists.test
+  answer=$(delivery "$T/pf" announce@lists.test)
+  [[ "$answer" == bounced*"5.7.1"*"only subscribers may post"* ]]
+  [ -z "$(recipients)" ]
+}
+
+@test "postfix: a list that is not there defers" {
+  post ann@example.org no-such-list@lists.test
+  [[ "$(delivery "$T/pf" no-such-list@lists.test)" == deferred*"no such list"* ]]
+}
+
+@test "postfix: a filter killed in mid-pipe defers wherever it stands" {
+  for alias in killed killed-first killed-late; do
+    forget
+    mark "$T/pf"
+    post ann@example.org $alias@lists.test
+    [[ "$(delivery "$T/pf" $alias@lists.test)" == deferred* ]]
+  done
+}
+
+@test "postfix: a relay that is down defers and the next attempt reaches everybody once" {
+  stop_sink
+  forget
+  post ann@example.org announce@lists.test later
+  [[ "$(delivery "$T/pf" announce@lists.test)" == deferred* ]]
+  mark "$T/pf"
+  start_sink
+  postqueue -c "$T/pf/etc" -f
+  [[ "$(delivery "$T/pf" announce@lists.test sent)" == sent* ]]
+  [ "$(recipients)" = "$(all_but_unknown)" ]
+}
+
+@test "postfix: a bounce to the signed address marks that subscriber and no other" {
+  sender=$(awk -F'\t' '$2 == "bob@example.com" {print $1; exit}' "$T/sink/log")
+  sed "s|@SENDER@|$sender|" >"$T/bounce" <<'B'
+From: MAILER-DAEMON@mx.example.com (Mail Delivery System)
+To: @SENDER@
+Subject: Undelivered Mail Returned to Sender
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="b"
+
+--b
+Content-Type: text/plain
+
+bob is no more.
+
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.com
+
+Final-Recipient: rfc822; bob@example.com
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 5.1.1 no such user
+
+--b--
+B
+  smtp-source -f '' -t "$sender" -F "$T/bounce" "127.0.0.1:$PORT"
+  [[ "$(delivery "$T/pf" "$sender" || delivery "$T/pf" '[^>]*bob=example.com@lists.test')" == sent* ]]
+  run_as_list ml-store show announce@lists.test bob@example.com | grep -q bouncing
+  ! run_as_list ml-store show announce@lists.test ann@example.org | grep -q bouncing
+}
