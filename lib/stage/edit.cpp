@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/coprocess.hpp"
-#include "base/text.hpp"
+#include "mail/header.hpp"
 #include "mail/message.hpp"
 
 namespace ml {
@@ -15,20 +15,11 @@ constexpr std::size_t largest_message = std::size_t{100} << 20;
 Result<> check_ending(const Ending& ending, const std::string& name) {
   if (ending.signal != 0) return retry("{} was ended by signal {}", name, ending.signal);
   const auto status = static_cast<Status>(ending.status);
-  if (status == Status::rejected) return failure(status, "5.6.0 the message was refused by {}", name);
+  if (status == Status::rejected)
+    return failure(status, "5.6.0 the message was refused by {}", name);
   if (status == Status::denied) return failure(status, "5.7.1 the message was refused by {}", name);
   if (status != Status::done) return retry("{} left with status {}", name, ending.status);
   return {};
-}
-
-// RFC 5322 2.2: the first line is a field, its name printable ASCII up to a colon.
-bool begins_with_field(std::string_view text) {
-  const auto colon = text.find(':');
-  if (colon == 0 || colon == std::string_view::npos) return false;
-  for (const char c : text.substr(0, colon)) {
-    if (c <= ' ' || c > '~') return false;
-  }
-  return true;
 }
 
 Result<std::string> edited(const MessageRecord& message, const std::vector<std::string>& command) {
@@ -54,10 +45,10 @@ Result<std::string> edited(const MessageRecord& message, const std::vector<std::
   };
   if (too_big) return no_message("it is over 100 MiB");
   if (output.empty()) return no_message("it is empty");
-  if (output.find('\0') != std::string::npos) return no_message("it has a NUL");
-  std::string message_text = text_to_lf(output);
-  if (!begins_with_field(message_text)) return no_message("it does not begin with a header field");
-  return message_text;
+  auto intake = octets_to_message(std::move(output));
+  if (!intake) return no_message("it has a NUL");
+  if (!first_field(intake->message)) return no_message("it does not begin with a header field");
+  return std::move(intake->message);
 }
 
 }  // namespace
@@ -72,10 +63,8 @@ Result<Status> edit(Reader& in, Writer& out, const std::vector<std::string>& com
         auto text = edited(message, command);
         state = text ? Result<>() : fail(text);
         if (!text) break;
-        std::string attributes;
-        if (!message.attributes.empty()) {
-          attributes.append("\t").append(message.attributes.text());
-        }
+        std::string attributes(message.attributes.text());
+        if (!attributes.empty()) attributes.insert(0, 1, '\t');
         out.message(message.id, message.sender, *text, attributes);
         break;
       }
