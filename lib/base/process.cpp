@@ -40,7 +40,9 @@ Result<> start(std::string_view program) {
   set_program(program);
   umask(077);
   if (getauxval(AT_SECURE) != 0) return retry("refusing to run set-user-id or set-group-id");
-  if (signal(SIGPIPE, SIG_IGN) == SIG_ERR) return system_failure("cannot ignore SIGPIPE", errno);
+  for (const int number : {SIGPIPE, SIGXFSZ}) {
+    if (signal(number, SIG_IGN) == SIG_ERR) return system_failure("cannot ignore a signal", errno);
+  }
   for (int fd = 0; fd <= 2; ++fd) {
     if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
       return retry("descriptor {} is closed and /dev/null cannot take its place", fd);
