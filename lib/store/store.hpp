@@ -6,17 +6,20 @@
 //
 // Databases (keys compare as octets; numbers big endian):
 //   meta         "schema" -> version; "next-list" -> the next list's number
-//   lists        posting address -> list number (4 octets), count of due subscribers (8),
-//                count of all but removed (8)
+//   lists        posting address -> list number (4 octets)
+//   counts       list number -> due subscribers (8), all but removed (8)
 //   subscribers  list number, address_key -> value of subscriber.hpp
 //   suppressed   address_key -> day (2), reason
 //   handles      13 characters -> address     (VERP tails that name no address; for ever)
-//   marks        list number, address_key, message tag (30 bits) -> day (2), status text
+//   marks        list number, address_key, NUL, message tag (4) -> day (2), status text
 //
 //   auto store = Store::open(*home, Access::read);
 //   auto list = store->list("announce@lists.example.org");
 //   Slice slice;
-//   while (store->next_slice(*list, slice) && !slice.subscribers.empty()) ...write them...
+//   do {
+//     if (auto read = store->next_slice(*list, slice); !read) return fail(read);
+//     out.put(slice.lines);
+//   } while (!slice.last);
 #pragma once
 
 #include <cstdint>
@@ -30,47 +33,76 @@
 #include "base/home.hpp"
 #include "base/result.hpp"
 #include "mail/address.hpp"
+#include "store/db.hpp"
 #include "store/subscriber.hpp"
 
 namespace ml {
-
-enum class Access {
-  read,   // the store must exist
-  write,  // the store must exist
-  make,   // made if it is missing
-};
 
 // A list's number in the keys. Never given out again once its list is removed.
 enum class ListNumber : std::uint32_t {};
 
 // A run of due subscribers in key order, copied out of a read transaction that is over.
 struct Slice {
-  std::string lines;        // address TAB attributes LF each (no TAB where there are none)
+  std::string lines;  // address TAB attributes LF each (no TAB where there are none)
   std::size_t count = 0;
-  std::string after;        // where the next slice begins; empty: from the start
-  bool last = false;        // nothing follows
+  std::string after;  // where the next slice begins; empty: from the start
+  bool last = false;  // nothing due follows; a slice with nobody in it is always the last
 };
 
 struct Counts {
-  std::uint64_t due = 0;
+  std::uint64_t due = 0;  // by their state; some may be suppressed
   std::uint64_t all = 0;  // without the removed
+
+  bool operator==(const Counts&) const = default;
 };
 
+struct Suppression {
+  std::uint16_t day = 0;
+  std::string reason;  // often empty
+};
+
+// What a change came to, in subscribers; each row of an import counts once.
 struct Change {
-  std::uint64_t added = 0;
+  std::uint64_t added = 0;  // among them those who came back
   std::uint64_t changed = 0;
   std::uint64_t unchanged = 0;
-  std::uint64_t kept_out = 0;  // removed or suspended before, and no --revive
-  std::uint64_t removed = 0;
+  std::uint64_t kept_out = 0;  // removed or suspended before, and no Revive::yes
+  std::uint64_t removed = 0;   // by a row that says so, or by not being named (Absent)
+  std::uint64_t unknown = 0;   // not on the list and not to be added (Unknown::pass_over)
+  std::uint64_t repeated = 0;  // rows that a later row of the same mailbox replaced
 };
 
 enum class Revive { no, yes };
+// What becomes of those on the list whom no row names.
+enum class Absent {
+  stay,
+  leave_if_few,  // removed; Status::no and nothing done if that takes a tenth of the list
+  leave,         // removed, however many
+};
+enum class Unknown { add, pass_over };
+
+// One row of an import. What it does not say stays as it is; a new subscriber is active, of today.
+struct Entry {
+  Address address;
+  std::string attributes;  // laid over those that are there, key by key
+  std::optional<State> state;
+  std::optional<std::uint16_t> joined;
+  std::optional<std::uint16_t> changed;
+};
+
+struct ImportOptions {
+  Revive revive = Revive::no;
+  Absent absent = Absent::stay;  // other than stay, a row's attributes are the only ones
+  Unknown unknown = Unknown::add;
+  std::size_t memory = std::size_t{64} << 20;  // to sort in; more rows than that use a file
+};
 
 class Store {
  public:
   // Refuses network file systems, a file-size limit below the store's size and room to grow, and
   // a schema that is newer than this program.
-  [[nodiscard]] static Result<Store> open(const Home& home, Access access);
+  [[nodiscard]] static Result<Store> open(const Home& home, Access access,
+                                          const DbLimits& limits = {});
   Store(Store&&) noexcept;
   Store& operator=(Store&&) noexcept;
   ~Store();
@@ -94,18 +126,29 @@ class Store {
                               const std::function<bool(const Subscriber&)>& call) const;
   [[nodiscard]] Result<Counts> count(ListNumber list) const;
 
-  // --- changing subscribers: each call is one durable transaction ---
-  // Adds, or overwrites the attributes of one who is there. kept_out tells of a tombstone.
+  // --- changing subscribers: each call is one durable transaction, done whole or not at all ---
+  // The rows of `source`, which fills an empty Entry and says false at the end. They are read to
+  // the end, and sorted if need be, before the transaction begins: `source` may block, and its
+  // failure changes nothing. The last row of a mailbox counts. Memory is bounded by the options.
+  using Source = std::function<Result<bool>(Entry&)>;
+  [[nodiscard]] Result<Change> import(ListNumber list, const Source& source,
+                                      const ImportOptions& options);
+  // The same for a few in memory. A state of active and a day of 0 count as not said.
   [[nodiscard]] Result<Change> put(ListNumber list, const std::vector<Subscriber>& subscribers,
                                    Revive revive);
+  // Leaves tombstones: the address and the day, no attributes.
   [[nodiscard]] Result<Change> remove(ListNumber list, const std::vector<Address>& addresses);
+  // Lets `edit` change one who is there, in any state (not the address); false if nobody is.
+  // `edit` may run twice, each time with the subscriber as stored; its failure changes nothing.
+  [[nodiscard]] Result<bool> change(ListNumber list, const Address& address,
+                                    const std::function<Result<>(Subscriber&)>& edit);
   // Overwrites one whole record that is there, in any state; false if it is not there.
   [[nodiscard]] Result<bool> replace(ListNumber list, const Subscriber& subscriber);
 
   // --- suppression: addresses that no list mails ---
   [[nodiscard]] Result<> suppress(const Address& address, std::string_view reason);
-  [[nodiscard]] Result<bool> unsuppress(const Address& address);
-  [[nodiscard]] Result<std::optional<std::string>> suppressed(const Address& address) const;
+  [[nodiscard]] Result<bool> unsuppress(const Address& address);  // false: was not suppressed
+  [[nodiscard]] Result<std::optional<Suppression>> suppressed(const Address& address) const;
 
   // --- VERP handles ---
   // The address behind a handle; nothing if it was never given out.
@@ -119,9 +162,10 @@ class Store {
 
   // --- bounces ---
   // Marks one bounce of `address` for the message tagged `tag` (30 bits), once a message, and
-  // turns active into bouncing. False if this message was marked already or nobody is there.
-  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address,
-                                         std::uint32_t tag, std::string_view status);
+  // turns active into bouncing. False if this message was marked already or nobody is there (a
+  // tombstone is nobody). Becoming active again clears a subscriber's marks.
+  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address, std::uint32_t tag,
+                                         std::string_view status);
   [[nodiscard]] Result<std::uint64_t> bounce_marks(ListNumber list, const Address& address) const;
 
   // --- the whole ---
@@ -130,8 +174,9 @@ class Store {
   // A consistent copy into an empty or missing directory while others read and write.
   [[nodiscard]] Result<> copy(const std::string& directory) const;
 
+  struct Inside;  // inside.hpp, for this room only
+
  private:
-  struct Inside;
   explicit Store(std::unique_ptr<Inside> inside);
   std::unique_ptr<Inside> inside_;
 };

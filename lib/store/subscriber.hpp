@@ -40,15 +40,47 @@ struct Subscriber {
   State state = State::active;
   std::uint16_t joined = 0;
   std::uint16_t changed = 0;
-  std::string attributes;  // "name=Ann\ttags=a,b", values escaped as in the stream; often empty
+  // "name=Ann\ttags=a,b", values escaped as in the stream, in the order of their keys; often empty
+  std::string attributes;
 
   bool operator==(const Subscriber&) const = default;
 };
 
 [[nodiscard]] std::string subscriber_to_value(const Subscriber& subscriber);
-// nullopt: the value is damaged. `key` is the address_key() part of the store's key.
+// nullopt: the value is damaged, or does not belong to this key. `key` is an address_key().
 [[nodiscard]] std::optional<Subscriber> value_to_subscriber(std::string_view key,
                                                             std::string_view value);
+
+// The same as views into the store's map, for those who must not allocate: no more is checked
+// than keeps a damaged value from being read past its end.
+struct ValueView {
+  State state = State::active;
+  std::uint16_t joined = 0;
+  std::uint16_t changed = 0;
+  std::string_view written;  // the local part as written; empty: as it stands in the key
+  std::string_view attributes;
+
+  bool operator==(const ValueView&) const = default;
+};
+[[nodiscard]] std::optional<ValueView> view_value(std::string_view value);
+void append_value(std::string& to, const ValueView& view);
+
+// An address_key() at its NUL: labels from the last to the first, and the folded local part.
+struct KeyView {
+  std::string_view labels;
+  std::string_view local;
+};
+[[nodiscard]] std::optional<KeyView> view_key(std::string_view key);
+// "org\x01example" -> "example.org"; the reverse of what append_key() does to a domain.
+void append_domain(std::string& to, std::string_view labels);
+
+// True for text that may stand behind an address on a rcpt line: fields of key=value, UTF-8 and
+// without controls other than the TAB between them. Empty is good.
+[[nodiscard]] bool are_good_attributes(std::string_view attributes);
+// In the order of their keys, each key once, the last of it; as they come if they are so already.
+[[nodiscard]] std::string sorted_attributes(std::string_view attributes);
+// What `older` says, with what `newer` says laid over it, key by key.
+[[nodiscard]] std::string merge_attributes(std::string_view older, std::string_view newer);
 
 // Calendar days, "2026-11-22".
 [[nodiscard]] std::string day_to_text(std::uint16_t day);

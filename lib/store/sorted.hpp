@@ -1,0 +1,84 @@
+// Records in the order of their keys out of records in any order, in bounded memory.
+//
+// What does not fit waits, in sorted runs, in a file without a name that ends with the process.
+// Of records with the same key the one added last counts. Records that come in order already are
+// written through and never sorted.
+//
+//   SortedRecords records(directory, std::size_t{64} << 20);
+//   records.add("key", "value");
+//   records.rewind();                                  // after the last add; again for another
+//   round while (auto more = records.next(); more && *more) use(records.key(), records.value());
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+class SortedRecords {
+ public:
+  // `directory` takes the file, if one is needed. `memory`: octets, for runs and for merging.
+  SortedRecords(std::string directory, std::size_t memory);
+
+  // Keys up to 65,535 octets.
+  [[nodiscard]] Result<> add(std::string_view key, std::string_view value);
+
+  // Before the first record, of all that were added. Nothing may be added any more.
+  [[nodiscard]] Result<> rewind();
+  // The next one; false behind the last. Its views live until the next call.
+  [[nodiscard]] Result<bool> next();
+  [[nodiscard]] std::string_view key() const { return key_; }
+  [[nodiscard]] std::string_view value() const { return value_; }
+
+  [[nodiscard]] std::uint64_t added() const { return added_; }
+
+ private:
+  // A stretch of the file that is in order, and what of it is in memory.
+  struct Run {
+    std::uint64_t next = 0;  // in the file
+    std::uint64_t end = 0;
+    std::string buffer;
+    std::size_t at = 0;  // in the buffer: the record that the run stands on
+  };
+  struct Stretch {
+    std::uint64_t begin = 0;
+    std::uint64_t end = 0;
+  };
+
+  [[nodiscard]] Result<> open_file_without_name();
+  [[nodiscard]] Result<> spill();
+  void sort_memory();
+  [[nodiscard]] Result<bool> fill(Run& run);     // false: the run is at its end
+  [[nodiscard]] Result<bool> advance(Run& run);  // to its next record
+  [[nodiscard]] Result<bool> next_of_memory();
+  [[nodiscard]] Result<bool> next_of_runs();
+  [[nodiscard]] bool later(std::size_t a, std::size_t b) const;
+
+  std::string directory_;
+  std::size_t memory_;
+  Fd file_;
+  std::uint64_t file_end_ = 0;
+  std::vector<Stretch> stretches_;
+
+  std::string data_;                 // records, one behind the other
+  std::vector<std::size_t> starts_;  // of each record in data_
+  std::string last_added_;
+  bool run_in_order_ = true;  // data_ is in order, no key twice
+  bool all_in_order_ = true;  // and so is everything that was ever added
+  std::uint64_t added_ = 0;
+
+  std::vector<Run> runs_;
+  std::vector<std::size_t> heap_;  // of runs; the run with the smallest key in front
+  std::size_t next_start_ = 0;
+  std::string merged_;  // the current record of a merge
+  std::string_view key_;
+  std::string_view value_;
+};
+
+}  // namespace ml
