@@ -1,0 +1,145 @@
+// The journal of ml-send: who of a message's recipients has it, through kills, reboots and the
+// retries of a mail server. One journal an id (and part), `journal/ab/ID/` below the home.
+//
+//   head         who this is: id, part, the message's digest, the key of the hashes; made whole
+//   lock         locked for the whole run; holds the pid of the run
+//   slots.0000   outcomes by recipient (slots.hpp); what counts
+//   log.0000     replies, relays, times and queue ids in text; what ml-log reads
+//   closed       totals: every recipient of the whole stream has its final state
+//
+// States of a recipient (a letter in its slot), the only arrows between them, and when each is on
+// disk. "Mapped" survives a kill at once and a power cut after the next sync.
+//
+//   | from    | event                                                     | to | durable         |
+//   | ------- | --------------------------------------------------------- | -- | --------------- |
+//   | -       | about to write octets that can complete it (the dot,      | F  | mapped before   |
+//   |         | BDAT LAST, sendmail's exec)                               |    | those octets    |
+//   | F       | 2yz to it (LMTP: its own reply)                           | D  | mapped, synced  |
+//   | - F     | refused, of the recipient class                           | R  | with the next   |
+//   | - F R   | 4yz, or of the relay or message class; the fuse undoes R  | T  | round: a second |
+//   | F       | connection lost or no reply at the dot                    | U  | or 10,000       |
+//   | - T U   | the queue entry that keeps it is durable                  | L  | before exit     |
+//   | F U T L | taken up again                                            | F  | as above        |
+//   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
+//
+// Recovery, under the lock: D and R are skipped. L is skipped, unless the stream is the entry that
+// keeps it. F found without an outcome is unanswered: counted, named, sent again. No record: sent.
+// A power cut can lose the last round, so that what was in flight then or in that round may be
+// sent twice; nobody is ever lost by it. After a failed write or sync nothing is synced again and
+// the run ends with 75.
+//
+//   auto journal = Journal::open(*home, {.id = id, .message = digest}, now);
+//   auto before = journal->before("ann@example.org");   // what is known: nothing, skip, send
+//   auto slot = journal->begin("ann@example.org", *before, now);         // F
+//   journal->settle(*slot, Outcome::delivered, {.address = ..., .relay = ..., .reply = ...}, now);
+//   journal->close(totals, now);                        // C
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/digest.hpp"
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "queue/recall.hpp"
+#include "queue/slots.hpp"
+
+namespace ml {
+
+enum class Outcome : char {
+  in_flight = 'F',
+  delivered = 'D',
+  refused = 'R',
+  deferred = 'T',
+  unanswered = 'U',
+  left = 'L',
+};
+
+struct JournalTerms {
+  std::string id;
+  Octets32 message{};  // SHA-256 of the message: another one under the same name is refused
+  std::string part;    // "2/4" of a batch that several hosts share, or empty
+  std::string entry;   // the queue entry this stream comes from, or empty
+};
+
+struct Totals {
+  std::uint64_t delivered = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t left = 0;
+};
+
+// A journal that was closed: the message was sent.
+struct Closed {
+  std::int64_t time = 0;  // seconds since 1970-01-01 UTC
+  Totals totals;
+};
+
+// What goes into the text log beside an outcome. Views are used during the call only.
+struct Record {
+  std::string_view address;
+  std::string_view relay;
+  std::string_view reply;  // one line; the relay's queue id is part of it
+};
+
+class Journal {
+ public:
+  // Locks, recovers and is ready. 75: another run holds the lock (names its pid), another message
+  // has this id, another part or the whole was begun under it, or the disk says no.
+  [[nodiscard]] static Result<Journal> open(const Home& home, const JournalTerms& terms,
+                                            std::int64_t now);
+  // Puts a closed or unfinished journal of this id out of the way; the next open() is a new one.
+  [[nodiscard]] static Result<> begin_anew(const Home& home, const JournalTerms& terms);
+
+  Journal(Journal&&) noexcept;
+  Journal& operator=(Journal&&) noexcept;
+  ~Journal();  // syncs nothing: what is mapped is the kernel's already
+
+  // Set if an earlier run closed it. The caller decides by the kind of id (0 or 75).
+  [[nodiscard]] const std::optional<Closed>& closed() const;
+  // Recipients with a record of an earlier run.
+  [[nodiscard]] std::uint64_t recorded() const;
+
+  // What an earlier run recorded of a recipient, and the slot it has.
+  struct Before {
+    std::optional<SlotNumber> slot;
+    std::optional<Outcome> outcome;  // in_flight is given as unanswered
+  };
+  // `address`: canonical, so that a retry that spells it otherwise finds it.
+  [[nodiscard]] Result<Before> before(std::string_view address);
+  // True if a recipient with this past must not be sent to by this stream.
+  [[nodiscard]] bool is_settled(const Before& before) const;
+
+  // The recipient's slot, marked in flight. Before the octets that can complete it are written.
+  [[nodiscard]] Result<SlotNumber> begin(std::string_view address, const Before& before,
+                                         std::int64_t now);
+  // Records an outcome that needs no flight: a refusal at RCPT, a recipient left.
+  [[nodiscard]] Result<SlotNumber> note(std::string_view address, const Before& before,
+                                        Outcome outcome, const Record& record, std::int64_t now);
+  // The outcome of a slot that is in flight, or the undoing of one by the fuse.
+  [[nodiscard]] Result<> settle(SlotNumber slot, Outcome outcome, const Record& record,
+                                std::int64_t now);
+
+  // Everything recorded so far is on disk when this returns.
+  [[nodiscard]] Result<> sync(std::int64_t now);
+  // True when a sync is due: a second or 10,000 outcomes since the last.
+  [[nodiscard]] bool sync_is_due(std::int64_t now) const;
+
+  // The queue entry that keeps what is left, made durable before those recipients are noted left.
+  [[nodiscard]] Result<> name_entry(std::string_view entry);
+  // Every recipient has its final state: syncs all and writes C.
+  [[nodiscard]] Result<> close(const Totals& totals, std::int64_t now);
+
+ private:
+  struct Inside;
+  explicit Journal(std::unique_ptr<Inside> inside);
+  std::unique_ptr<Inside> inside_;
+};
+
+// "journal/ab/ID" or "journal/ab/ID.K-N", below the home.
+[[nodiscard]] std::string journal_path(std::string_view id, std::string_view part);
+
+}  // namespace ml

@@ -1,0 +1,90 @@
+// What an earlier run recorded of each recipient, in flat memory whatever their number.
+//
+// A retry mostly brings the same recipients in the same order, so the recorded slots are walked
+// along with the stream through a window of 65,536. The first recipient that the window cannot
+// answer for makes an index: all slots sorted by hash in unlinked files of at most 24 MiB, asked
+// by a few reads a recipient. The whole hash decides, never its position and never a part of it:
+// a false hit would lose a recipient.
+//
+//   auto recall = Recall::open(directory, 3);
+//   auto found = recall->find(hash);          // *found: nothing recorded, or slot and state
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+#include "queue/slots.hpp"
+
+namespace ml {
+
+// A slot's place in its journal: segment * slots_a_segment + index.
+using SlotNumber = std::uint32_t;
+
+class Recall {
+ public:
+  static constexpr std::size_t default_window = 65'536;
+
+  struct Found {
+    SlotNumber number;
+    char state;
+  };
+
+  // Nothing recorded.
+  Recall() = default;
+  // `directory` holds the segments 0 to `segments` - 1 (segment_path).
+  [[nodiscard]] static Result<Recall> open(std::string directory, std::uint32_t segments,
+                                           std::size_t window = default_window);
+
+  // What was recorded for this address when open() was called. An address recorded twice, because
+  // the stream had it twice, is found twice.
+  [[nodiscard]] Result<std::optional<Found>> find(const AddressHash& hash);
+
+  [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
+  // How many slots are in use, the unused ones in the middle counted: where new ones go.
+  [[nodiscard]] SlotNumber used() const { return used_; }
+
+ private:
+  struct HashOfHash {
+    std::size_t operator()(const AddressHash& hash) const { return hash[0]; }
+  };
+  struct Entry {
+    AddressHash hash;
+    SlotNumber number;
+    std::uint32_t state;
+  };
+  static constexpr std::size_t buckets = 4096;
+  struct Index {
+    std::vector<Fd> files;
+    std::vector<std::uint64_t> begins;  // of each bucket, in entries; one more for the end
+  };
+
+  [[nodiscard]] Result<> load_segment(std::uint32_t segment);
+  [[nodiscard]] Result<> fill_window();
+  [[nodiscard]] Result<> make_index();
+  [[nodiscard]] Result<> scatter();
+  [[nodiscard]] Result<> sort_bucket(std::size_t bucket);
+  [[nodiscard]] Result<> transfer_entries(std::uint64_t at, std::span<Entry> entries, bool store);
+  [[nodiscard]] Result<std::optional<Found>> look_up(const AddressHash& hash);
+
+  std::string directory_;
+  std::uint32_t segments_ = 0;
+  std::size_t window_size_ = default_window;
+  std::uint64_t recorded_ = 0;
+  std::uint64_t unmet_ = 0;  // recorded and not yet found
+  SlotNumber used_ = 0;
+  SlotNumber next_ = 0;  // the first slot that is not yet in the window
+  std::vector<Slot> segment_;
+  std::uint32_t loaded_ = UINT32_MAX;
+  std::unordered_multimap<AddressHash, Found, HashOfHash> window_;
+  std::optional<Index> index_;
+};
+
+// "slots.0003" below a journal's directory.
+[[nodiscard]] std::string segment_path(const std::string& directory, std::uint32_t segment);
+
+}  // namespace ml

@@ -1,0 +1,65 @@
+// Outcomes of recipients in mapped, preallocated files: what survives a kill at the cost of a
+// store to memory.
+//
+// A segment is a file of 4 MiB: 174,762 slots of 24 octets. Its space is allocated before a slot
+// of it is handed out, so that an outcome can always be recorded; a kill loses nothing that was
+// stored, a power cut loses what was not yet synced.
+//
+//   octets 0-15   keyed 128-bit hash of the address
+//   octets 16-19  seconds since the journal was begun, at the last change of state
+//   octet  20     state: a letter of journal.hpp, 0: the slot was never used
+//   octets 21-23  check over the hash, so that a torn or foreign page counts as no record
+//
+// The state is stored last, in one aligned word: a slot is there whole or not at all.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+using AddressHash = std::array<std::uint64_t, 2>;
+
+struct Slot {
+  AddressHash hash;
+  std::uint32_t seconds;
+  std::uint32_t state_and_check;
+
+  // The state's letter; 0 for a slot that was never used or whose check does not hold.
+  [[nodiscard]] char state() const;
+  void store(const AddressHash& address, std::uint32_t at, char state);
+  void change(std::uint32_t at, char state);
+};
+static_assert(sizeof(Slot) == 24);
+
+inline constexpr std::size_t segment_size = std::size_t{4} << 20;
+inline constexpr std::size_t slots_a_segment = segment_size / sizeof(Slot);
+
+// One segment, mapped for reading and writing as long as this lives.
+class Segment {
+ public:
+  // Makes `path` with all its space, or opens one that is there; a short file is made whole, with
+  // unused slots. No space, or a file-size limit below 4 MiB, is 75.
+  [[nodiscard]] static Result<Segment> open(const std::string& path);
+  Segment(Segment&& other) noexcept;
+  Segment& operator=(Segment&& other) noexcept;
+  ~Segment();
+
+  [[nodiscard]] std::span<Slot> slots() { return {slots_, slots_a_segment}; }
+  // Everything stored so far is on disk when this returns 0; else an errno value.
+  [[nodiscard]] int sync();
+
+ private:
+  Segment(Fd fd, Slot* slots) : fd_(std::move(fd)), slots_(slots) {}
+
+  Fd fd_;
+  Slot* slots_ = nullptr;
+};
+
+}  // namespace ml

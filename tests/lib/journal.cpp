@@ -1,0 +1,394 @@
+#include "queue/journal.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "scratch.hpp"
+
+using namespace ml;
+using ml::tests::Scratch;
+
+namespace {
+
+constexpr std::int64_t now = 1'795'000'000;
+
+JournalTerms terms(std::string id = "r1") {
+  JournalTerms these;
+  these.id = std::move(id);
+  these.message.fill(7);
+  return these;
+}
+
+Journal open_journal(const Home& home, const JournalTerms& these = terms()) {
+  auto journal = Journal::open(home, these, now);
+  if (!journal) FAIL(journal.error().text);
+  return std::move(*journal);
+}
+
+// What the journal knows of an address, as its letter; '-' for nothing.
+char known(Journal& journal, std::string_view address) {
+  const auto before = journal.before(address);
+  REQUIRE(before);
+  return before->outcome ? static_cast<char>(*before->outcome) : '-';
+}
+
+SlotNumber begin(Journal& journal, std::string_view address) {
+  const auto before = journal.before(address);
+  REQUIRE(before);
+  const auto slot = journal.begin(address, *before, now);
+  REQUIRE(slot);
+  return *slot;
+}
+
+void settle(Journal& journal, std::string_view address, Outcome outcome) {
+  REQUIRE(journal.settle(begin(journal, address), outcome,
+                         {.address = address, .relay = "relay", .reply = "250 ok"}, now));
+}
+
+std::string address(int number) {
+  return "user" + std::to_string(number) + "@example.org";
+}
+
+std::filesystem::path directory(const Home& home) {
+  return home.path(journal_path("r1", ""));
+}
+
+// Runs `run` in a child that dies of SIGKILL wherever run() asks for it.
+void in_killed_child(const std::function<void()>& run) {
+  const pid_t child = fork();
+  if (child == 0) {
+    run();
+    raise(SIGKILL);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  REQUIRE(WIFSIGNALED(status));
+}
+
+}  // namespace
+
+TEST_CASE("journal: a new one knows nobody", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  Journal journal = open_journal(home);
+  CHECK(journal.recorded() == 0);
+  CHECK_FALSE(journal.closed());
+  CHECK(known(journal, address(1)) == '-');
+}
+
+TEST_CASE("journal: who is delivered or refused is settled for the next run and nobody else is",
+          "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const std::map<Outcome, bool> settled{{Outcome::delivered, true},
+                                        {Outcome::refused, true},
+                                        {Outcome::left, true},
+                                        {Outcome::deferred, false},
+                                        {Outcome::unanswered, false}};
+  {
+    Journal journal = open_journal(home);
+    for (const auto& [outcome, is] : settled) {
+      settle(journal, std::string(1, static_cast<char>(outcome)) + "@x.org", outcome);
+    }
+  }
+  Journal again = open_journal(home);
+  CHECK(again.recorded() == settled.size());
+  for (const auto& [outcome, is] : settled) {
+    const auto before = again.before(std::string(1, static_cast<char>(outcome)) + "@x.org");
+    REQUIRE(before);
+    REQUIRE(before->outcome == outcome);
+    CHECK(again.is_settled(*before) == is);
+  }
+}
+
+TEST_CASE("journal: a kill after each record leaves every record before it", "[journal]") {
+  constexpr int recipients = 5;
+  // Two steps a recipient: in flight, then delivered.
+  for (int steps = 0; steps <= 2 * recipients; ++steps) {
+    const Scratch scratch;
+    const Home home = scratch.home();
+    in_killed_child([&] {
+      Journal journal = open_journal(home);
+      for (int step = 0; step < steps; step += 2) {
+        const SlotNumber slot = begin(journal, address(step / 2));
+        if (step + 1 == steps) raise(SIGKILL);
+        REQUIRE(journal.settle(slot, Outcome::delivered, {}, now));
+      }
+      raise(SIGKILL);
+    });
+    Journal journal = open_journal(home);
+    for (int i = 0; i < recipients; ++i) {
+      const char want = 2 * i + 1 < steps ? 'D' : 2 * i < steps ? 'U' : '-';
+      CHECK(known(journal, address(i)) == want);
+    }
+  }
+}
+
+TEST_CASE("journal: a recipient taken up again keeps its one slot", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::deferred);
+  }
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::delivered);
+  }
+  Journal journal = open_journal(home);
+  CHECK(journal.recorded() == 1);
+  CHECK(known(journal, address(1)) == 'D');
+}
+
+TEST_CASE("journal: the fuse takes a refusal back", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    const auto slot = journal.note(address(1), {}, Outcome::refused, {}, now);
+    REQUIRE(slot);
+    REQUIRE(journal.settle(*slot, Outcome::deferred, {}, now));
+  }
+  Journal journal = open_journal(home);
+  CHECK(known(journal, address(1)) == 'T');
+}
+
+TEST_CASE("journal: the entry that keeps the left ones sends to them and no other stream does",
+          "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    REQUIRE(journal.name_entry("r1.left"));
+    settle(journal, address(1), Outcome::left);
+  }
+  for (const auto& [entry, settled] :
+       std::map<std::string, bool>{{"", true}, {"r1.older", true}, {"r1.left", false}}) {
+    JournalTerms these = terms();
+    these.entry = entry;
+    Journal journal = open_journal(home, these);
+    const auto before = journal.before(address(1));
+    REQUIRE(before);
+    CHECK(journal.is_settled(*before) == settled);
+  }
+}
+
+TEST_CASE("journal: a second run of one id is told who holds it", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const Journal journal = open_journal(home);
+  const auto second = Journal::open(home, terms(), now);
+  REQUIRE_FALSE(second);
+  CHECK(second.error().status == Status::retry);
+  CHECK(second.error().text.find(std::to_string(getpid())) != std::string::npos);
+  CHECK(Journal::open(home, terms("r2"), now));
+}
+
+TEST_CASE("journal: another message under the same id is refused", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  { const Journal journal = open_journal(home); }
+  JournalTerms other = terms();
+  other.message.fill(8);
+  const auto opened = Journal::open(home, other, now);
+  REQUIRE_FALSE(opened);
+  CHECK(opened.error().text.find("another message") != std::string::npos);
+}
+
+TEST_CASE("journal: a closed one says when and how many until it is begun anew", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::delivered);
+    REQUIRE(journal.close({.delivered = 1, .refused = 2, .left = 3}, now + 5));
+  }
+  {
+    const Journal journal = open_journal(home);
+    REQUIRE(journal.closed());
+    CHECK(journal.closed()->time == now + 5);
+    CHECK(journal.closed()->totals.delivered == 1);
+    CHECK(journal.closed()->totals.refused == 2);
+    CHECK(journal.closed()->totals.left == 3);
+  }
+  REQUIRE(Journal::begin_anew(home, terms()));
+  Journal journal = open_journal(home);
+  CHECK_FALSE(journal.closed());
+  CHECK(known(journal, address(1)) == '-');
+}
+
+TEST_CASE("journal: the log names address and relay and reply and keeps to its fields",
+          "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    const auto slot = journal.begin("a@x.org", {}, now);
+    REQUIRE(slot);
+    REQUIRE(journal.settle(*slot, Outcome::delivered,
+                           {.address = "a@x.org", .relay = "r", .reply = "250 a\tb\nD\t1"}, now));
+    REQUIRE(journal.sync(now));
+  }
+  std::ifstream log(directory(home) / "log.0000");
+  std::string line;
+  std::getline(log, line);
+  CHECK(line == "D\t1795000000\ta@x.org\tr\t250 a b D 1");
+}
+
+TEST_CASE("journal: a file cut at any octet never makes a false outcome", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    for (int i = 0; i < 3; ++i) settle(journal, address(i), Outcome::delivered);
+    REQUIRE(journal.close({}, now));
+  }
+  for (const char* name : {"head", "closed", "slots.0000", "log.0000", "lock"}) {
+    const auto path = directory(home) / name;
+    const auto whole = std::filesystem::file_size(path);
+    const auto octets = std::min<std::uintmax_t>(whole, 3 * sizeof(Slot));
+    std::vector<char> text(octets);
+    std::ifstream(path, std::ios::binary).read(text.data(), static_cast<std::streamsize>(octets));
+    for (std::uintmax_t size = 0; size < octets; ++size) {
+      std::filesystem::resize_file(path, size);
+      auto journal = Journal::open(home, terms(), now);
+      if (!journal) {
+        CHECK(journal.error().status == Status::retry);
+      } else {
+        for (int i = 0; i < 3; ++i) {
+          const char outcome = known(*journal, address(i));
+          CHECK((outcome == 'D' || outcome == '-'));
+        }
+        CHECK(known(*journal, address(9)) == '-');
+      }
+      std::ofstream(path, std::ios::binary | std::ios::trunc)
+          .write(text.data(), static_cast<std::streamsize>(octets));
+      if (whole > octets) std::filesystem::resize_file(path, whole);
+    }
+  }
+}
+
+TEST_CASE("journal: a slot whose check does not hold counts as no record", "[journal]") {
+  Slot slot{};
+  CHECK(slot.state() == 0);
+  slot.store({1, 2}, 3, 'D');
+  CHECK(slot.state() == 'D');
+  slot.hash[1] ^= 1;
+  CHECK(slot.state() == 0);
+}
+
+namespace {
+
+// A directory of segments with these hashes in this order, all delivered.
+void write_segments(const std::string& path, const std::vector<AddressHash>& hashes) {
+  for (std::size_t at = 0; at < hashes.size(); at += slots_a_segment) {
+    auto segment =
+        Segment::open(segment_path(path, static_cast<std::uint32_t>(at / slots_a_segment)));
+    REQUIRE(segment);
+    for (std::size_t i = at; i < std::min(hashes.size(), at + slots_a_segment); ++i) {
+      segment->slots()[i - at].store(hashes[i], 0, 'D');
+    }
+  }
+}
+
+std::vector<AddressHash> some_hashes(std::size_t count, std::mt19937_64& random) {
+  std::vector<AddressHash> hashes(count);
+  for (AddressHash& hash : hashes) hash = {random(), random()};
+  return hashes;
+}
+
+Recall open_recall(const Scratch& scratch, std::uint32_t segments, std::size_t window) {
+  auto recall = Recall::open(scratch.path(""), segments, window);
+  REQUIRE(recall);
+  return std::move(*recall);
+}
+
+// How many of these are found, each in its own slot.
+std::size_t found_of(Recall& recall, const std::vector<AddressHash>& asked,
+                     const std::map<AddressHash, SlotNumber>& where) {
+  std::size_t count = 0;
+  for (const AddressHash& hash : asked) {
+    const auto found = recall.find(hash);
+    REQUIRE(found);
+    if (!*found) continue;
+    ++count;
+    if ((*found)->number != where.at(hash)) FAIL("found in another's slot");
+  }
+  return count;
+}
+
+std::map<AddressHash, SlotNumber> numbered(const std::vector<AddressHash>& hashes) {
+  std::map<AddressHash, SlotNumber> where;
+  for (std::size_t i = 0; i < hashes.size(); ++i) where[hashes[i]] = static_cast<SlotNumber>(i);
+  return where;
+}
+
+}  // namespace
+
+TEST_CASE("recall: every recipient is found in whatever order a retry brings them", "[journal]") {
+  std::mt19937_64 random(1);
+  const Scratch scratch;
+  const auto hashes = some_hashes(slots_a_segment + 5000, random);
+  write_segments(scratch.path(""), hashes);
+  const auto where = numbered(hashes);
+  auto asked = hashes;
+  SECTION("the same order") {}
+  SECTION("any order") {
+    std::shuffle(asked.begin(), asked.end(), random);
+  }
+  SECTION("backwards") {
+    std::reverse(asked.begin(), asked.end());
+  }
+  SECTION("a rotation") {
+    std::rotate(asked.begin(), asked.begin() + 70'000, asked.end());
+  }
+  for (const std::size_t window : {16UL, Recall::default_window}) {
+    Recall recall = open_recall(scratch, 2, window);
+    CHECK(recall.recorded() == hashes.size());
+    CHECK(recall.used() == hashes.size());
+    CHECK(found_of(recall, asked, where) == hashes.size());
+  }
+}
+
+TEST_CASE("recall: newcomers are found nowhere and leavers do not hide the others", "[journal]") {
+  std::mt19937_64 random(2);
+  const Scratch scratch;
+  const auto hashes = some_hashes(20'000, random);
+  write_segments(scratch.path(""), hashes);
+  const auto newcomers = some_hashes(2'000, random);
+  std::vector<AddressHash> asked;
+  std::size_t stayed = 0;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    if (i % 3 != 0) {
+      asked.push_back(hashes[i]);
+      ++stayed;
+    }
+    if (i % 10 == 0) asked.push_back(newcomers[i / 10]);
+  }
+  Recall recall = open_recall(scratch, 1, 64);
+  CHECK(found_of(recall, asked, numbered(hashes)) == stayed);
+}
+
+TEST_CASE("recall: a recipient recorded twice is found twice", "[journal]") {
+  const Scratch scratch;
+  const AddressHash twice{5, 6};
+  write_segments(scratch.path(""), {twice, AddressHash{7, 8}, twice});
+  Recall recall = open_recall(scratch, 1, Recall::default_window);
+  for (int i = 0; i < 2; ++i) {
+    const auto found = recall.find(twice);
+    REQUIRE(found);
+    CHECK(found->has_value());
+  }
+}
