@@ -5,18 +5,19 @@
 #include "base/text.hpp"
 
 namespace ml {
+
 bool begins_stream(std::string_view text) {
   return text.starts_with("message\t") || text.starts_with("end\t");
 }
 
-Reader::Reader(int fd, std::string_view first)
-    : lines_(fd, "standard input", longest_line, first) {}
+Reader::Reader(int fd, std::string_view first, std::size_t longest)
+    : lines_(fd, "standard input", longest, first) {}
 
 Record Reader::next() {
   if (state_ == State::closed) return Record::none;
   if (held_back_) {
     held_back_ = false;
-    return parse_message();
+    return parse();
   }
   for (;;) {
     const auto line = lines_.next();
@@ -28,8 +29,9 @@ Record Reader::next() {
     any_record_ = true;
     if (line->kind == Line::Kind::cut) return close("the stream is cut in the middle of a line");
     line_ = line->text;
+    too_long_ = line->kind == Line::Kind::too_long;
     if (state_ == State::skipping && !leaves_skipped_section()) continue;
-    if (line->kind == Line::Kind::too_long) return broken("the line is too long");
+    if (state_ == State::inside && line_.starts_with("message\t")) return cut_by_message();
     return parse();
   }
 }
@@ -43,16 +45,19 @@ bool Reader::leaves_skipped_section() {
   return true;
 }
 
+// The section has its end first, then the message is looked at, whatever it is worth.
+Record Reader::cut_by_message() {
+  const Record cut = broken("a message begins before the end of the one above");
+  state_ = State::between;
+  held_back_ = true;
+  return cut;
+}
+
 Record Reader::parse() {
+  if (too_long_) return broken("the line is too long");
   const std::string_view kind = line_.substr(0, line_.find('\t'));
   if (kind == "rcpt") return parse_rcpt();
   if (!is_clean_line(line_)) return broken("it has a control character or is not UTF-8");
-  if (kind == "message" && state_ == State::inside) {
-    held_back_ = true;
-    const Record cut = broken("a message begins before the end of the one above");
-    state_ = State::between;
-    return cut;
-  }
   if (kind == "message") return parse_message();
   if (kind == "end") return parse_end();
   return broken("the record is neither message nor rcpt nor end");
@@ -86,8 +91,8 @@ Record Reader::parse_end() {
   std::string_view fields = line_;
   take_field(fields);
   const auto status = number<int>(take_field(fields));
-  const bool text_is_right = !line_.ends_with('\t') && fields.find('\t') == fields.npos &&
-                             unescaped(fields).has_value();
+  const bool text_is_right =
+      !line_.ends_with('\t') && fields.find('\t') == fields.npos && unescaped(fields).has_value();
   if (!status || *status > 255 || !text_is_right) {
     const Record malformed = broken("the end record is malformed");
     state_ = State::between;  // it was the end nevertheless

@@ -35,8 +35,8 @@ class Reader {
   // The longest message line: base64 of a message of 100 MiB and its fields.
   static constexpr std::size_t longest_line = std::size_t{140} << 20;
 
-  // `first`: octets already read from `fd` by the caller.
-  explicit Reader(int fd, std::string_view first = {});
+  // `first`: octets already read from `fd` by the caller. `longest`: of a line, in octets.
+  explicit Reader(int fd, std::string_view first = {}, std::size_t longest = longest_line);
 
   // The next record; none at the end of the input, after every section has had its end.
   [[nodiscard]] Record next();
@@ -60,6 +60,7 @@ class Reader {
   [[nodiscard]] Record parse_rcpt();
   [[nodiscard]] Record parse_end();
   [[nodiscard]] bool leaves_skipped_section();
+  [[nodiscard]] Record cut_by_message();
   [[nodiscard]] Record close(std::string_view why);
   [[nodiscard]] Record broken(std::string_view why);
 
@@ -71,6 +72,7 @@ class Reader {
   std::string reason_;  // backs end_.text where we made it
   State state_ = State::between;
   bool any_record_ = false;
+  bool too_long_ = false;   // line_ is only the beginning of the line
   bool held_back_ = false;  // line_ is a message that cut the section before it
 };
 

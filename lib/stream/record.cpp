@@ -9,9 +9,8 @@ namespace ml {
 namespace {
 
 bool is_plain(std::string_view line) {
-  return std::ranges::all_of(line, [](char c) {
-    return static_cast<signed char>(c) >= 0x20 ? c != 0x7f : c == '\t';
-  });
+  return std::ranges::all_of(
+      line, [](char c) { return static_cast<signed char>(c) >= 0x20 ? c != 0x7f : c == '\t'; });
 }
 
 }  // namespace

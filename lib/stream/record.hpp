@@ -54,7 +54,7 @@ struct RcptRecord {
 
 struct EndRecord {
   int status = 0;
-  std::string_view text;  // still escaped; often empty
+  std::string_view text;    // still escaped; often empty
   bool found_here = false;  // this reader found the section cut or malformed: ours to report
 };
 
