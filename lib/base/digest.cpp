@@ -4,6 +4,8 @@
 
 #include <new>
 
+#include "base/text.hpp"
+
 namespace ml {
 namespace {
 
@@ -120,7 +122,9 @@ void append_base64(std::string& to, std::string_view octets) {
   to.pop_back();  // libsodium's NUL
 }
 
+// libsodium takes some octets above 0x7f for digits.
 std::optional<std::string> base64_decoded(std::string_view text) {
+  if (!is_ascii(text)) return std::nullopt;
   std::string octets(text.size() / 4 * 3, '\0');
   std::size_t length = 0;
   const char* end = nullptr;
