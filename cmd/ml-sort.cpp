@@ -1,0 +1,51 @@
+#include <cstdlib>
+#include <optional>
+#include <string>
+
+#include "base/diag.hpp"
+#include "base/digest.hpp"
+#include "base/home.hpp"
+#include "base/options.hpp"
+#include "base/process.hpp"
+#include "stage/sort.hpp"
+
+using namespace ml;
+
+namespace {
+
+// --tmp or TMPDIR alone if given; else the home, if it may be written to, else /var/tmp.
+std::vector<std::string> temporary_directories(const std::optional<std::string>& tmp) {
+  if (tmp) return {*tmp};
+  if (const char* const set = std::getenv("TMPDIR"); set != nullptr && *set != '\0') return {set};
+  return {home_directory(std::nullopt), "/var/tmp"};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (auto started = start("ml-sort"); !started) return leave(fail(started));
+
+  std::optional<std::string> by;
+  std::optional<std::string> tmp;
+  std::optional<std::uint64_t> memory;
+  std::optional<std::uint64_t> seed;
+  Options options("ml-sort", "[OPTION...]", "Orders the recipients of each section of a stream.",
+                  "ml-expand --to people.csv <mail.eml | ml-sort --by fair | ml-verp | ml-send");
+  options.text(by, "--by", "ORDER", "domain (default), fair or random");
+  options.size(memory, "--memory", "SIZE", "memory to sort in (64M); beyond it, temporary files");
+  options.number(seed, "--seed", "NUMBER", "random: the same number gives the same order");
+  options.text(tmp, "--tmp", "DIRECTORY", "where temporary files go (TMPDIR, the home, /var/tmp)");
+  auto read = options.read(argc, argv);
+  if (!read) return leave(fail(read));
+  if (*read) return leave(**read);
+
+  const auto order = text_to_order(by.value_or("domain"));
+  if (!order) return leave(retry("--by takes domain, fair or random, not '{}'", *by));
+  Reader in(0);
+  Writer out(1);
+  return leave(sort(in, out,
+                    {.order = *order,
+                     .memory = memory.value_or(std::size_t{64} << 20),
+                     .seed = seed ? *seed : random_number(),
+                     .directories = temporary_directories(tmp)}));
+}

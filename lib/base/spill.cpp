@@ -1,0 +1,130 @@
+#include "base/spill.hpp"
+
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <limits>
+#include <utility>
+
+namespace ml {
+namespace {
+
+constexpr std::size_t block = std::size_t{256} << 10;
+constexpr std::uint64_t small_file = std::uint64_t{31} << 20;
+
+// How large one file may become; unlimited unless the process is limited.
+std::uint64_t file_size_allowed() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+    return std::numeric_limits<std::uint64_t>::max();
+  }
+  return std::clamp<std::uint64_t>(limit.rlim_cur, 1, small_file);
+}
+
+Result<Fd> open_unnamed(const std::string& directory) {
+  auto file = open_file(directory, O_TMPFILE | O_EXCL | O_RDWR);
+  if (file) return file;
+  // A file system without O_TMPFILE: a name for as long as it takes to remove it.
+  std::string name = directory + "/mlpipe-XXXXXX";
+  Fd named(mkostemp(name.data(), O_CLOEXEC));
+  if (!named.open()) return system_failure("cannot make a temporary file in " + directory, errno);
+  unlink(name.c_str());
+  return named;
+}
+
+}  // namespace
+
+Spill::Spill(std::vector<std::string> directories)
+    : directories_(std::move(directories)), file_size_(file_size_allowed()) {}
+
+Result<> Spill::append(std::string_view text) {
+  if (pending_.size() + text.size() >= block) {
+    if (auto drained = drain(); !drained) return fail(drained);
+  }
+  if (text.size() >= block) return write(text);
+  pending_.append(text);
+  return {};
+}
+
+Result<> Spill::drain() {
+  if (auto written = write(pending_); !written) return fail(written);
+  pending_.clear();
+  return {};
+}
+
+Result<> Spill::add_file() {
+  if (!directory_.empty()) {
+    auto file = open_unnamed(directory_);
+    if (!file) return fail(file);
+    files_.push_back(std::move(*file));
+    return {};
+  }
+  Result<> state = retry("there is no directory for temporary files (name one with --tmp)");
+  for (const auto& directory : directories_) {
+    auto file = open_unnamed(directory);
+    if (file) {
+      directory_ = directory;
+      files_.push_back(std::move(*file));
+      return {};
+    }
+    state = fail(file);
+  }
+  return state;
+}
+
+Failure Spill::no_room(int code) const {
+  if (code != ENOSPC && code != EDQUOT) {
+    return system_failure("cannot write a temporary file in " + directory_, code);
+  }
+  return retry("no room for temporary files in {} (name a larger directory with --tmp)",
+               directory_);
+}
+
+Result<> Spill::write(std::string_view rest) {
+  while (!rest.empty()) {
+    const std::uint64_t file = written_ / file_size_;
+    if (file == files_.size()) {
+      if (auto added = add_file(); !added) return fail(added);
+    }
+    const std::uint64_t at = written_ % file_size_;
+    const auto part = rest.substr(0, std::min<std::uint64_t>(rest.size(), file_size_ - at));
+    const ssize_t got =
+        pwrite(files_[file].get(), part.data(), part.size(), static_cast<off_t>(at));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return no_room(errno);
+    rest.remove_prefix(static_cast<std::size_t>(got));
+    written_ += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
+Result<> Spill::read(std::uint64_t at, std::span<char> room) {
+  if (!pending_.empty()) {
+    if (auto drained = drain(); !drained) return fail(drained);
+  }
+  while (!room.empty()) {
+    const std::uint64_t offset = at % file_size_;
+    const auto part = room.first(std::min<std::uint64_t>(room.size(), file_size_ - offset));
+    const ssize_t got =
+        pread(files_[at / file_size_].get(), part.data(), part.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) {
+      return system_failure("cannot read a temporary file in " + directory_, got < 0 ? errno : EIO);
+    }
+    room = room.subspan(static_cast<std::size_t>(got));
+    at += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
+void Spill::clear() {
+  files_.clear();
+  pending_.clear();
+  written_ = 0;
+}
+
+}  // namespace ml

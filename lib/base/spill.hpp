@@ -1,0 +1,53 @@
+// Room on disk for what does not fit into memory: octets appended once and read anywhere.
+//
+// The files have no name from the start (O_TMPFILE, else unlinked at once), so that nothing is
+// left behind however the process ends. Where the process has a file-size limit (Postfix gives
+// its alias pipes 51.2 MB) the room is spread over files under 32 MiB. No file is made before
+// the first octet. Every failure is 75 naming the directory.
+//
+//   Spill spill({"/var/tmp"});
+//   if (auto kept = spill.append(text); !kept) return fail(kept);
+//   if (auto read = spill.read(0, room); !read) return fail(read);
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+class Spill {
+ public:
+  // The first of `directories` that takes a file is used.
+  explicit Spill(std::vector<std::string> directories);
+
+  [[nodiscard]] Result<> append(std::string_view text);
+  [[nodiscard]] std::uint64_t size() const { return written_ + pending_.size(); }
+
+  // Fills `room` from position `at`; all of it must lie below size().
+  [[nodiscard]] Result<> read(std::uint64_t at, std::span<char> room);
+
+  // Empty again; the disk gets its room back.
+  void clear();
+
+ private:
+  [[nodiscard]] Result<> write(std::string_view rest);
+  [[nodiscard]] Result<> drain();
+  [[nodiscard]] Result<> add_file();
+  [[nodiscard]] Failure no_room(int code) const;
+
+  std::vector<std::string> directories_;
+  std::string directory_;    // the one in use
+  std::uint64_t file_size_;  // each file but the last holds exactly this much
+  std::vector<Fd> files_;
+  std::uint64_t written_ = 0;
+  std::string pending_;
+};
+
+}  // namespace ml

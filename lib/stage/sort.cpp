@@ -1,0 +1,179 @@
+#include "stage/sort.hpp"
+
+#include <memory>
+#include <utility>
+
+#include "stage/sorter.hpp"
+
+namespace ml {
+namespace {
+
+__extension__ using Wide = unsigned __int128;
+
+constexpr std::uint64_t golden = 0x9E3779B97F4A7C15U;  // the golden ratio less 1, times 2^64
+
+// splitmix64's finish: one to one, so that no two recipients draw the same number.
+std::uint64_t scattered(std::uint64_t value) {
+  value = (value ^ value >> 30) * 0xBF58476D1CE4E5B9U;
+  value = (value ^ value >> 27) * 0x94D049BB133111EBU;
+  return value ^ value >> 31;
+}
+
+template <class Key>
+Result<> write(Sorter<Key>& sorter, Writer& out) {
+  auto cursor = sorter.cursor();
+  for (;;) {
+    const auto more = cursor.next();
+    if (!more) return fail(more);
+    if (!*more) return {};
+    out.pass(cursor.line());
+    if (out.failed()) return fail(out.flush());
+  }
+}
+
+// The recipients of one section: taken in, given out in order, forgotten.
+class Section {
+ public:
+  Section() = default;
+  Section(const Section&) = delete;
+  Section& operator=(const Section&) = delete;
+  virtual ~Section() = default;
+  [[nodiscard]] virtual Result<> add(std::string_view line) = 0;
+  [[nodiscard]] virtual Result<> finish(Writer& out) = 0;
+  virtual void clear() = 0;
+};
+
+class DomainSection : public Section {
+ public:
+  explicit DomainSection(const SortOptions& options)
+      : sorter_(ByDomain(ByDomain::Within::local), options.memory, options.directories) {}
+  Result<> add(std::string_view line) override { return sorter_.add(line); }
+  Result<> finish(Writer& out) override {
+    if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
+    return write(sorter_, out);
+  }
+  void clear() override { sorter_.clear(); }
+
+ private:
+  Sorter<ByDomain> sorter_;
+};
+
+class RandomSection : public Section {
+ public:
+  explicit RandomSection(const SortOptions& options)
+      : sorter_(ByNumber(), options.memory, options.directories), drawn_(options.seed) {}
+  Result<> add(std::string_view line) override {
+    return sorter_.add(line, scattered(drawn_ += golden));
+  }
+  Result<> finish(Writer& out) override {
+    if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
+    return write(sorter_, out);
+  }
+  void clear() override { sorter_.clear(); }
+
+ private:
+  Sorter<ByNumber> sorter_;
+  std::uint64_t drawn_;
+};
+
+// Two sorts: by domain, which tells how many each domain has; then by fair_place.
+class FairSection : public Section {
+ public:
+  explicit FairSection(const SortOptions& options)
+      : domains_(key_, options.memory / 2, options.directories),
+        places_(ByNumber(), options.memory / 2, options.directories) {}
+  Result<> add(std::string_view line) override { return domains_.add(line); }
+  Result<> finish(Writer& out) override {
+    if (auto sorted = domains_.finish(); !sorted) return fail(sorted);
+    if (auto placed = give_places(); !placed) return fail(placed);
+    domains_.clear();
+    if (auto sorted = places_.finish(); !sorted) return fail(sorted);
+    return write(places_, out);
+  }
+  void clear() override {
+    domains_.clear();
+    places_.clear();
+  }
+
+ private:
+  // One cursor counts a domain's recipients, another follows and gives them their places.
+  Result<> give_places() {
+    auto ahead = domains_.cursor(4);
+    auto behind = domains_.cursor(4);
+    auto more = ahead.next();
+    for (std::uint64_t domain = 0; more && *more; ++domain) {
+      const std::string name(key_.place(ahead.line()).domain);
+      std::uint64_t count = 0;
+      while (more && *more && compare_domains(key_.place(ahead.line()).domain, name) == 0) {
+        ++count;
+        more = ahead.next();
+      }
+      for (std::uint64_t index = 0; index < count; ++index) {
+        if (auto followed = behind.next(); !followed) return fail(followed);
+        auto placed = places_.add(behind.line(), fair_place(index, count, domain));
+        if (!placed) return fail(placed);
+      }
+    }
+    if (!more) return fail(more);
+    return {};
+  }
+
+  const ByDomain key_{ByDomain::Within::input};
+  Sorter<ByDomain> domains_;
+  Sorter<ByNumber> places_;
+};
+
+std::unique_ptr<Section> make_section(const SortOptions& options) {
+  switch (options.order) {
+    case Order::domain: break;
+    case Order::fair: return std::make_unique<FairSection>(options);
+    case Order::random: return std::make_unique<RandomSection>(options);
+  }
+  return std::make_unique<DomainSection>(options);
+}
+
+}  // namespace
+
+std::optional<Order> text_to_order(std::string_view text) {
+  if (text == "domain") return Order::domain;
+  if (text == "fair") return Order::fair;
+  if (text == "random") return Order::random;
+  return std::nullopt;
+}
+
+std::uint64_t fair_place(std::uint64_t index, std::uint64_t count, std::uint64_t domain) {
+  return static_cast<std::uint64_t>(((static_cast<Wide>(index) << 64) + domain * golden) / count);
+}
+
+Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {
+  Verdict verdict;
+  const auto section = make_section(options);
+  Result<> state;  // of this section
+  for (;;) {
+    switch (in.next()) {
+      case Record::message: out.pass(in.line()); break;
+      case Record::rcpt:
+        if (state) state = section->add(in.line());
+        break;
+      case Record::end:
+        if (state) state = section->finish(out);
+        section->clear();
+        if (out.failed()) return fail(out.flush());
+        verdict.add(in.end());
+        if (!state && in.end().status == 0) {
+          verdict.add(state.error());
+          out.end(state.error().status, state.error().text);
+        } else {
+          out.end(in.end());
+        }
+        state = {};
+        break;
+      case Record::none:
+        if (auto flushed = out.flush(); !flushed) return fail(flushed);
+        return verdict.result();
+    }
+    if (out.failed()) return fail(out.flush());
+  }
+}
+
+}  // namespace ml
