@@ -65,7 +65,7 @@ class Dialogue {
  public:
   struct Manner {
     Protocol protocol = Protocol::smtp;
-    std::string hello;                  // who we are: a host name or an address literal
+    std::string hello{};                // who we are: a host name or an address literal
     std::size_t messages = 100;         // offered on this connection
     std::size_t lockstep_messages = 0;  // so many first ones without pipelining, after a fault
   };
