@@ -1,0 +1,349 @@
+#include "mail/dsn.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <utility>
+
+#include "base/text.hpp"
+#include "mail/header.hpp"
+#include "mail/message.hpp"
+#include "mail/mime.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t most_reports = 1000;
+
+constexpr std::array<std::pair<std::string_view, Action>, 6> actions{
+    {{"failed", Action::failed},
+     {"delayed", Action::delayed},
+     {"delivered", Action::delivered},
+     {"relayed", Action::relayed},
+     {"expanded", Action::expanded},
+     {"-", Action::unknown}}};
+
+// The kind of trouble that subject and detail of a status name, RFC 3463 and its registry; the
+// first row that fits. Detail -1 fits any.
+struct StatusRow {
+  int subject;
+  int detail;
+  BounceClass kind;
+};
+constexpr std::array<StatusRow, 24> status_rows{{
+    {1, 2, BounceClass::domain},
+    {1, 7, BounceClass::policy},  // of the sender's address
+    {1, 8, BounceClass::policy},
+    {1, 9, BounceClass::relay},
+    {1, 10, BounceClass::domain},  // a null MX, RFC 7505
+    {1, -1, BounceClass::mailbox},
+    {2, 2, BounceClass::full},
+    {2, 3, BounceClass::size},
+    {2, 4, BounceClass::relay},
+    {2, -1, BounceClass::mailbox},
+    {3, 4, BounceClass::size},
+    {3, -1, BounceClass::relay},
+    {4, 4, BounceClass::domain},  // unable to route: no MX and no address
+    {4, -1, BounceClass::relay},
+    {5, -1, BounceClass::relay},
+    {6, -1, BounceClass::policy},
+    {7, 20, BounceClass::auth},
+    {7, 21, BounceClass::auth},
+    {7, 22, BounceClass::auth},
+    {7, 23, BounceClass::auth},
+    {7, 24, BounceClass::auth},
+    {7, 26, BounceClass::auth},
+    {7, 30, BounceClass::relay},  // wants TLS
+    {7, -1, BounceClass::policy},
+}};
+
+std::optional<unsigned> capital_hex(char c) {
+  if (is_digit(c)) return static_cast<unsigned>(c - '0');
+  if (c >= 'A' && c <= 'F') return static_cast<unsigned>(c - 'A' + 10);
+  return std::nullopt;
+}
+
+void append_utf8(std::string& to, std::uint32_t point) {
+  const auto octet = [&](std::uint32_t value) { to.push_back(static_cast<char>(value)); };
+  if (point < 0x80) {
+    octet(point);
+  } else if (point < 0x800) {
+    octet(0xC0 | point >> 6);
+    octet(0x80 | (point & 0x3F));
+  } else if (point < 0x10000) {
+    octet(0xE0 | point >> 12);
+    octet(0x80 | (point >> 6 & 0x3F));
+    octet(0x80 | (point & 0x3F));
+  } else {
+    octet(0xF0 | point >> 18);
+    octet(0x80 | (point >> 12 & 0x3F));
+    octet(0x80 | (point >> 6 & 0x3F));
+    octet(0x80 | (point & 0x3F));
+  }
+}
+
+// What stands behind "rfc822;" or another type; the whole where there is no type.
+std::string_view without_type(std::string_view value, std::string& type) {
+  const auto semicolon = value.find(';');
+  const std::string_view before = trim(value.substr(0, semicolon));
+  const bool is_type = semicolon != std::string_view::npos && !before.empty() &&
+                       before.find_first_of(" @<\"") == std::string_view::npos;
+  if (!is_type) return trim(value);
+  type = lower(before);
+  return trim(value.substr(semicolon + 1));
+}
+
+// "rfc822; <ann@c.org> (Ann)" -> "ann@c.org"
+std::string field_address(std::string_view value) {
+  std::string type;
+  std::string_view text = without_type(value, type);
+  if (text.starts_with('<')) {
+    text = text.substr(1, std::min(text.find('>', 1), text.size()) - 1);
+  } else if (!text.starts_with('"')) {
+    text = text.substr(0, text.find_first_of(" \t("));
+  }
+  if (type == "utf-8") return utf8_xtext_to_text(text).value_or(std::string(text));
+  return std::string(text);
+}
+
+// RFC 3464 wants the address as the sender wrote it, and some servers leave the xtext of ORCPT in
+// place. An address whose every `+` stands for an octet that xtext must escape is taken as such.
+std::string original_address(std::string_view value) {
+  std::string address = field_address(value);
+  const auto decoded = xtext_to_text(address);
+  if (!decoded) return address;
+  for (std::size_t i = 0; (i = address.find('+', i)) != std::string::npos; i += 3) {
+    const char c =
+        static_cast<char>(*capital_hex(address[i + 1]) << 4 | *capital_hex(address[i + 2]));
+    if (c != '+' && c != '=') return address;
+  }
+  return *decoded;
+}
+
+Action text_to_action(std::string_view text) {
+  const std::string_view word = text.substr(0, text.find_first_of(" \t(;"));
+  for (const auto& [name, action] : actions) {
+    if (same_nocase(word, name)) return action;
+  }
+  return Action::unknown;
+}
+
+Action status_to_action(std::string_view status) {
+  if (status.starts_with('5')) return Action::failed;
+  if (status.starts_with('4')) return Action::delayed;
+  if (status.starts_with('2')) return Action::delivered;
+  return Action::unknown;
+}
+
+// Collects fields into groups. A group ends at an empty line, or where a recipient is named anew.
+class Groups {
+ public:
+  void take(const Field& field) {
+    const std::string value = unfolded(field.value);
+    if (same_nocase(field.name, "Final-Recipient")) {
+      name_recipient(report_.final_recipient, field_address(value));
+    } else if (same_nocase(field.name, "Original-Recipient")) {
+      name_recipient(report_.original_recipient, original_address(value));
+    } else if (same_nocase(field.name, "Action")) {
+      report_.action = text_to_action(value);
+    } else if (same_nocase(field.name, "Status")) {
+      report_.status = leading_status(value).value_or(std::string());
+    } else if (same_nocase(field.name, "Diagnostic-Code")) {
+      std::string type;
+      report_.diagnostic = without_type(value, type);
+    }
+  }
+
+  void close() {
+    if (!report_.address().empty() && reports_.size() < most_reports) {
+      if (report_.action == Action::unknown) report_.action = status_to_action(report_.status);
+      reports_.push_back(std::move(report_));
+    }
+    report_ = {};
+  }
+
+  [[nodiscard]] bool full() const { return reports_.size() >= most_reports; }
+  [[nodiscard]] std::vector<Report> reports() && { return std::move(reports_); }
+
+ private:
+  void name_recipient(std::string& to, std::string address) {
+    if (!to.empty()) close();
+    to = std::move(address);
+  }
+
+  Report report_;
+  std::vector<Report> reports_;
+};
+
+// The first enhanced status that stands as a word of its own: "550 5.1.1 ..." or "(#5.1.1)".
+std::string quoted_status(std::string_view text) {
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool begins = i == 0 || (!is_alnum(text[i - 1]) && text[i - 1] != '.');
+    if (!begins) continue;
+    if (auto status = leading_status(text.substr(i))) return *status;
+  }
+  return {};
+}
+
+bool is_delivery_status(std::string_view type) {
+  return type == "message/delivery-status" || type == "message/global-delivery-status";
+}
+
+// For reports whose boundaries are broken.
+bool claims_report(std::string_view message) {
+  const auto type = find_field(split_message(message).head, "Content-Type");
+  return type && begins_nocase(unfolded(type->value), "multipart/report");
+}
+
+}  // namespace
+
+std::string_view action_to_text(Action action) {
+  return std::ranges::find(actions, action, [](const auto& row) { return row.second; })->first;
+}
+
+std::string_view bounce_class_to_text(BounceClass kind) {
+  switch (kind) {
+    case BounceClass::mailbox: return "mailbox";
+    case BounceClass::domain: return "domain";
+    case BounceClass::full: return "full";
+    case BounceClass::size: return "size";
+    case BounceClass::policy: return "policy";
+    case BounceClass::auth: return "auth";
+    case BounceClass::relay: return "relay";
+    case BounceClass::delayed: return "delayed";
+    case BounceClass::success: return "success";
+    case BounceClass::unknown: break;
+  }
+  return "unknown";
+}
+
+std::vector<Report> text_to_reports(std::string_view text) {
+  Groups groups;
+  while (!text.empty() && !groups.full()) {
+    if (const auto field = first_field(text)) {
+      groups.take(*field);
+      text.remove_prefix(field->raw.size());
+      continue;
+    }
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (trim(line).empty()) groups.close();
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+  }
+  groups.close();
+  return std::move(groups).reports();
+}
+
+std::vector<Report> message_to_reports(std::string_view message) {
+  const auto parts = text_to_parts(message);
+  if (!parts) return text_to_reports(message);
+  std::vector<Report> found;
+  unsigned outermost = 0;
+  for (const MimePart& part : *parts) {
+    if (!is_delivery_status(part.type)) continue;
+    if (!found.empty() && part.messages > outermost) continue;
+    auto reports = text_to_reports(part.text);
+    if (reports.empty()) continue;
+    if (found.empty() || part.messages < outermost) found.clear();
+    outermost = part.messages;
+    std::ranges::move(reports, std::back_inserter(found));
+  }
+  return found.empty() && claims_report(message) ? text_to_reports(message) : found;
+}
+
+std::optional<std::string> leading_status(std::string_view text) {
+  std::size_t at = 0;
+  for (unsigned number = 0; number < 3; ++number) {
+    const std::size_t begin = at;
+    while (at < text.size() && is_digit(text[at]) && at - begin < 3) ++at;
+    if (at == begin || (number == 0 && at > 1)) return std::nullopt;
+    if (number == 2) break;
+    if (at == text.size() || text[at] != '.') return std::nullopt;
+    ++at;
+  }
+  const bool goes_on =
+      at < text.size() &&
+      (is_alnum(text[at]) || (text[at] == '.' && at + 1 < text.size() && is_digit(text[at + 1])));
+  const char kind = text.front();
+  if (goes_on || (kind != '2' && kind != '4' && kind != '5')) return std::nullopt;
+  return std::string(text.substr(0, at));
+}
+
+std::string telling_status(const Report& report) {
+  const bool says_nothing = report.status.empty() || report.status.ends_with(".0.0");
+  if (!says_nothing) return report.status;
+  std::string quoted = quoted_status(report.diagnostic);
+  return quoted.empty() ? report.status : quoted;
+}
+
+BounceClass bounce_class(const Report& report) {
+  switch (report.action) {
+    case Action::delivered:
+    case Action::relayed:
+    case Action::expanded: return BounceClass::success;
+    case Action::delayed: return BounceClass::delayed;
+    case Action::failed:
+    case Action::unknown: break;
+  }
+  const std::string status = telling_status(report);
+  if (status.empty()) return BounceClass::unknown;
+  const auto fields = split(status, '.');
+  const int subject = number<int>(fields[1]).value_or(0);
+  const int detail = number<int>(fields[2]).value_or(0);
+  for (const StatusRow& row : status_rows) {
+    if (row.subject == subject && (row.detail == detail || row.detail < 0)) return row.kind;
+  }
+  return BounceClass::unknown;
+}
+
+bool counts_against_recipient(const Report& report) {
+  if (report.action != Action::failed || !telling_status(report).starts_with('5')) return false;
+  const BounceClass kind = bounce_class(report);
+  return kind == BounceClass::mailbox || kind == BounceClass::domain || kind == BounceClass::full;
+}
+
+std::optional<std::string> xtext_to_text(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (c < '!' || c > '~' || c == '=') return std::nullopt;
+    if (c != '+') {
+      decoded.push_back(c);
+      continue;
+    }
+    const auto high = i + 2 < text.size() ? capital_hex(text[i + 1]) : std::nullopt;
+    const auto low = i + 2 < text.size() ? capital_hex(text[i + 2]) : std::nullopt;
+    if (!high || !low) return std::nullopt;
+    decoded.push_back(static_cast<char>(*high << 4 | *low));
+    i += 2;
+  }
+  return decoded;
+}
+
+std::optional<std::string> utf8_xtext_to_text(std::string_view text) {
+  constexpr std::string_view opening = "\\x{";
+  std::string decoded;
+  while (!text.empty()) {
+    if (!text.starts_with(opening)) {
+      decoded.push_back(text.front());
+      text.remove_prefix(1);
+      continue;
+    }
+    const auto end = text.find('}');
+    if (end == std::string_view::npos || end == opening.size() || end > opening.size() + 6) {
+      return std::nullopt;
+    }
+    std::uint32_t point = 0;
+    for (const char c : text.substr(opening.size(), end - opening.size())) {
+      const auto digit = capital_hex(c);
+      if (!digit) return std::nullopt;
+      point = point << 4 | *digit;
+    }
+    if (point > 0x10FFFF || (point >= 0xD800 && point < 0xE000)) return std::nullopt;
+    append_utf8(decoded, point);
+    text.remove_prefix(end + 1);
+  }
+  return decoded;
+}
+
+}  // namespace ml

@@ -1,0 +1,189 @@
+#include "mail/mime.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <iterator>
+
+#include <mimetic/mimetic.h>
+
+#include "base/text.hpp"
+#include "mail/message.hpp"
+
+namespace ml {
+namespace {
+
+// Makes the library read octet by octet: its parser for iterators that can jump finds a boundary
+// in the middle of a line, searches to the end of the text once a nesting, and throws out of it.
+class Octets {
+ public:
+  using iterator_category = std::input_iterator_tag;
+  using value_type = char;
+  using difference_type = std::ptrdiff_t;
+  using pointer = const char*;
+  using reference = const char&;
+
+  Octets() = default;
+  explicit Octets(const char* at) : at_(at) {}
+  reference operator*() const { return *at_; }
+  Octets& operator++() {
+    ++at_;
+    return *this;
+  }
+  bool operator==(const Octets&) const = default;
+
+ private:
+  const char* at_ = nullptr;
+};
+
+// A line and those behind it that begin with a blank may be a field wherever they stand: what
+// is over the bound is left out.
+std::string with_bounded_fields(std::string_view text) {
+  std::string bounded;
+  bounded.reserve(text.size());
+  std::size_t field = 0;
+  while (!text.empty()) {
+    const std::string_view line = text.substr(0, text.find('\n'));
+    if (line.empty() || !is_blank(line.front())) field = 0;
+    const std::size_t fits = std::min(line.size(), longest_mime_field - field);
+    bounded.append(line.substr(0, fits));
+    field += fits;
+    text.remove_prefix(line.size());
+    if (text.empty()) break;
+    // A continuation that was left out whole leaves no empty line behind to end the header.
+    if (fits > 0 || line.empty()) bounded.push_back('\n');
+    text.remove_prefix(1);
+  }
+  return bounded;
+}
+
+bool has_few_content_types(std::string_view text) {
+  constexpr std::string_view name = "content-type";
+  std::size_t count = 0;
+  for (std::size_t at = 0; (at = text.find_first_of("cC", at)) != std::string_view::npos; ++at) {
+    if (begins_nocase(text.substr(at), name) && ++count > most_content_types) return false;
+  }
+  return true;
+}
+
+// "text/plain; charset=x (y)" -> "text/plain"
+std::string first_word(std::string_view value) {
+  const auto end = value.find_first_of("; \t(");
+  return lower(value.substr(0, end));
+}
+
+std::string decoded(const std::string& body, std::string_view encoding) {
+  std::string text;
+  if (encoding == "quoted-printable") {
+    text = quoted_printable_decoded(body);
+  } else if (encoding == "base64") {
+    text = loose_base64_decoded(body);
+  } else {
+    return body;
+  }
+  std::erase(text, '\r');
+  std::erase(text, '\0');
+  return text;
+}
+
+struct Place {
+  unsigned depth = 0;
+  unsigned messages = 0;
+};
+
+// How deep this goes is bounded by has_few_content_types().
+void collect(const mimetic::MimeEntity& entity, Place place, std::vector<MimePart>& parts) {
+  const mimetic::Header& header = entity.header();
+  std::string type = first_word(header.field("Content-Type").value());
+  if (!entity.body().parts().empty()) {
+    ++place.depth;
+    if (type.starts_with("message/")) ++place.messages;
+    for (const mimetic::MimeEntity* child : entity.body().parts()) collect(*child, place, parts);
+    return;
+  }
+  if (type.empty()) type = "text/plain";
+  const std::string encoding = first_word(header.field("Content-Transfer-Encoding").value());
+  parts.push_back({std::move(type), decoded(entity.body(), encoding), place.depth, place.messages});
+}
+
+std::optional<unsigned> base64_digit(char c) {
+  constexpr std::string_view digits =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto at = digits.find(c);
+  if (at == std::string_view::npos) return std::nullopt;
+  return static_cast<unsigned>(at);
+}
+
+std::optional<unsigned> hex_digit(char c) {
+  const char folded = to_lower(c);
+  if (is_digit(folded)) return static_cast<unsigned>(folded - '0');
+  if (folded >= 'a' && folded <= 'f') return static_cast<unsigned>(folded - 'a' + 10);
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string tamed_text(std::string_view message) {
+  std::string text(message.substr(0, longest_mime_text));
+  std::erase(text, '\0');
+  auto intake = octets_to_message(std::move(text));
+  if (!intake) return {};  // a NUL is all that it refuses
+  return with_bounded_fields(intake->message);
+}
+
+std::optional<std::vector<MimePart>> text_to_parts(std::string_view text) {
+  if (!has_few_content_types(text)) return std::nullopt;
+  try {
+    mimetic::MimeEntity entity;
+    entity.load(Octets(text.data()), Octets(text.data() + text.size()));
+    std::vector<MimePart> parts;
+    collect(entity, {}, parts);
+    return parts;
+  } catch (...) {  // whatever it is, the text is beyond the library
+    return std::nullopt;
+  }
+}
+
+std::string quoted_printable_decoded(std::string_view text) {
+  std::string decoded;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] != '=') {
+      decoded.push_back(text[i]);
+      continue;
+    }
+    // A soft line break, with the blanks that a relay may have put before its end.
+    const auto end = std::min(text.find_first_not_of(" \t", i + 1), text.size());
+    if (end == text.size() || text[end] == '\n') {
+      i = end;
+      continue;
+    }
+    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
+    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
+    if (!high || !low) {
+      decoded.push_back('=');
+      continue;
+    }
+    decoded.push_back(static_cast<char>(*high << 4 | *low));
+    i += 2;
+  }
+  return decoded;
+}
+
+std::string loose_base64_decoded(std::string_view text) {
+  std::string decoded;
+  std::uint32_t held = 0;
+  unsigned bits = 0;
+  for (const char c : text) {
+    if (c == '=') break;
+    const auto digit = base64_digit(c);
+    if (!digit) continue;
+    held = held << 6 | *digit;
+    bits += 6;
+    if (bits < 8) continue;
+    bits -= 8;
+    decoded.push_back(static_cast<char>(held >> bits & 0xff));
+  }
+  return decoded;
+}
+
+}  // namespace ml

@@ -1,0 +1,217 @@
+#include "mail/dsn.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <string>
+
+#include "mail/mime.hpp"
+
+using namespace ml;
+
+namespace {
+
+Report only(const std::string& text) {
+  const auto reports = text_to_reports(text);
+  REQUIRE(reports.size() == 1);
+  return reports.front();
+}
+
+BounceClass class_of(const std::string& action, const std::string& status,
+                     const std::string& diagnostic = "") {
+  return bounce_class(only("Final-Recipient: rfc822; a@x.org\nAction: " + action + "\nStatus: " +
+                           status + "\nDiagnostic-Code: smtp; " + diagnostic + "\n"));
+}
+
+bool counts(const std::string& action, const std::string& status,
+            const std::string& diagnostic = "") {
+  return counts_against_recipient(only("Final-Recipient: rfc822; a@x.org\nAction: " + action +
+                                       "\nStatus: " + status + "\nDiagnostic-Code: smtp; " +
+                                       diagnostic + "\n"));
+}
+
+const std::string group =
+    "Original-Recipient: rfc822;Ann@example.org\n"
+    "Final-Recipient: RFC822; ann@mx.example.org\n"
+    "Action: Failed\n"
+    "Status: 5.1.1 (no such mailbox)\n"
+    "Diagnostic-Code: smtp; 550 5.1.1\n <ann@mx.example.org>: unknown\n";
+
+const std::string report_message =
+    "From: MAILER-DAEMON@mx.example.org\n"
+    "Content-Type: multipart/report; report-type=delivery-status; boundary=\"=_b\"\n\n"
+    "--=_b\n\nSorry.\n--=_b\nContent-Type: message/delivery-status\n\n"
+    "Reporting-MTA: dns; mx.example.org\n\n" +
+    group + "\n--=_b\nContent-Type: text/rfc822-headers\n\nSubject: hello\n\n--=_b--\n";
+
+}  // namespace
+
+TEST_CASE("dsn: every field of a recipient is read") {
+  const Report report = only("Reporting-MTA: dns; mx.example.org\n\n" + group);
+  CHECK(report.original_recipient == "Ann@example.org");
+  CHECK(report.final_recipient == "ann@mx.example.org");
+  CHECK(report.address() == "Ann@example.org");
+  CHECK(report.action == Action::failed);
+  CHECK(report.status == "5.1.1");
+  CHECK(report.diagnostic == "550 5.1.1 <ann@mx.example.org>: unknown");
+}
+
+TEST_CASE("dsn: recipients come one by one with or without empty lines between them") {
+  const std::string two =
+      "Final-Recipient: rfc822; a@x.org\nAction: failed\nStatus: 5.1.1\n%"
+      "Final-Recipient: rfc822; b@x.org\nAction: delayed\nStatus: 4.4.1\n";
+  for (const std::string between : {"", "\n", "\n\n", " \t\n"}) {
+    std::string text = two;
+    text.replace(text.find('%'), 1, between);
+    const auto reports = text_to_reports(text);
+    REQUIRE(reports.size() == 2);
+    CHECK(reports[0].final_recipient == "a@x.org");
+    CHECK(reports[0].action == Action::failed);
+    CHECK(reports[1].final_recipient == "b@x.org");
+    CHECK(reports[1].action == Action::delayed);
+  }
+}
+
+TEST_CASE("dsn: fields of the whole message belong to nobody") {
+  CHECK(text_to_reports("Reporting-MTA: dns; x\nAction: failed\nStatus: 5.1.1\n").empty());
+  CHECK(text_to_reports("").empty());
+}
+
+TEST_CASE("dsn: addresses are read however servers dress them") {
+  const auto address = [](const std::string& value) {
+    return only("Final-Recipient: " + value + "\n").final_recipient;
+  };
+  CHECK(address("rfc822; a@x.org") == "a@x.org");
+  CHECK(address("RFC822;<a@x.org>") == "a@x.org");
+  CHECK(address("a@x.org") == "a@x.org");
+  CHECK(address("rfc822; a@x.org (Ann)") == "a@x.org");
+  CHECK(address("rfc822; \"a b;c\"@x.org") == "\"a b;c\"@x.org");
+  CHECK(address("\"a;b\"@x.org") == "\"a;b\"@x.org");
+  CHECK(address("utf-8; j\\x{F6}rg@x.org") == "j\xc3\xb6rg@x.org");
+  CHECK(address("utf-8; j\xc3\xb6rg@x.org") == "j\xc3\xb6rg@x.org");
+  CHECK(address("rfc822; <a@x.org") == "a@x.org");
+}
+
+TEST_CASE("dsn: an original recipient left in xtext is decoded and a tag is not") {
+  const auto address = [](const std::string& value) {
+    return only("Original-Recipient: rfc822; " + value + "\n").original_recipient;
+  };
+  CHECK(address("ann+2Btag@x.org") == "ann+tag@x.org");
+  CHECK(address("a+3Db@x.org") == "a=b@x.org");
+  CHECK(address("ann+tag@x.org") == "ann+tag@x.org");
+  CHECK(address("ann+20@x.org") == "ann+20@x.org");
+  CHECK(address("ann+41B@x.org") == "ann+41B@x.org");
+}
+
+TEST_CASE("dsn: xtext is strict") {
+  CHECK(xtext_to_text("a+2Bb+3D") == "a+b=");
+  CHECK(xtext_to_text("") == "");
+  for (const char* broken : {"+", "+2", "+2b", "+GG", "a=b", "a b", "\x7f", "\xc3"}) {
+    CHECK_FALSE(xtext_to_text(broken));
+  }
+}
+
+TEST_CASE("dsn: utf-8 xtext knows the limits of Unicode") {
+  CHECK(utf8_xtext_to_text("\\x{41}\\x{E9}\\x{20AC}\\x{1F600}") ==
+        "A\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
+  for (const char* broken :
+       {"\\x{", "\\x{}", "\\x{G}", "\\x{D800}", "\\x{110000}", "\\x{0000041}"}) {
+    CHECK_FALSE(utf8_xtext_to_text(broken));
+  }
+}
+
+TEST_CASE("dsn: a status stands alone or is none") {
+  CHECK(leading_status("5.1.1") == "5.1.1");
+  CHECK(leading_status("4.4.7 (delivery expired)") == "4.4.7");
+  CHECK(leading_status("5.7.708.") == "5.7.708");
+  for (const char* none : {"", "5", "5.1", "5.1.", "5.1.x", "3.1.1", "15.1.1", "5.1.1.1", "5.1.1a",
+                           "5.1.1234", "x5.1.1"}) {
+    INFO(none);
+    CHECK_FALSE(leading_status(none));
+  }
+}
+
+TEST_CASE("dsn: where the status says nothing the diagnostic does") {
+  CHECK(class_of("failed", "5.0.0", "550 5.1.1 unknown") == BounceClass::mailbox);
+  CHECK(class_of("failed", "", "550 (#5.2.2) full") == BounceClass::full);
+  CHECK(class_of("failed", "5.0.0", "550 from 10.5.1.1 refused") == BounceClass::unknown);
+  CHECK(class_of("failed", "5.7.1", "550 5.1.1") == BounceClass::policy);
+}
+
+TEST_CASE("dsn: classes say whose trouble it is") {
+  CHECK(class_of("failed", "5.1.2") == BounceClass::domain);
+  CHECK(class_of("failed", "5.1.10") == BounceClass::domain);
+  CHECK(class_of("failed", "5.2.1") == BounceClass::mailbox);
+  CHECK(class_of("failed", "5.2.3") == BounceClass::size);
+  CHECK(class_of("failed", "5.3.4") == BounceClass::size);
+  CHECK(class_of("failed", "5.4.4") == BounceClass::domain);
+  CHECK(class_of("failed", "4.4.7") == BounceClass::relay);
+  CHECK(class_of("failed", "5.7.26") == BounceClass::auth);
+  CHECK(class_of("failed", "5.0.0") == BounceClass::unknown);
+  CHECK(class_of("delayed", "5.1.1") == BounceClass::delayed);
+  CHECK(class_of("expanded", "2.0.0") == BounceClass::success);
+}
+
+TEST_CASE("dsn: only the recipient's own lasting fault counts") {
+  CHECK(counts("failed", "5.1.1"));
+  CHECK(counts("failed", "5.1.2"));
+  CHECK(counts("failed", "5.2.2"));
+  CHECK(counts("failed", "5.0.0", "550 5.1.1 unknown"));
+  CHECK_FALSE(counts("failed", "4.2.2"));
+  CHECK_FALSE(counts("failed", "5.2.3"));
+  CHECK_FALSE(counts("failed", "5.1.8"));
+  CHECK_FALSE(counts("failed", "5.7.1"));
+  CHECK_FALSE(counts("failed", "5.0.0"));
+  CHECK_FALSE(counts("failed", ""));
+  CHECK_FALSE(counts("delayed", "5.1.1"));
+  CHECK_FALSE(counts("relayed", "5.1.1"));
+}
+
+TEST_CASE("dsn: a group without an action is given what its status speaks of") {
+  CHECK(only("Final-Recipient: a@x.org\nStatus: 5.1.1\n").action == Action::failed);
+  CHECK(only("Final-Recipient: a@x.org\nStatus: 4.1.1\n").action == Action::delayed);
+  CHECK(only("Final-Recipient: a@x.org\n").action == Action::unknown);
+}
+
+TEST_CASE("dsn: a report is found in its message") {
+  const auto reports = message_to_reports(tamed_text(report_message));
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].status == "5.1.1");
+}
+
+TEST_CASE("dsn: a forwarded report is found and a returned one does not speak") {
+  const std::string forwarded =
+      "Content-Type: multipart/mixed; boundary=f\n\n--f\n\nsee below\n"
+      "--f\nContent-Type: message/rfc822\n\n" +
+      report_message + "\n--f--\n";
+  CHECK(message_to_reports(tamed_text(forwarded)).size() == 1);
+
+  std::string delayed = report_message;
+  delayed.replace(delayed.find("Failed"), 6, "delayed");
+  const std::string returned =
+      "Content-Type: multipart/report; boundary=r\n\n--r\nContent-Type: message/rfc822\n\n" +
+      report_message + "\n--r\nContent-Type: message/delivery-status\n\n" +
+      "Final-Recipient: rfc822; b@x.org\nAction: delayed\nStatus: 4.0.0\n\n--r--\n";
+  const auto reports = message_to_reports(tamed_text(returned));
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].final_recipient == "b@x.org");
+}
+
+TEST_CASE("dsn: fields quoted in plain mail are no report") {
+  CHECK(message_to_reports("Subject: why?\n\n" + group).empty());
+  CHECK(message_to_reports("Subject: hello\n\nHello.\n").empty());
+}
+
+TEST_CASE("dsn: a report whose structure is broken is read from its raw text") {
+  std::string broken = report_message;
+  broken.replace(broken.find("boundary"), 8, "boundarx");
+  CHECK(message_to_reports(tamed_text(broken)).size() == 1);
+  std::string nested;
+  for (int i = 0; i < 1000; ++i) nested += "Content-Type: multipart/mixed; boundary=x\n\n--x\n";
+  CHECK(message_to_reports(tamed_text(nested + report_message)).size() == 1);
+}
+
+TEST_CASE("dsn: a report of a million recipients is read as far as a thousand") {
+  std::string text;
+  while (text.size() < 4'000'000) text += "Final-Recipient: a@x.org\n";
+  CHECK(text_to_reports(text).size() == 1000);
+}
