@@ -259,6 +259,10 @@ std::string list_handle_row(std::string_view handle) {
   return std::string(role) += handle;  // 13 characters, as every row of that table
 }
 
+std::string row_to_list_handle(std::string_view row) {
+  return std::string(row.substr(role.size()));
+}
+
 Verp::Verp(const VerpKeys& keys, std::string_view list, std::string_view list_handle,
            std::string_view id, std::uint16_t day) {
   const auto at = list.rfind('@');

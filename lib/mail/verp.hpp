@@ -61,6 +61,7 @@ inline constexpr std::size_t longest_verp_list = 22;
 // under list_handle_row(), which no recipient's handle is likely ever to be.
 [[nodiscard]] std::string list_handle(std::string_view list, unsigned attempt);
 [[nodiscard]] std::string list_handle_row(std::string_view handle);
+[[nodiscard]] std::string row_to_list_handle(std::string_view row);
 
 // Writes the senders of one message. Allocates nothing a recipient once its buffers have grown.
 class Verp {
