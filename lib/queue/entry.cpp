@@ -31,25 +31,27 @@ std::string entry_path(std::string_view queue, std::string_view name) {
   return fmt::format("queue/{}/{}/{}", queue, hash, name);
 }
 
-Entry::Entry(const Home& home, std::string queue, std::string name, std::string draft, Fd fd)
+QueueEntry::QueueEntry(const Home& home, std::string queue, std::string name, std::string draft,
+                       Fd fd)
     : home_(&home),
       queue_(std::move(queue)),
       name_(std::move(name)),
       draft_(std::move(draft)),
       fd_(std::move(fd)) {}
 
-Entry::Entry(Entry&& other) noexcept
+QueueEntry::QueueEntry(QueueEntry&& other) noexcept
     : home_(other.home_),
       queue_(std::move(other.queue_)),
       name_(std::move(other.name_)),
       draft_(std::exchange(other.draft_, {})),
       fd_(std::move(other.fd_)) {}
 
-Entry::~Entry() {
+QueueEntry::~QueueEntry() {
   if (!draft_.empty()) unlinkat(home_->fd().get(), draft_.c_str(), 0);
 }
 
-Result<Entry> Entry::create(const Home& home, std::string_view queue, std::string_view name) {
+Result<QueueEntry> QueueEntry::create(const Home& home, std::string_view queue,
+                                      std::string_view name) {
   if (!is_file_name(queue) || !is_file_name(name)) {
     return retry("'{}' in the queue '{}' cannot be the name of an entry", printable(name, 80),
                  printable(queue, 80));
@@ -60,10 +62,10 @@ Result<Entry> Entry::create(const Home& home, std::string_view queue, std::strin
   append_base32(draft, random_number(), 12);
   auto fd = open_beneath(home.fd(), draft, O_WRONLY | O_CREAT | O_EXCL);
   if (!fd) return fail(fd);
-  return Entry(home, std::string(queue), std::string(name), std::move(draft), std::move(*fd));
+  return QueueEntry(home, std::string(queue), std::string(name), std::move(draft), std::move(*fd));
 }
 
-Result<> Entry::keep() {
+Result<> QueueEntry::keep() {
   if (auto synced = sync(fd_, home_->path(draft_)); !synced) return synced;
   const std::string path = entry_path(queue_, name_);
   std::string directory = directory_of(path);

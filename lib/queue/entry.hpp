@@ -17,7 +17,7 @@
 // name is replaced by the rename: names are ids, so it held the same message, and a mail server
 // that hands a message over twice makes one entry.
 //
-//   auto entry = Entry::create(*home, "held", id);
+//   auto entry = QueueEntry::create(*home, "held", id);
 //   if (!entry) return fail(entry);
 //   ...write to entry->fd()...
 //   return entry->keep();
@@ -32,22 +32,22 @@
 
 namespace ml {
 
-class Entry {
+class QueueEntry {
  public:
   // `queue` and `name`: `[A-Za-z0-9._-]{1,64}` without a leading dot, else 75. `home` must outlive
   // the entry.
-  [[nodiscard]] static Result<Entry> create(const Home& home, std::string_view queue,
-                                            std::string_view name);
-  Entry(Entry&& other) noexcept;
-  Entry& operator=(Entry&&) noexcept = delete;
-  ~Entry();  // takes the file in tmp away, unless it was kept
+  [[nodiscard]] static Result<QueueEntry> create(const Home& home, std::string_view queue,
+                                                 std::string_view name);
+  QueueEntry(QueueEntry&& other) noexcept;
+  QueueEntry& operator=(QueueEntry&&) noexcept = delete;
+  ~QueueEntry();  // takes the file in tmp away, unless it was kept
 
   [[nodiscard]] int fd() const { return fd_.get(); }
   // Once, when all is written.
   [[nodiscard]] Result<> keep();
 
  private:
-  Entry(const Home& home, std::string queue, std::string name, std::string draft, Fd fd);
+  QueueEntry(const Home& home, std::string queue, std::string name, std::string draft, Fd fd);
 
   const Home* home_;
   std::string queue_;

@@ -32,7 +32,7 @@ std::vector<std::string> files(const Scratch& scratch) {
 }
 
 void put(const Home& home, std::string_view name, std::string_view text) {
-  auto entry = Entry::create(home, "held", name);
+  auto entry = QueueEntry::create(home, "held", name);
   REQUIRE(entry);
   REQUIRE(write_all(entry->fd(), text, "entry"));
   REQUIRE(entry->keep());
@@ -58,11 +58,11 @@ TEST_CASE("entry: one that is not kept leaves nothing", "[queue]") {
   const Scratch scratch;
   const Home home = scratch.home();
   {
-    auto entry = Entry::create(home, "held", "r1");
+    auto entry = QueueEntry::create(home, "held", "r1");
     REQUIRE(entry);
     REQUIRE(write_all(entry->fd(), "half", "entry"));
     CHECK(files(scratch).size() == 1);
-    const Entry moved = std::move(*entry);
+    const QueueEntry moved = std::move(*entry);
     CHECK(files(scratch).size() == 1);
   }
   CHECK(files(scratch).empty());
@@ -82,7 +82,7 @@ TEST_CASE("entry: a process that dies before keep leaves no entry", "[queue]") {
   const Home home = scratch.home();
   const pid_t child = fork();
   if (child == 0) {
-    const auto entry = Entry::create(home, "held", "r1");
+    const auto entry = QueueEntry::create(home, "held", "r1");
     _exit(entry && write_all(entry->fd(), "half", "entry") ? 0 : 1);
   }
   int status = 0;
@@ -101,7 +101,7 @@ TEST_CASE("entry: a name that could leave the queue is refused", "[queue]") {
        {std::string(), std::string(".."), std::string("../x"), std::string("a/b"),
         std::string(".x"), std::string("a b"), std::string("a\0b", 3), long_name}) {
     CAPTURE(name);
-    CHECK(!Entry::create(home, "held", name));
-    CHECK(!Entry::create(home, name, "r1"));
+    CHECK(!QueueEntry::create(home, "held", name));
+    CHECK(!QueueEntry::create(home, name, "r1"));
   }
 }
