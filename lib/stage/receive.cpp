@@ -1,0 +1,244 @@
+#include "stage/receive.hpp"
+
+#include <utility>
+#include <vector>
+
+#include "base/attributes.hpp"
+#include "base/diag.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+#include "list/headers.hpp"
+#include "list/settings.hpp"
+#include "mail/header.hpp"
+#include "mail/id.hpp"
+#include "mail/mailboxes.hpp"
+#include "mail/message.hpp"
+#include "queue/entry.hpp"
+#include "store/store.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::uint64_t default_max_size = std::uint64_t{50} << 20;
+constexpr std::uint64_t largest_max_size = std::uint64_t{100} << 20;  // what a stream's line holds
+constexpr std::uint64_t default_max_hops = 25;
+constexpr std::size_t most_authors = 100;
+
+// The option, else the setting, else the default.
+Result<std::uint64_t> size_of(const std::optional<std::uint64_t>& given, const Settings& settings,
+                              std::string_view key, std::uint64_t fallback) {
+  if (given) return *given;
+  const auto set = settings.size(key);
+  if (!set) return fail(set);
+  return set->value_or(fallback);
+}
+
+std::string text_of(const std::optional<std::string>& given, const Settings& settings,
+                    std::string_view key, std::string_view fallback) {
+  return given ? *given : settings.text(key).value_or(std::string(fallback));
+}
+
+// A path on the command line is as the shell has it; one in the settings is below the home, because
+// the directory that a mail server runs us in says nothing to who wrote it.
+Result<PostPolicy> post_policy(const ReceiveOptions& options, const Settings& settings,
+                               const Home& home) {
+  if (options.post) return text_to_post_policy(*options.post);
+  const std::string set = settings.text("post").value_or("subscribers");
+  const bool is_word = set == "anyone" || set == "subscribers" || set == "nobody";
+  return text_to_post_policy(is_word || set.starts_with('/') ? set : home.path(set));
+}
+
+SenderSources with_message(SenderSources sources, const Intake& intake, std::string_view head) {
+  if (const auto field = find_field(top_block(head), "Return-Path")) {
+    sources.return_path = unfolded(field->value);
+  }
+  sources.from_line = intake.from_line;
+  return sources;
+}
+
+// Why the message must not go round again; nothing if it may go out.
+std::optional<std::string> loop(const ReceiveRules& rules, std::string_view head) {
+  std::size_t hops = 0;
+  for (const Field& field : Fields(head)) {
+    if (is_loop_mark(rules.list, field.name, unfolded(field.value))) {
+      return fmt::format("a loop: its {} says that it has been through this list", field.name);
+    }
+    if (same_nocase(field.name, "Received")) ++hops;
+  }
+  if (hops <= rules.max_hops) return std::nullopt;
+  return fmt::format("a loop: {} servers have passed it on, more than {}", hops, rules.max_hops);
+}
+
+// RFC 5322 3.6: exactly one From. A second one would let a server judge one and readers see the
+// other.
+Result<std::vector<Address>> authors_of(std::string_view head) {
+  const auto count = count_fields(head, "From");
+  if (count != 1) {
+    return failure(Status::rejected, "5.6.0 the message has {} From field{}, it must have one",
+                   count == 0 ? "no" : fmt::to_string(count), count == 0 ? "" : "s");
+  }
+  auto authors = mailboxes(find_field(head, "From")->value);
+  if (authors.empty()) {
+    return failure(Status::rejected, "5.6.0 the From field names no valid address");
+  }
+  if (authors.size() > most_authors) {
+    return failure(Status::rejected, "5.6.0 the From field names more than {} authors",
+                   most_authors);
+  }
+  return authors;
+}
+
+std::string dressed(const ReceiveRules& rules, const MessageParts& parts) {
+  const std::string head =
+      without_fields(parts.head, [](const Field& field) { return is_taken_away(field.name); });
+  std::string text;
+  text.reserve(rules.fields.size() + head.size() + 1 + parts.body.size());
+  return text.append(rules.fields).append(head).append(parts.separator).append(parts.body);
+}
+
+// What the policy makes of a post by these authors.
+Result<> apply_policy(Judgement& judgement, const ReceiveRules& rules,
+                      std::span<const Address> authors,
+                      const PostPolicy::IsSubscriber& is_subscriber) {
+  const auto may = rules.post.allows(authors, is_subscriber);
+  if (!may) return fail(may);
+  if (*may) return {};
+  std::string denial = rules.post.denial(rules.list);
+  if (rules.otherwise == Otherwise::reject) return failure(Status::denied, "{}", denial);
+  judgement.fate = rules.otherwise == Otherwise::hold ? Fate::hold : Fate::drop;
+  judgement.why = std::move(denial);
+  return {};
+}
+
+void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
+  std::string attributes;
+  append_attribute(attributes, "list", list.text());
+  if (judgement.author) append_attribute(attributes, "author", *judgement.author);
+  out.message(judgement.id, list.address(Role::bounces), judgement.text, attributes);
+  out.end(Status::done, "");
+}
+
+// The entry is the section that would have gone on: releasing it is writing it out.
+Result<> hold(const Home& home, const ListName& list, const Judgement& judgement) {
+  auto entry = QueueEntry::create(home, "held", judgement.id);
+  if (!entry) return fail(entry);
+  Writer draft(entry->fd(), "the entry in the queue held");
+  write_post(draft, list, judgement);
+  if (auto written = draft.flush(); !written) return written;
+  return entry->keep();
+}
+
+void log_fate(const ListName& list, const Judgement& judgement) {
+  log(fmt::format("{}: {} {} from {}: {}", list.text(),
+                  judgement.fate == Fate::hold ? "held" : "dropped", judgement.id,
+                  judgement.author.value_or("an unknown sender"), judgement.why));
+}
+
+Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
+  const auto home = open_home(options.home, Create::no);
+  if (!home) return fail(home);
+  const auto rules = receive_rules(*home, options);
+  if (!rules) return fail(rules);
+  const auto store = Store::open(*home, Access::read);
+  if (!store) return fail(store);
+  const auto list = store->list(rules->list.text());
+  if (!list) return fail(list);
+
+  auto octets = read_all(input, rules->max_size, "standard input");
+  if (!octets) return fail(octets);
+  const auto judgement =
+      judge_post(std::move(*octets), *rules, [&](const Address& author) -> Result<bool> {
+        const auto found = store->find(*list, author);
+        if (!found) return fail(found);
+        return *found && (*found)->state != State::removed;
+      });
+  if (!judgement) return fail(judgement);
+  if (judgement->fate == Fate::pass) {
+    write_post(out, rules->list, *judgement);
+    return {};
+  }
+  if (judgement->fate == Fate::hold) {
+    if (auto held = hold(*home, rules->list, *judgement); !held) return held;
+  }
+  log_fate(rules->list, *judgement);
+  out.end(Status::done, "");
+  return {};
+}
+
+}  // namespace
+
+Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& options) {
+  ReceiveRules rules;
+  auto list = find_list_name(home, options.list);
+  if (!list) return fail(list);
+  rules.list = std::move(*list);
+  const auto settings = load_settings(home, &rules.list);
+  if (!settings) return fail(settings);
+
+  if (auto logged = log_to(text_of(options.log, *settings, "log", "stderr")); !logged) {
+    return fail(logged);
+  }
+  auto post = post_policy(options, *settings, home);
+  if (!post) return fail(post);
+  rules.post = std::move(*post);
+  const std::string word = text_of(options.otherwise, *settings, "else", "reject");
+  const auto otherwise = text_to_otherwise(word);
+  if (!otherwise)
+    return retry("--else must be hold, reject or drop, not '{}'", printable(word, 40));
+  rules.otherwise = *otherwise;
+
+  const auto max_size = size_of(options.max_size, *settings, "max-size", default_max_size);
+  if (!max_size) return fail(max_size);
+  if (*max_size > largest_max_size) return retry("--max-size must be at most 100M");
+  rules.max_size = *max_size;
+  const auto max_hops = size_of(options.max_hops, *settings, "max-hops", default_max_hops);
+  if (!max_hops) return fail(max_hops);
+  rules.max_hops = *max_hops;
+
+  auto fields =
+      list_fields(rules.list, {rules.post.is_announce_only() ? Posting::closed : Posting::open,
+                               text_of(options.archive, *settings, "archive", "")});
+  if (!fields) return fail(fields);
+  rules.fields = std::move(*fields);
+  rules.sender = options.sender;
+  return rules;
+}
+
+Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
+                             const PostPolicy::IsSubscriber& is_subscriber) {
+  const auto intake = octets_to_message(std::move(octets));
+  if (!intake) return fail(intake);
+  const MessageParts parts = split_message(intake->message);
+  auto sender = envelope_sender(with_message(rules.sender, *intake, parts.head));
+  if (!sender) return fail(sender);
+
+  Judgement judgement;
+  judgement.id = message_id_of('r', rules.list.text(), intake->message);
+  judgement.author = std::move(*sender);
+  if (judgement.author == null_sender) {
+    judgement.why = "it has the null sender: a bounce, not a post";
+  } else if (auto why = loop(rules, parts.head)) {
+    judgement.why = std::move(*why);
+  }
+  if (!judgement.why.empty()) {
+    judgement.fate = Fate::drop;
+    return judgement;
+  }
+  const auto authors = authors_of(parts.head);
+  if (!authors) return fail(authors);
+  if (auto applied = apply_policy(judgement, rules, *authors, is_subscriber); !applied) {
+    return fail(applied);
+  }
+  judgement.text = dressed(rules, parts);
+  return judgement;
+}
+
+Result<Status> receive(const ReceiveOptions& options, int input, Writer& out) {
+  const auto done = receive_one(options, input, out);
+  if (!done) out.end(done.error().status, done.error().text);
+  if (auto flushed = out.flush(); !flushed && done) return fail(flushed);
+  if (!done) return fail(done);
+  return Status::done;
+}
+
+}  // namespace ml

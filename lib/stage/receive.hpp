@@ -1,0 +1,66 @@
+// ml-receive: a post out of a mail server's hands, judged, dressed as the list's, into the stream.
+//
+//   judge_post("Return-Path: <ann@example.org>\nFrom: ann@example.org\n\nHi.\n", rules, ask)
+//     -> Fate::pass, id r..., author ann@example.org, and the text that subscribers will get
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "list/name.hpp"
+#include "list/policy.hpp"
+#include "mail/envelope.hpp"
+#include "stream/writer.hpp"
+
+namespace ml {
+
+// As the command line and the environment gave it; what they did not is looked up in the
+// settings of the list.
+struct ReceiveOptions {
+  std::optional<std::string> home;
+  std::string list;
+  SenderSources sender;  // --sender and $SENDER; the message adds its own
+  std::optional<std::string> post;
+  std::optional<std::string> otherwise;
+  std::optional<std::uint64_t> max_size;
+  std::optional<std::uint64_t> max_hops;
+  std::optional<std::string> archive;
+  std::optional<std::string> log;
+};
+
+// Everything that decides about a post, known before its first octet is read.
+struct ReceiveRules {
+  ListName list;
+  PostPolicy post{PostPolicy::Who::subscribers};
+  Otherwise otherwise = Otherwise::reject;
+  std::size_t max_size = 0;
+  std::size_t max_hops = 0;
+  std::string fields;  // the list's header fields, whole lines
+  SenderSources sender;
+};
+[[nodiscard]] Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& options);
+
+enum class Fate { pass, hold, drop };
+
+struct Judgement {
+  Fate fate = Fate::pass;
+  std::string why;  // of hold and drop, for the log
+  std::string id;
+  std::optional<std::string> author;  // envelope sender; nothing where nobody named one
+  std::string text;                   // as the subscribers get it
+};
+
+// Pure but for `is_subscriber`. `octets` is the message as it came. A message at fault is 65 and
+// an author who may not post, where the rules say reject, 77; both texts begin with a code.
+[[nodiscard]] Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
+                                           const PostPolicy::IsSubscriber& is_subscriber);
+
+// Reads one message from `input` and writes its section: the message and `end 0`; a bare `end 0`
+// where it was held (by then durably, in the queue `held`) or dropped (a line to the log); or an
+// end with the failure. Nothing is written before the post has been judged.
+[[nodiscard]] Result<Status> receive(const ReceiveOptions& options, int input, Writer& out);
+
+}  // namespace ml
