@@ -5,7 +5,7 @@
 //   | step | makes durable                                   | killed after it: there is          |
 //   | ---- | ----------------------------------------------- | ---------------------------------- |
 //   | 1    | the home, by open_home                          | an empty home                      |
-//   | 2    | keys/, unless there                             | a home without lists               |
+//   | 2    | keys/, unless there; then an empty store        | a home without lists               |
 //   | 3    | lists/DOMAIN/LOCAL.toml, whole, unless there    | settings that nobody reads yet     |
 //   | 4    | the list in the store, one transaction          | the list                           |
 //

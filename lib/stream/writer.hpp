@@ -9,6 +9,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/out.hpp"
 #include "base/result.hpp"
@@ -18,7 +19,8 @@ namespace ml {
 
 class Writer {
  public:
-  explicit Writer(int fd) : out_(fd, "standard output") {}
+  // `name`: of what `fd` is, for the failure of a write.
+  explicit Writer(int fd, std::string name = "standard output") : out_(fd, std::move(name)) {}
 
   // A line that needs no change, without its LF.
   void pass(std::string_view line) {

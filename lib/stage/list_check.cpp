@@ -1,0 +1,225 @@
+#include "stage/list_check.hpp"
+
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/coprocess.hpp"
+#include "base/text.hpp"
+#include "list/policy.hpp"
+#include "list/settings.hpp"
+#include "mail/address.hpp"
+#include "stage/mta.hpp"
+#include "store/keys.hpp"
+#include "store/store.hpp"
+
+namespace ml {
+namespace {
+
+constexpr const char* postconf = "/usr/sbin/postconf";
+constexpr const char* postalias = "/usr/sbin/postalias";
+
+bool has_postfix() {
+  return access(postconf, X_OK) == 0 && access(postalias, X_OK) == 0 &&
+         access("/etc/postfix/main.cf", R_OK) == 0;
+}
+
+class Findings {
+ public:
+  explicit Findings(Out& out) : out_(out) {}
+
+  void ok(std::string_view about, std::string_view what) { line("ok", about, what); }
+  void unknown(std::string_view about, std::string_view what) { line("?", about, what); }
+  void no(std::string_view about, std::string_view what) {
+    line("no", about, what);
+    any_no_ = true;
+  }
+  // `what` if the result is good, else what is wrong with it.
+  template <class T>
+  bool good(const Result<T>& result, std::string_view about, std::string_view what) {
+    result ? ok(about, what) : no(about, result.error().text);
+    return result.has_value();
+  }
+
+  [[nodiscard]] Status status() const { return any_no_ ? Status::no : Status::done; }
+
+ private:
+  void line(std::string_view verdict, std::string_view about, std::string_view what) {
+    out_.put(fmt::format("{}\t{}\t{}\n", verdict, about, what));
+  }
+
+  Out& out_;
+  bool any_no_ = false;
+};
+
+// What a command says, without the LF at its end; nothing if it fails.
+std::optional<std::string> answer(const std::vector<std::string>& command) {
+  auto child = Coprocess::start(command);
+  if (!child) return std::nullopt;
+  std::string text;
+  const auto ending = child->finish([&](std::string_view octets) { text += octets; });
+  if (!ending || ending->signal != 0 || ending->status != 0) return std::nullopt;
+  return std::string(trim(text));
+}
+
+void check_home(const Home& home, Findings& findings) {
+  struct stat about{};
+  if (fstat(home.fd().get(), &about) != 0) return;
+  const std::string what = fmt::format("{} of uid {}, mode {:04o}", home.directory(), about.st_uid,
+                                       about.st_mode & 07777);
+  if ((about.st_mode & 077) == 0) return findings.ok("home", what);
+  findings.no("home", what + fmt::format(": others may look in; chmod 0700 {}", home.directory()));
+}
+
+void check_file_size(Findings& findings) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0) return;
+  if (limit.rlim_cur == RLIM_INFINITY) return findings.ok("file size", "no limit here");
+  findings.no("file size", fmt::format("limited to {} octets here (ulimit -f)", limit.rlim_cur));
+}
+
+void check_programs(Findings& findings) {
+  const auto directory = program_directory();
+  if (!findings.good(directory, "programs", directory.value_or(""))) return;
+  for (const char* name : {"ml-receive", "ml-expand", "ml-verp", "ml-send", "ml-bounce"}) {
+    const std::string path = *directory + '/' + name;
+    if (access(path.c_str(), X_OK) != 0) findings.no("programs", path + " is not there");
+  }
+  if (*directory == "/usr/bin" || *directory == "/bin") return;
+  findings.ok(
+      "PATH",
+      fmt::format("a mail server's has no {}: call the filters by their whole paths", *directory));
+}
+
+void check_postfix(const Home& home, Findings& findings) {
+  if (!has_postfix()) {
+    return findings.unknown("postfix",
+                            "it is not set up here, and of other servers nothing is known");
+  }
+  const auto delimiter = answer({postconf, "-h", "recipient_delimiter"});
+  if (!delimiter) return findings.unknown("postfix", "postconf does not answer");
+  if (delimiter->find('+') != std::string::npos) {
+    findings.ok("postfix", "recipient_delimiter = " + *delimiter);
+  } else {
+    findings.no("postfix", "bounces will not come back: postconf -e recipient_delimiter=+");
+  }
+  const auto limit = number(answer({postconf, "-h", "mailbox_size_limit"}).value_or(""));
+  struct stat store{};
+  const bool stored = stat(home.path("store/data.mdb").c_str(), &store) == 0;
+  if (!limit) return findings.unknown("postfix", "its mailbox_size_limit is no number");
+  if (*limit == 0) return findings.ok("postfix", "mailbox_size_limit = 0");
+  const auto size = stored ? static_cast<std::uint64_t>(store.st_size) : 0;
+  const std::string what =
+      fmt::format("mailbox_size_limit = {}, the store has {} octets", *limit, size);
+  if (size < *limit / 4) return findings.ok("postfix", what);
+  findings.no("postfix", what + ": postconf -e mailbox_size_limit=0");
+}
+
+// The owner of the map's database, as whom Postfix runs its commands.
+void check_map_owner(const std::string& map, const std::string& about, Findings& findings) {
+  const std::string file = map.substr(map.find(':') + 1);
+  for (const char* suffix : {".db", ".lmdb", ".cdb"}) {
+    struct stat status{};
+    if (stat((file + suffix).c_str(), &status) != 0) continue;
+    if (status.st_uid == geteuid()) return;
+    return findings.no(about,
+                       fmt::format("{}{} belongs to uid {}, as whom Postfix runs the pipe (root: "
+                                   "as nobody); it must be ours, uid {}",
+                                   file, suffix, status.st_uid, geteuid()));
+  }
+}
+
+void check_alias(const std::vector<std::string>& maps, const std::string& alias,
+                 std::string_view program, Findings& findings) {
+  const std::string about = "alias " + alias;
+  for (const std::string& map : maps) {
+    const auto target = answer({postalias, "-q", alias, map});
+    if (!target || target->empty()) continue;
+    if (target->find(program) == std::string::npos && target->find("ml-run") == std::string::npos) {
+      return findings.no(about, fmt::format("{} sends it to {}", map, printable(*target, 200)));
+    }
+    findings.ok(about, "in " + map);
+    return check_map_owner(map, about, findings);
+  }
+  findings.unknown(about,
+                   "no alias map of Postfix has it: if its mail comes in another way, good; "
+                   "else see: ml-list mta postfix");
+}
+
+void check_route(const ListName& list, Findings& findings) {
+  if (!has_postfix()) return;
+  const std::string text = answer({postconf, "-xh", "alias_maps"}).value_or("");
+  std::vector<std::string> maps;
+  for (const std::string_view word : words(text)) {
+    const std::string_view map = word.substr(0, word.find_last_not_of(',') + 1);
+    if (map.find(':') != std::string_view::npos) maps.emplace_back(map);
+  }
+  check_alias(maps, list.local, "ml-receive", findings);
+  check_alias(maps, list.local + "-bounces", "ml-bounce", findings);
+}
+
+void check_owner(const ListName& list, const Settings& settings, Findings& findings) {
+  const std::string about = list.text() + " owner";
+  const auto owners = settings.many("owner").value_or(std::vector{"postmaster@" + list.domain});
+  if (owners.empty()) return findings.no(about, "nobody: set owner in " + settings_path(list));
+  for (const std::string& owner : owners) {
+    const auto address = text_to_address(owner);
+    if (!findings.good(address, about, owner)) continue;
+    const auto part = split_local_part(address->local);
+    if (address->domain == list.domain && part && part->list == list.local) {
+      findings.no(about, owner + " is the list's own: mail to it would come round again");
+    }
+  }
+}
+
+void check_list(const Home& home, const Store& store, const ListName& list, Findings& findings) {
+  const auto number = store.list(list.text());
+  if (!number) return findings.no(list.text(), number.error().text);
+  const auto counts = store.count(*number);
+  if (!counts) return findings.no(list.text(), counts.error().text);
+  findings.ok(list.text(), fmt::format("{} subscribers, {} due", counts->all, counts->due));
+
+  const auto settings = load_settings(home, &list);
+  if (!findings.good(settings, list.text() + " settings", home.path(settings_path(list)))) return;
+  for (const std::string& unknown : settings->unknown()) {
+    findings.no(list.text() + " settings", unknown + ": nothing reads this key");
+  }
+  check_owner(list, *settings, findings);
+  check_route(list, findings);
+}
+
+}  // namespace
+
+Result<Status> check_lists(const Home& home, const std::optional<ListName>& list, Out& out) {
+  Findings findings(out);
+  check_home(home, findings);
+  check_file_size(findings);
+  check_programs(findings);
+  check_postfix(home, findings);
+  findings.good(load_keys(home), "keys", home.path("keys"));
+  const auto store = Store::open(home, Access::read);
+  if (!findings.good(store, "store",
+                     home.path("store") + " (to read every record: ml-store check)")) {
+    return findings.status();
+  }
+  if (list) {
+    check_list(home, *store, *list, findings);
+    return findings.status();
+  }
+  const auto names = store->lists();
+  if (!names) return fail(names);
+  for (const std::string& name : *names) {
+    const auto one = text_to_list_name(name);
+    if (!one) return fail(one);
+    check_list(home, *store, *one, findings);
+  }
+  return findings.status();
+}
+
+}  // namespace ml
