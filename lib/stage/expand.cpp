@@ -1,0 +1,405 @@
+#include "stage/expand.hpp"
+
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <utility>
+
+#include "base/diag.hpp"
+#include "base/fd.hpp"
+#include "base/home.hpp"
+#include "base/text.hpp"
+#include "list/name.hpp"
+#include "list/settings.hpp"
+#include "mail/address.hpp"
+#include "mail/mailbox_set.hpp"
+#include "stage/bare_message.hpp"
+#include "store/store.hpp"
+#include "stream/reader.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t largest_message = std::size_t{100} << 20;
+
+Failure nobody_named() {
+  return retry(
+      "nothing says who gets the message: name a LIST, give --to FILE, or put ml-receive before "
+      "this");
+}
+
+// The home's store, opened when it is first wanted.
+class Subscribers {
+ public:
+  explicit Subscribers(std::optional<std::string> home) : given_(std::move(home)) {}
+
+  [[nodiscard]] Result<Store*> store() {
+    if (!store_) {
+      if (auto opened = open(); !opened) return fail(opened);
+    }
+    return &*store_;
+  }
+  // Nothing where there is no home or nothing in it yet: an ad-hoc send needs neither.
+  [[nodiscard]] Result<Store*> store_if_there() {
+    struct stat about{};
+    const std::string path = home_directory(given_) + "/store";
+    if (stat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) return nullptr;
+    return store();
+  }
+  [[nodiscard]] Result<ListName> name(std::string_view list) {
+    if (auto opened = store(); !opened) return fail(opened);
+    return find_list_name(*home_, list);
+  }
+
+ private:
+  [[nodiscard]] Result<> open() {
+    auto home = open_home(given_, Create::no);
+    if (!home) return fail(home);
+    home_ = std::move(*home);
+    auto opened = Store::open(*home_, Access::read);
+    if (!opened) return fail(opened);
+    store_ = std::move(*opened);
+    return {};
+  }
+
+  std::optional<std::string> given_;
+  std::optional<Home> home_;
+  std::optional<Store> store_;
+};
+
+// A file of people, read as often as there are sections.
+class File {
+ public:
+  static Result<File> open(const std::string& path, const RowOptions& columns,
+                           OnBadRow on_bad_row) {
+    if (path == "-") return retry("'-' is the message; give the people as a file");
+    auto rows = Rows::open(path, columns);
+    if (!rows) return fail(rows);
+    return File(std::move(*rows), on_bad_row);
+  }
+
+  // Reads a file that can seek to its end: a bad row is found before anything is written.
+  [[nodiscard]] Result<> check() {
+    auto seeks = rows_.rewind();
+    if (!seeks) return fail(seeks);
+    if (!*seeks) return {};
+    BadRows bad;
+    for (;;) {
+      auto row = rows_.next();
+      if (!row) return fail(row);
+      if (!*row) break;
+      if ((*row)->bad.empty()) continue;
+      bad.add(rows_, **row);
+      if (on_bad_row_ == OnBadRow::skip) say(bad_row_to_text(rows_, **row));
+    }
+    if (bad.any() && on_bad_row_ == OnBadRow::refuse) return bad.failure();
+    checked_ = true;
+    return {};
+  }
+
+  // Calls with each good row.
+  template <class Call>
+  [[nodiscard]] Result<> each(Call&& call) {
+    if (auto ready = from_the_start(); !ready) return ready;
+    for (;;) {
+      auto row = rows_.next();
+      if (!row) return fail(row);
+      if (!*row) return {};
+      if ((*row)->bad.empty()) {
+        if (auto called = call(**row); !called) return fail(called);
+      } else if (on_bad_row_ == OnBadRow::refuse) {
+        BadRows bad;
+        bad.add(rows_, **row);
+        return bad.failure();
+      } else if (!checked_) {
+        say(bad_row_to_text(rows_, **row));
+      }
+    }
+  }
+
+ private:
+  File(Rows rows, OnBadRow on_bad_row) : rows_(std::move(rows)), on_bad_row_(on_bad_row) {}
+
+  Result<> from_the_start() {
+    if (!std::exchange(used_, true) && !checked_) return {};
+    auto seeks = rows_.rewind();
+    if (!seeks) return fail(seeks);
+    if (!*seeks) {
+      return retry("{} cannot be read again for the next section: put it into a file",
+                   rows_.name());
+    }
+    return {};
+  }
+
+  Rows rows_;
+  OnBadRow on_bad_row_;
+  bool checked_ = false;
+  bool used_ = false;
+};
+
+// Adds the recipients of one section after the other.
+class Expansion {
+ public:
+  explicit Expansion(const ExpandOptions& options)
+      : options_(options), subscribers_(options.home) {}
+
+  // Everything that the command line names is there and good, or it fails.
+  [[nodiscard]] Result<> open() {
+    for (const auto& list : options_.lists) {
+      auto name = subscribers_.name(list);
+      if (!name) return fail(name);
+      auto number = number_of(name->text());
+      if (!number) return fail(number);
+      names_.push_back(std::move(*name));
+      lists_.push_back(*number);
+    }
+    for (const auto& path : options_.exclude) {
+      RowOptions columns = options_.columns;
+      columns.columns = Columns::address_only;
+      auto file = File::open(path, columns, options_.on_bad_row);
+      if (!file) return fail(file);
+      auto read = file->each([this](const Row& row) {
+        excluded_.insert(row.address.local, row.address.domain);
+        return Result<>();
+      });
+      if (!read) return fail(read);
+    }
+    for (const auto& path : options_.to) {
+      auto file = File::open(path, options_.columns, options_.on_bad_row);
+      if (!file) return fail(file);
+      if (auto good = file->check(); !good) return fail(good);
+      files_.push_back(std::move(*file));
+    }
+    return {};
+  }
+
+  [[nodiscard]] const std::vector<ListName>& lists() const { return names_; }
+
+  void begin_section() {
+    seen_.clear();
+    present_ = 0;
+  }
+
+  // One who is there already.
+  void add_present(std::string_view address) {
+    ++present_;
+    if (const auto at = plain_at(address)) {
+      seen_.insert(address.substr(0, *at), address.substr(*at + 1));
+    } else if (const auto parsed = text_to_address(address)) {
+      seen_.insert(parsed->local, parsed->domain);
+    }  // else no source can name it again
+  }
+
+  // `list`: what the section's message names, if it does.
+  [[nodiscard]] Result<> add_recipients(const std::optional<std::string>& list, Writer& out) {
+    std::vector<ListNumber> lists = lists_;
+    if (lists.empty() && files_.empty()) {
+      if (!list) return present_ > 0 ? Result<>() : nobody_named();
+      const auto name = text_to_list_name(*list);
+      if (!name) return fail(name);
+      const auto number = number_of(name->text());
+      if (!number) return fail(number);
+      lists.push_back(*number);
+    }
+    for (std::size_t i = 0; i < lists.size(); ++i) {
+      // A list has nobody twice: what comes last need not be remembered.
+      const bool last = i + 1 == lists.size() && files_.empty();
+      if (auto added = add_list(lists[i], last ? Remember::no : Remember::yes, out); !added) {
+        return fail(added);
+      }
+    }
+    for (File& file : files_) {
+      if (auto added = add_file(file, out); !added) return fail(added);
+    }
+    return {};
+  }
+
+ private:
+  enum class Remember { no, yes };
+
+  [[nodiscard]] Result<ListNumber> number_of(std::string_view name) {
+    auto store = subscribers_.store();
+    if (!store) return fail(store);
+    auto number = (*store)->list(name);
+    if (!number) return retry("cannot expand the list {}", number.error().text);
+    return *number;
+  }
+
+  [[nodiscard]] bool is_wanted(std::string_view local, std::string_view domain, Remember remember) {
+    if (excluded_.contains(local, domain)) return false;
+    return remember == Remember::yes ? seen_.insert(local, domain) : !seen_.contains(local, domain);
+  }
+
+  [[nodiscard]] Result<> add_list(ListNumber list, Remember remember, Writer& out) {
+    auto store = subscribers_.store();
+    if (!store) return fail(store);
+    const bool look = remember == Remember::yes || seen_.size() > 0 || excluded_.size() > 0;
+    Slice slice;
+    do {
+      if (auto read = (*store)->next_slice(list, slice); !read) return fail(read);
+      for (std::string_view rest = slice.lines; !rest.empty();) {
+        const auto lf = rest.find('\n');
+        const std::string_view line = rest.substr(0, lf);
+        rest.remove_prefix(lf + 1);
+        const auto tab = std::min(line.find('\t'), line.size());
+        const std::string_view address = line.substr(0, tab);
+        const auto at = address.rfind('@');
+        if (look && !is_wanted(address.substr(0, at), address.substr(at + 1), remember)) continue;
+        out.rcpt(address, "-", line.substr(tab));
+      }
+      if (out.failed()) return fail(out.flush());
+    } while (!slice.last);
+    return {};
+  }
+
+  [[nodiscard]] Result<> add_file(File& file, Writer& out) {
+    auto store = subscribers_.store_if_there();
+    if (!store) return fail(store);
+    std::string line;
+    return file.each([&](const Row& row) -> Result<> {
+      if (!is_wanted(row.address.local, row.address.domain, Remember::yes)) return {};
+      if (*store != nullptr) {
+        const auto suppressed = (*store)->suppressed(row.address);
+        if (!suppressed) return fail(suppressed);
+        if (*suppressed) return {};
+      }
+      line.clear();
+      if (!row.attributes.empty()) line.append("\t").append(row.attributes);
+      out.rcpt(address_to_text(row.address), "-", line);
+      return out.failed() ? out.flush() : Result<>();
+    });
+  }
+
+  const ExpandOptions& options_;
+  Subscribers subscribers_;
+  std::vector<ListName> names_;
+  std::vector<ListNumber> lists_;
+  std::vector<File> files_;
+  MailboxSet excluded_;
+  MailboxSet seen_;            // in this section
+  std::uint64_t present_ = 0;  // recipients it came with
+};
+
+// The first octets of the input, enough to tell a stream; fewer at its end.
+Result<std::string> first_octets(int input) {
+  std::string first;
+  std::array<char, 8> room{};
+  while (first.size() < room.size()) {
+    auto got =
+        read_some(input, std::span(room).first(room.size() - first.size()), "standard input");
+    if (!got) return fail(got);
+    if (*got == 0) break;
+    first.append(room.data(), *got);
+  }
+  return first;
+}
+
+Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options, std::string first,
+                              int input, Writer& out) {
+  if (expansion.lists().empty() && options.to.empty()) return nobody_named();
+  if (options.id && !is_id(*options.id)) {
+    return retry("--id takes up to 64 of A-Z a-z 0-9 . _ -, no dot first, not '{}'",
+                 printable(*options.id, 80));
+  }
+  auto rest = read_all(input, largest_message, "standard input");
+  if (!rest) return fail(rest);
+  std::optional<ListName> list;
+  if (!expansion.lists().empty()) list = expansion.lists().front();
+  auto message =
+      octets_to_bare_message(std::move(first) + *rest, {options.sender, options.id, list});
+  if (!message) return fail(message);
+  out.message(message->id, message->sender, message->text, message->attributes);
+  if (auto added = expansion.add_recipients(std::nullopt, out); !added) return fail(added);
+  out.end(Status::done, "");
+  return Status::done;
+}
+
+void pass_message(const Reader& in, const std::optional<std::string>& sender, Writer& out) {
+  if (!sender) return out.pass(in.line());
+  const MessageRecord& message = in.message();
+  std::string& line = out.buffer();
+  line.append("message\t").append(message.id).append("\t").append(*sender);
+  line.append("\t").append(message.base64);
+  if (!message.attributes.empty()) line.append("\t").append(message.attributes.text());
+  line.push_back('\n');
+  out.settle();
+}
+
+// A section that failed before this stage is not expanded: its message comes again.
+Result<Status> expand_stream(Expansion& expansion, const std::optional<std::string>& sender,
+                             Reader& in, Writer& out) {
+  Verdict verdict;
+  bool has_message = false;
+  std::optional<std::string> list;
+  for (;;) {
+    switch (in.next()) {
+      case Record::message:
+        has_message = true;
+        list = in.message().attributes.value("list");
+        expansion.begin_section();
+        pass_message(in, sender, out);
+        break;
+      case Record::rcpt:
+        expansion.add_present(in.rcpt().address);
+        out.pass(in.line());
+        break;
+      case Record::end: {
+        Result<> added;
+        if (has_message && in.end().status == 0) added = expansion.add_recipients(list, out);
+        if (out.failed()) return fail(out.flush());
+        has_message = false;
+        verdict.add(in.end());
+        if (added) {
+          out.end(in.end());
+        } else {
+          verdict.add(added.error());
+          out.end(added.error().status, added.error().text);
+        }
+        break;
+      }
+      case Record::none: return verdict.result();
+    }
+    if (out.failed()) return fail(out.flush());
+  }
+}
+
+// What fails before a section could end is told to the stages behind in an end of our own.
+Result<Status> refuse(const Error& error, Writer& out) {
+  out.end(error.status, error.text);
+  return Failure(error);
+}
+
+Result<Status> expand_input(const ExpandOptions& options, int input, Writer& out) {
+  Expansion expansion(options);
+  if (auto opened = expansion.open(); !opened) return refuse(opened.error(), out);
+  auto first = first_octets(input);
+  if (!first) return refuse(first.error(), out);
+  if (!first->empty() && !begins_stream(*first)) {
+    auto expanded = expand_message(expansion, options, std::move(*first), input, out);
+    return expanded ? expanded : refuse(expanded.error(), out);
+  }
+  if (options.id) {
+    return refuse(retry("--id names a bare message; the sections of a stream have theirs").error(),
+                  out);
+  }
+  std::optional<std::string> sender;
+  if (options.sender) {
+    auto given = text_to_sender(*options.sender);
+    if (!given) return refuse(given.error(), out);
+    sender = std::move(*given);
+  }
+  Reader in(input, *first);
+  return expand_stream(expansion, sender, in, out);
+}
+
+}  // namespace
+
+Result<Status> expand(const ExpandOptions& options, int input, Writer& out) {
+  auto expanded = expand_input(options, input, out);
+  if (auto flushed = out.flush(); !flushed) return fail(flushed);
+  return expanded;
+}
+
+}  // namespace ml

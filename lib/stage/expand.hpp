@@ -1,0 +1,36 @@
+// ml-expand: a message becomes a message with recipients.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "list/rows.hpp"
+#include "stream/writer.hpp"
+
+namespace ml {
+
+enum class OnBadRow { refuse, skip };
+
+struct ExpandOptions {
+  std::vector<std::string> lists;    // as the operator names them
+  std::vector<std::string> to;       // files of people, see list/rows.hpp
+  std::vector<std::string> exclude;  // files of people who get nothing
+  RowOptions columns = {};
+  OnBadRow on_bad_row = OnBadRow::refuse;
+  std::optional<std::string> sender;  // empty or "<>": the null sender
+  std::optional<std::string> id;      // of a bare message
+  std::optional<std::string> home;
+};
+
+// Reads a stream, or a bare message, from `input`. Recipients that are there stay first, as they
+// are. Behind them come those of the lists, each in domain order, then those of the files; without
+// either, the subscribers of the list that the section names. Nobody twice, nobody excluded or
+// suppressed. A section that came failed or cut passes as it is: the message will come again.
+//
+// No snapshot of the store is held while the output blocks. What cannot be used (a list that is
+// not there, a bad row in a file that can be read twice) is found before the first recipient.
+[[nodiscard]] Result<Status> expand(const ExpandOptions& options, int input, Writer& out);
+
+}  // namespace ml
