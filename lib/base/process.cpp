@@ -51,13 +51,16 @@ Result<> start(std::string_view program) {
   return {};
 }
 
-Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output) {
+Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,
+                    int errors) {
   SpawnPlan plan;
   posix_spawn_file_actions_adddup2(&plan.actions, input.get(), 0);
   posix_spawn_file_actions_adddup2(&plan.actions, output.get(), 1);
+  posix_spawn_file_actions_adddup2(&plan.actions, errors, 2);
   sigset_t defaults;
   sigemptyset(&defaults);
   sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
   posix_spawnattr_setsigdefault(&plan.attributes, &defaults);
   posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGDEF);
 

@@ -25,9 +25,10 @@ struct Ending {
 };
 
 // Starts argv[0], found along PATH unless it has a slash, with these as its descriptors 0 and 1,
-// and our 2. The child has SIGPIPE back at its default. A program that cannot be started is 75.
+// and `errors` as its 2. The child has SIGPIPE and SIGXFSZ back at their defaults. A program that
+// cannot be started is 75.
 [[nodiscard]] Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input,
-                                  const Fd& output);
+                                  const Fd& output, int errors = 2);
 
 [[nodiscard]] Result<Ending> wait_for(pid_t child);
 

@@ -1,11 +1,13 @@
 #include "queue/entry.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
-#include <cstdio>
+#include <set>
 #include <utility>
 
 #include "base/digest.hpp"
@@ -14,73 +16,149 @@
 namespace ml {
 namespace {
 
-bool is_file_name(std::string_view text) {
-  return !text.empty() && text.size() <= 64 && text.front() != '.' &&
-         std::ranges::all_of(
-             text, [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
+constexpr std::time_t first_pause = 60;
+constexpr std::time_t longest_pause = 3600;
+
+Result<std::string> hash_of(const Fd& file, std::string_view name) {
+  Sha256 digest;
+  std::array<char, 65536> room;
+  for (off_t at = 0;;) {
+    const ssize_t got = pread(file.get(), room.data(), room.size(), at);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return system_failure(fmt::format("cannot read {}", name), errno);
+    if (got == 0) return base32(digest.finish());
+    digest.add({room.data(), static_cast<std::size_t>(got)});
+    at += got;
+  }
 }
 
-std::string directory_of(const std::string& path) {
-  return path.substr(0, path.rfind('/'));
+// False too where one cannot be read: then they are not known to be the same.
+bool same_octets(const Fd& a, const Fd& b) {
+  struct stat of_a{};
+  struct stat of_b{};
+  if (fstat(a.get(), &of_a) != 0 || fstat(b.get(), &of_b) != 0) return false;
+  if (of_a.st_size != of_b.st_size) return false;
+  const auto hash_a = hash_of(a, "a draft");
+  const auto hash_b = hash_of(b, "an entry");
+  return hash_a && hash_b && *hash_a == *hash_b;
 }
 
 }  // namespace
 
-std::string entry_path(std::string_view queue, std::string_view name) {
-  const std::string hash = base32(sha256(name)).substr(0, 2);
-  return fmt::format("queue/{}/{}/{}", queue, hash, name);
-}
-
-QueueEntry::QueueEntry(const Home& home, std::string queue, std::string name, std::string draft,
-                       Fd fd)
-    : home_(&home),
-      queue_(std::move(queue)),
-      name_(std::move(name)),
-      draft_(std::move(draft)),
-      fd_(std::move(fd)) {}
+QueueEntry::QueueEntry(const Queue& queue, std::string name, std::string draft, Fd fd)
+    : queue_(&queue), name_(std::move(name)), draft_(std::move(draft)), fd_(std::move(fd)) {}
 
 QueueEntry::QueueEntry(QueueEntry&& other) noexcept
-    : home_(other.home_),
-      queue_(std::move(other.queue_)),
+    : own_(std::move(other.own_)),
+      queue_(own_ ? &*own_ : other.queue_),
       name_(std::move(other.name_)),
       draft_(std::exchange(other.draft_, {})),
       fd_(std::move(other.fd_)) {}
 
 QueueEntry::~QueueEntry() {
-  if (!draft_.empty()) unlinkat(home_->fd().get(), draft_.c_str(), 0);
+  if (!draft_.empty()) unlinkat(queue_->fd().get(), draft_.c_str(), 0);
 }
 
 Result<QueueEntry> QueueEntry::create(const Home& home, std::string_view queue,
                                       std::string_view name) {
-  if (!is_file_name(queue) || !is_file_name(name)) {
-    return retry("'{}' in the queue '{}' cannot be the name of an entry", printable(name, 80),
-                 printable(queue, 80));
-  }
-  const std::string drafts = fmt::format("queue/{}/tmp", queue);
-  if (auto made = home.make_directory(drafts); !made) return fail(made);
-  std::string draft = fmt::format("{}/{}.", drafts, name);
-  append_base32(draft, random_number(), 12);
-  auto fd = open_beneath(home.fd(), draft, O_WRONLY | O_CREAT | O_EXCL);
-  if (!fd) return fail(fd);
-  return QueueEntry(home, std::string(queue), std::string(name), std::move(draft), std::move(*fd));
+  auto opened = Queue::open(home, queue, Create::yes);
+  if (!opened) return fail(opened);
+  auto entry = create(*opened, name);
+  if (!entry) return entry;
+  entry->own_ = std::move(*opened);
+  entry->queue_ = &*entry->own_;
+  return entry;
 }
 
-Result<> QueueEntry::keep() {
-  if (auto synced = sync(fd_, home_->path(draft_)); !synced) return synced;
-  const std::string path = entry_path(queue_, name_);
-  std::string directory = directory_of(path);
-  if (auto made = home_->make_directory(directory); !made) return made;
-  const int home = home_->fd().get();
-  if (renameat(home, draft_.c_str(), home, path.c_str()) != 0) {
-    return system_failure("cannot make the entry " + home_->path(path), errno);
+// Locked while it is written, so that nobody takes it for litter.
+Result<QueueEntry> QueueEntry::create(const Queue& queue, std::string_view name) {
+  if (!is_queue_name(name)) {
+    return retry("'{}' cannot be the name of an entry: letters, digits, '.', '_' and '-', up to 64",
+                 printable(name, 80));
   }
+  std::string draft = fmt::format("tmp/{}.", name);
+  append_base32(draft, random_number(), 12);
+  constexpr int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC;
+  Fd fd(openat(queue.fd().get(), draft.c_str(), flags, 0600));
+  if (!fd.open()) return system_failure("cannot make the draft " + queue.path(draft), errno);
+  flock(fd.get(), LOCK_EX | LOCK_NB);
+  return QueueEntry(queue, std::string(name), std::move(draft), std::move(fd));
+}
+
+// Under the lock of its directory: gives the place whose directory is to be synced.
+Result<std::string> QueueEntry::settle(Same same) {
+  flock(fd_.get(), LOCK_UN);
+  for (;;) {
+    auto locked = queue_->lock(name_);
+    if (!locked) return fail(locked);
+    auto there = queue_->find(name_);
+    if (!there) return fail(there);
+    std::string place = *there ? **there : due_place(name_);
+    if (*there) {
+      const Fd old(openat(queue_->fd().get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+      if (!old.open()) return system_failure("cannot open the entry " + queue_->path(place), errno);
+      if (same_octets(old, fd_)) return place;
+      if (same == Same::beside) {
+        auto hash = hash_of(fd_, queue_->path(draft_));
+        if (!hash) return fail(hash);
+        name_ += '.' + hash->substr(0, 8);
+        same = Same::replace;
+        continue;
+      }
+      if (auto replaced = replace(place, old); !replaced) return fail(replaced);
+    } else if (auto renamed = queue_->rename(draft_, place); !renamed) {
+      return fail(renamed);
+    } else {
+      draft_.clear();
+    }
+    return place;
+  }
+}
+
+// An entry whose command runs is replaced too, but waits: else the new one would be taken while
+// the command still has the old one.
+Result<> QueueEntry::replace(const std::string& place, const Fd& there) {
+  struct stat old{};
+  if (fstat(there.get(), &old) != 0) {
+    return system_failure("cannot stat the entry " + queue_->path(place), errno);
+  }
+  const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, old.st_mtim};
+  if (futimens(fd_.get(), times.data()) != 0) {
+    return system_failure("cannot set the age of " + queue_->path(draft_), errno);
+  }
+  if (auto renamed = queue_->rename(draft_, place); !renamed) return renamed;
   draft_.clear();
-  // Those above too: whoever made them may have died before they were durable.
-  for (; directory != "queue"; directory = directory_of(directory)) {
-    if (auto synced = sync_directory(home_->path(directory)); !synced) return synced;
-  }
-  for (const std::string& above : {home_->path("queue"), home_->directory()}) {
-    if (auto synced = sync_directory(above); !synced) return synced;
+  const bool is_running = flock(there.get(), LOCK_EX | LOCK_NB) != 0;
+  if (!is_running || place.starts_with("held/")) return {};
+  const std::time_t age = std::time(nullptr) - old.st_mtim.tv_sec;
+  auto later = queue_->rename_later(
+      place, name_, growing_pause(age, first_pause, longest_pause, random_number()));
+  if (!later) return fail(later);
+  return queue_->sync_around(*later);
+}
+
+Result<> QueueEntry::keep(Same same) {
+  if (auto synced = sync(fd_, queue_->path(draft_)); !synced) return synced;
+  auto place = settle(same);
+  if (!place) return fail(place);
+  return queue_->sync_around(*place);
+}
+
+// All written to the disk side by side, then one commit of the file system for all their names.
+Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, Same same) {
+  for (const QueueEntry& entry : entries) sync_file_range(entry.fd(), 0, 0, SYNC_FILE_RANGE_WRITE);
+  for (int round = 0; round < 2; ++round) {
+    std::set<const Queue*> queues;
+    for (const QueueEntry& entry : entries) queues.insert(entry.queue_);
+    for (const Queue* const queue : queues) {
+      if (syncfs(queue->fd().get()) != 0) {
+        return system_failure("cannot sync the queue " + queue->path(""), errno);
+      }
+    }
+    if (round == 1) break;
+    for (QueueEntry& entry : entries) {
+      if (auto place = entry.settle(same); !place) return fail(place);
+    }
   }
   return {};
 }

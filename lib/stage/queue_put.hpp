@@ -1,0 +1,27 @@
+// ml-queue put: standard input, or files, into a queue.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "queue/queue.hpp"
+
+namespace ml {
+
+// Stores what `fd` says as one entry and returns when it is durable. An ml-stream is stored only
+// after every section has had its `end 0`; a section without a message is left out, and a stream
+// of none stores nothing and is done. A failed end is the status here; a cut stream, and an input
+// of no octets, is 75. Neither stores anything.
+//
+// `name`: of the entry, replacing one of that name. Nothing: the id of a stream's first message,
+// beside another entry of that name with other octets; for anything else a name of its own.
+// True if an entry is there now.
+[[nodiscard]] Result<bool> put(int fd, const Queue& queue, const std::optional<std::string>& name);
+
+// Each file as put() would store it from its descriptor, but a few hundred for the price of one:
+// they are durable when this returns, none can be relied on when it fails.
+[[nodiscard]] Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue);
+
+}  // namespace ml
