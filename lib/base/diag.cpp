@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t longest_line = 2000;
 
 struct Diagnostics {
-  std::string_view program = "mlpipe";
+  std::string program = "mlpipe";  // openlog keeps a pointer to it
   enum class To { standard_error, system_log, file } to = To::standard_error;
   Fd file;
 };
@@ -55,7 +55,7 @@ Result<> log_to(std::string_view where) {
   if (where == "stderr") {
     the.to = Diagnostics::To::standard_error;
   } else if (where == "syslog") {
-    openlog(the.program.data(), LOG_PID, LOG_MAIL);
+    openlog(the.program.c_str(), LOG_PID, LOG_MAIL);
     the.to = Diagnostics::To::system_log;
   } else {
     auto file = open_file(std::string(where), O_WRONLY | O_CREAT | O_APPEND);

@@ -10,7 +10,7 @@
 
 namespace ml {
 
-// The name in front of every line; `name` must outlive the process (argv, a literal).
+// The name in front of every line.
 void set_program(std::string_view name);
 [[nodiscard]] std::string_view program();
 

@@ -241,7 +241,8 @@ Result<std::optional<Status>> Options::read(int argc, const char* const* argv) {
   std::vector<std::string> operands;
   app.add_option("operands", operands);
   try {
-    std::vector<std::string> reversed;
+    std::vector<std::string> reversed;  // as CLI11 wants them
+    reversed.reserve(arguments.size());
     for (std::size_t i = arguments.size(); i > 0; --i) reversed.push_back(marked(arguments[i - 1]));
     app.parse(std::move(reversed));
   } catch (const CLI::Error& error) {

@@ -21,7 +21,7 @@ until_true() {
   shift
   until "$@"; do
     [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.05
+    sleep 0.05 # polls
   done
 }
 
