@@ -103,7 +103,7 @@ FORCE:
 
 BUILD_PACKAGES = g++ make libcli11-dev libtomlplusplus-dev libfmt-dev libsodium-dev liblmdb-dev \
                  libidn2-dev libunistring-dev libcsv-dev libmimetic-dev
-TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim
+TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim strace
 CLANG_PACKAGES = clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 LINT_PACKAGES = $(CLANG_PACKAGES) mandoc shellcheck
 MTA_PACKAGES = postfix

@@ -4,7 +4,7 @@ setup() {
   PATH="${BUILD_DIR:?run these through tests/run}/bin:$BUILD_DIR/tests/bin:$PATH"
   cd "$BATS_TEST_TMPDIR"
   export ML_HOME="$BATS_TEST_TMPDIR/home"
-  unset ML_SEND_VIA SENDER RECIPIENT EXTENSION LOCAL DOMAIN
+  unset ML_SEND_VIA SENDER RECIPIENT ORIGINAL_RECIPIENT EXTENSION LOCAL DOMAIN
 }
 
 # message [SUBJECT]: a small RFC 5322 message on stdout.

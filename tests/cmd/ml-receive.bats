@@ -1,0 +1,296 @@
+bats_require_minimum_version 1.5.0
+load common
+eval "common_$(declare -f setup)"
+
+setup() { # also the list that every test here posts to
+  common_setup
+  ml-list create news@x.org
+}
+
+# post [OPTION...]: the message on stdin to news@x.org, whoever wrote it.
+post() { ml-receive news@x.org --post anyone "$@"; }
+
+# author: the envelope sender in the stream on stdin; "none" where the message names none.
+author() {
+  grep -m1 '^message' | tr '\t' '\n' | sed -n 's/^author=//p' | grep . || echo none
+}
+
+# entries: the held messages, a path a line.
+entries() { find "$ML_HOME/queue/held" -path '*/tmp' -prune -o -type f -print 2>/dev/null; }
+
+@test "ml-receive: a post becomes a section with id and bounce address and list and author" {
+  post --sender ann@example.org < <(message) >out
+  is "message end" "$(cut -f1 out | paste -sd' ')"
+  [[ "$(cut -f2 out | head -n 1)" =~ ^r[a-z2-7]{26}$ ]]
+  is news-bounces@x.org "$(cut -f3 out | head -n 1)"
+  is "author=ann@example.org list=news@x.org" "$(head -n 1 out | cut -f5- | tr '\t' '\n' | sort | paste -sd' ')"
+  is "$(printf 'end\t0')" "$(tail -n 1 out)"
+}
+
+@test "ml-receive: the post keeps its own octets below the fields of the list" {
+  post < <(message) | decoded >got
+  is "$(message)" "$(tail -n 7 got)"
+  is "X-BeenThere List-Id List-Post List-Help List-Subscribe List-Unsubscribe List-Owner Precedence" \
+    "$(head -n -7 got | cut -d: -f1 | paste -sd' ')"
+}
+
+@test "ml-receive: the same post delivered again has the same id" {
+  { printf 'Return-Path: <ann@example.org>\nReceived: by a; 1\n'; message; } | post | cut -f2 >first
+  { printf 'Return-Path: <ann@example.org>\nReceived: by b; 2\n'; message; } | sed 's/$/\r/' | post | cut -f2 >again
+  cmp first again
+}
+
+# --- who sent it: every server says it in another place -------------------------------------
+
+@test "ml-receive: under Postfix local the Return-Path is believed and not the mangled SENDER" {
+  { printf "From o'b*1@x.net  Sun Nov 22 10:00:00 2026\nReturn-Path: <o'b*1@x.net>\n"
+    printf 'X-Original-To: news@x.org\nDelivered-To: news@x.org\n'; message; } |
+    SENDER=o_b_1@x.net RECIPIENT=news@x.org ORIGINAL_RECIPIENT=news@x.org LOCAL=news DOMAIN=x.org post >out
+  is "o'b*1@x.net" "$(author <out)"
+}
+
+@test "ml-receive: under pipe(8) the sender is an argument" {
+  is "o'b*1@x.net" "$(message | post --sender "o'b*1@x.net" | author)"
+  is "$(printf 'end\t0')" "$(message | post --sender '' 2>log)"
+  is "$(printf 'end\t0')" "$(message | post --sender= 2>log)"
+  is "$(printf 'end\t0')" "$(message | post --sender MAILER-DAEMON 2>log)"
+}
+
+@test "ml-receive: under Exim SENDER is exact and comes before the From line" {
+  { printf 'From o_b_1@x.net Sun Nov 22 10:00:00 2026\nReceived: by x\n'; message; printf '\n'; } |
+    SENDER="o'b*1@x.net" RECIPIENT=news@x.org LOCAL_PART=news DOMAIN=x.org MESSAGE_ID=1 post >out
+  is "o'b*1@x.net" "$(author <out)"
+  { printf 'From MAILER-DAEMON Sun Nov 22 10:00:00 2026\nReceived: by x\n'; message; } |
+    SENDER='' RECIPIENT=news@x.org post >out 2>log
+  is "$(printf 'end\t0')" "$(cat out)"
+}
+
+@test "ml-receive: under OpenSMTPD SENDER is exact and agrees with the Return-Path" {
+  { printf "Return-Path: <o'b*1@x.net>\nDelivered-To: news@x.org\nReceived: by x\n"; message; } |
+    SENDER="o'b*1@x.net" RECIPIENT=news@x.org LOCAL=news DOMAIN=x.org post >out
+  is "o'b*1@x.net" "$(author <out)"
+}
+
+@test "ml-receive: under qmail SENDER is all there is" {
+  message | SENDER=ann@example.net RECIPIENT=news@x.org LOCAL=news EXT= HOST=x.org post >out
+  is ann@example.net "$(author <out)"
+  is "$(printf 'end\t0')" "$(message | SENDER='' RECIPIENT=news@x.org post 2>log)"
+}
+
+@test "ml-receive: under Sendmail the From line is all there is" {
+  is ann@example.net "$({ echo 'From ann@example.net Sun Nov 22 10:00:00 2026'; message; } | post | author)"
+  is "$(printf 'end\t0')" "$({ echo 'From MAILER-DAEMON Sun Nov 22 10:00:00 2026'; message; } | post 2>log)"
+}
+
+@test "ml-receive: by hand nobody names a sender and the message goes on" {
+  is none "$(message | post | author)"
+}
+
+@test "ml-receive: an option that is no address rejects the message" {
+  run --separate-stderr post --sender 'no address' < <(message)
+  is 65 "$status"
+  [[ "$stderr" == "5.1.7 "* ]]
+}
+
+# --- what goes round or comes from nobody ---------------------------------------------------
+
+@test "ml-receive: what it sent out and gets back is dropped and logged and no failure" {
+  post < <(message) | decoded >came-back
+  run --separate-stderr post <came-back
+  is 0 "$status"
+  is "$(printf 'end\t0')" "$output"
+  [[ "$stderr" == "ml-receive: news@x.org: dropped r"*"X-BeenThere"* ]]
+}
+
+@test "ml-receive: another list's X-BeenThere stays and is no loop" {
+  { echo 'X-BeenThere: other@x.org'; message; } | post | decoded >got
+  is "news@x.org other@x.org" "$(sed -n 's/^X-BeenThere: //p' got | paste -sd' ')"
+}
+
+@test "ml-receive: more hops than --max-hops are a loop" {
+  { printf 'Received: by x\nReceived: by y\n'; message; } >in
+  is 2 "$(post --max-hops 2 <in | wc -l)"
+  is "$(printf 'end\t0')" "$(post --max-hops 1 <in 2>log)"
+}
+
+@test "ml-receive: a bounce is dropped and logged to the file that --log names" {
+  run --separate-stderr post --log "$PWD/log" < <(echo 'Return-Path: <>'; message)
+  is 0 "$status"
+  is "" "$stderr"
+  grep -q 'dropped r.*from <>: .*null sender' log
+}
+
+# --- what is at fault -----------------------------------------------------------------------
+
+@test "ml-receive: a message at fault is 65 with an enhanced code on stderr and in the end" {
+  printf 'To: news@x.org\n\nHi\n' >no-from
+  printf 'From: a@x.org\nFrom: b@x.org\n\nHi\n' >two-from
+  printf 'From: a@x.org\n\nH\0i\n' >nul
+  : >empty
+  for sample in no-from two-from nul empty; do
+    run --separate-stderr post <$sample
+    is "$sample 65" "$sample $status"
+    [[ "$stderr" == "5.6.0 "* ]]
+    is "$(printf 'end\t65\t%s' "$stderr")" "$output"
+  done
+}
+
+@test "ml-receive: a message at --max-size passes and one octet more is 65" {
+  message >in
+  size=$(stat -c %s in)
+  is 2 "$(post --max-size "$size" <in | wc -l)"
+  run --separate-stderr post --max-size $((size - 1)) <in
+  is 65 "$status"
+  [[ "$stderr" == "5.3.4 "* ]]
+}
+
+@test "ml-receive: a --max-size that no stream could carry is refused" {
+  run post --max-size 101M < <(message)
+  is 75 "$status"
+}
+
+# --- who may post ---------------------------------------------------------------------------
+
+@test "ml-receive: a stranger's post is 77 with a text for its author" {
+  run --separate-stderr ml-receive news@x.org < <(message)
+  is 77 "$status"
+  is "5.7.1 only subscribers may post to news@x.org" "$stderr"
+  is "$(printf 'end\t77\t%s' "$stderr")" "$output"
+}
+
+@test "ml-receive: nobody may post where nobody may and the list says so" {
+  run ml-receive news@x.org --post nobody < <(message)
+  is 77 "$status"
+  echo ann@example.org >board
+  ml-receive news@x.org --post board < <(message) | decoded | grep -qx 'List-Post: NO'
+  post < <(message) | decoded | grep -qx 'List-Post: <mailto:news@x.org>'
+}
+
+@test "ml-receive: a file of posters is checked whole before the message is judged" {
+  printf 'ann@example.org\nnot an address\n' >board
+  run --separate-stderr ml-receive news@x.org --post board < <(message)
+  is 75 "$status"
+  [[ "$stderr" == *"board: line 2"* ]]
+}
+
+@test "ml-receive: what may not be posted can be dropped" {
+  run --separate-stderr ml-receive news@x.org --else drop < <(message)
+  is 0 "$status"
+  is "$(printf 'end\t0')" "$output"
+  [[ "$stderr" == *"dropped"*"5.7.1 only subscribers"* ]]
+  is "" "$(entries)"
+}
+
+@test "ml-receive: the settings of the list say what the command line does not" {
+  printf 'post = "nobody"\nelse = "drop"\narchive = "https://x.org/a/"\n' >"$ML_HOME/lists/x.org/news.toml"
+  is "$(printf 'end\t0')" "$(ml-receive news@x.org 2>log < <(message))"
+  post < <(message) | decoded | grep -qx 'List-Archive: <https://x.org/a/>'
+  run ml-receive news@x.org --else reject < <(message)
+  is 77 "$status"
+}
+
+@test "ml-receive: a file of posters in the settings is found below the home" {
+  echo ann@example.org >"$ML_HOME/board"
+  echo 'post = "board"' >"$ML_HOME/lists/x.org/news.toml"
+  is 2 "$(cd / && ml-receive news@x.org < <(message) | wc -l)"
+}
+
+@test "ml-receive: a bare list name is completed by the site" {
+  run ml-receive news --post anyone < <(message)
+  is 75 "$status"
+  echo 'default-domain = "x.org"' >"$ML_HOME/lists.toml"
+  is 2 "$(ml-receive news --post anyone < <(message) | wc -l)"
+}
+
+# --- what is held ---------------------------------------------------------------------------
+
+@test "ml-receive: a held post is an entry that is the section it would have been" {
+  run --separate-stderr ml-receive news@x.org --else hold --sender ann@example.org < <(message)
+  is 0 "$status"
+  is "$(printf 'end\t0')" "$output"
+  is 1 "$(entries | wc -l)"
+  cmp "$(entries)" <(post --sender ann@example.org < <(message))
+  is 600 "$(stat -c %a "$(entries)")"
+}
+
+@test "ml-receive: the same post held twice is one entry" {
+  for _ in 1 2; do ml-receive news@x.org --else hold 2>log < <(message); done
+  is 1 "$(entries | wc -l)"
+}
+
+@test "ml-receive: a held post is durable before anybody is told" {
+  strace -f -y -o trace -e trace=write,fsync,renameat,renameat2 \
+    ml-receive news@x.org --else hold < <(message) >out 2>log
+  # The file, its name, its directory, those above, then the word.
+  order=$(sed -nE -e 's/.*fsync\([0-9]+<[^>]*\/tmp\/r[^>]*>.*/file/p' -e 's/.*renameat.*/name/p' \
+    -e 's/.*fsync\([0-9]+<[^>]*\/held\/[a-z2-7]{2}>.*/directory/p' -e 's/.*fsync.*\/home>.*/home/p' \
+    -e 's/.*write\(1<.*"end.*/word/p' trace | sed -n '/file/,$p' | paste -sd' ')
+  is "file name directory home word" "$order"
+}
+
+@test "ml-receive: a hold that is killed at any step says nothing and is completed by the next try" {
+  local call n kills=0
+  for call in openat2 fsync renameat; do
+    for n in {1..20}; do
+      rm -rf "$ML_HOME/queue"
+      strace -f -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
+        ml-receive news@x.org --else hold < <(message) >out 2>log || true
+      if grep -q '^end' out; then break; fi # this call was not made that often
+      kills=$((kills + 1))
+      is "" "$(cat out)"
+      for entry in $(entries); do is "$(printf 'end\t0')" "$(tail -n 1 "$entry")"; done
+      ml-receive news@x.org --else hold < <(message) >out 2>log
+      is "$call $n: 1" "$call $n: $(entries | wc -l)"
+    done
+  done
+  [ "$kills" -ge 10 ]
+}
+
+@test "ml-receive: a hold on a full disk is 75 and leaves no entry" {
+  strace -f -o /dev/null -e trace=fsync -e inject=fsync:error=ENOSPC:when=4 \
+    ml-receive news@x.org --else hold < <(message) >out 2>log || status=$?
+  is 75 "$status"
+  is "" "$(entries)"
+  is "" "$(find "$ML_HOME/queue" -type f)"
+}
+
+# --- trouble of ours ------------------------------------------------------------------------
+
+@test "ml-receive: a list that is not there is 75 and says how to make it" {
+  run --separate-stderr ml-receive other@x.org < <(message)
+  is 75 "$status"
+  [[ "$stderr" == "ml-receive: "*"ml-list create other@x.org"* ]]
+}
+
+@test "ml-receive: a home that is not there is 75" {
+  run ml-receive news@x.org --home "$PWD/nowhere" < <(message)
+  is 75 "$status"
+}
+
+@test "ml-receive: settings that others may write are 75" {
+  chmod 0666 "$ML_HOME/lists/x.org/news.toml"
+  run ml-receive news@x.org < <(message)
+  is 75 "$status"
+}
+
+@test "ml-receive: a pipe whose reader has left is 75 in silence" {
+  exec 4> >(exit)
+  wait $!
+  message | post >&4 2>log || status=$?
+  is 75 "$status"
+  is "" "$(cat log)"
+}
+
+@test "ml-receive: usage that makes no sense is 75" {
+  for arguments in "" "a@x.org b@x.org" "--else burn news@x.org" "--frob news@x.org" "news@x.org | ml-expand"; do
+    run ml-receive $arguments < <(message)
+    is 75 "$status"
+  done
+}
+
+@test "ml-receive: no field of the message can become a record of the stream" {
+  printf 'From: ann@example.org\nSubject: x\r\nend\t0\r\nmessage\tx\r\n\r\nend\t0\nrcpt\teve@x.org\t-\n' >in
+  { printf 'Return-Path: <a\tb@x.org>\n'; cat in; } | post >out
+  is "message end" "$(cut -f1 out | paste -sd' ')"
+  is none "$(author <out)"
+}
