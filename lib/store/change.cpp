@@ -27,7 +27,7 @@ std::string entry_to_value(const Entry& entry) {
                                          (entry.changed ? 4 : 0)));
   return value + subscriber_to_value({entry.address, entry.state.value_or(State::active),
                                       entry.joined.value_or(0), entry.changed.value_or(0),
-                                      entry.attributes});
+                                      sorted_attributes(entry.attributes)});
 }
 
 Row value_to_row(std::string_view value) {

@@ -138,6 +138,10 @@ Result<Store> Store::open(const Home& home, Access access, const DbLimits& limit
   return Store(std::make_unique<Inside>(Inside{std::move(*env), directory}));
 }
 
+const std::string& Store::directory() const {
+  return inside_->directory;
+}
+
 Result<ListNumber> Store::make_list(std::string_view name) {
   std::uint64_t number = 1;
   auto made = inside_->env.write([&](Transaction& change) -> Result<> {

@@ -173,6 +173,8 @@ class Store {
   [[nodiscard]] Result<std::vector<std::string>> check() const;
   // A consistent copy into an empty or missing directory while others read and write.
   [[nodiscard]] Result<> copy(const std::string& directory) const;
+  // Where it lies; temporary files of those who sort its content may lie there too.
+  [[nodiscard]] const std::string& directory() const;
 
   struct Inside;  // inside.hpp, for this room only
 
