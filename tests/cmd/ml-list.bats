@@ -1,0 +1,235 @@
+bats_require_minimum_version 1.5.0
+load common
+
+tsv() { printf '%s\t' "$@" | sed 's/\t$//'; }
+
+@test "ml-list: create makes a home with keys and settings and the list" {
+  run ml-list create News@X.org --owner ann@example.org
+  is 0 "$status"
+  is "" "$output"
+  is news@x.org "$(ml-list show | cut -f1)"
+  is ann@example.org "$(ml-list show | cut -f4)"
+  is 640 "$(stat -c %a "$ML_HOME/lists/x.org/news.toml")"
+  is 700 "$(stat -c %a "$ML_HOME")"
+  [ -f "$ML_HOME/keys/a" ]
+}
+
+@test "ml-list: a list is created once" {
+  ml-list create news@x.org
+  cp "$ML_HOME/lists/x.org/news.toml" before
+  run ml-list create news@x.org --owner ann@example.org
+  is 1 "$status"
+  cmp before "$ML_HOME/lists/x.org/news.toml"
+}
+
+@test "ml-list: every commented line of new settings shows the default" {
+  ml-list create news@x.org
+  file="$ML_HOME/lists/x.org/news.toml"
+  before=$(ml-list show news@x.org)
+  sed -i -E 's/^# ([a-z-]+ = )/\1/' "$file"
+  grep -q '^post = ' "$file"
+  is "$before" "$(ml-list show news@x.org)"
+  run ml-list check news@x.org
+  [[ "$output" != *"nothing reads"* ]]
+}
+
+@test "ml-list: a name that is none and an owner that is none are refused and nothing is made" {
+  for name in news news-owner@x.org ../x@x.org 'a b@x.org' news@; do
+    run ml-list create "$name"
+    is "$name 75" "$name $status"
+  done
+  run ml-list create news@x.org --owner nobody
+  is 1 "$status"
+  for owner in news@x.org news-owner@x.org NEWS+x@X.org; do
+    run --separate-stderr ml-list create news@x.org --owner $owner
+    is 1 "$status"
+    [[ "$stderr" == *"come back to the list"* ]]
+  done
+  is "" "$(ml-list show 2>log || true)"
+}
+
+@test "ml-list: create that is killed at any step is completed by the same command" {
+  local call n kills=0
+  for call in fsync linkat fdatasync; do
+    for n in {1..20}; do
+      rm -rf "$ML_HOME"
+      status=0
+      strace -f -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
+        ml-list create news@x.org --owner ann@example.org 2>log || status=$?
+      [ "$status" -ne 0 ] || break # this call was not made that often
+      kills=$((kills + 1))
+      ml-list show >/dev/null 2>&1 || true # whatever stands there is no trap for others
+      ml-list create news@x.org || [ "$(ml-list show | cut -f1)" = news@x.org ]
+      is "$call $n: news@x.org ann@example.org" "$call $n: $(ml-list show | cut -f1,4 | tr '\t' ' ' |
+        sed 's/postmaster@x.org/ann@example.org/')"
+      is "" "$(find "$ML_HOME/lists" -name '*.toml' -size 0)"
+    done
+  done
+  [ "$kills" -ge 5 ]
+}
+
+@test "ml-list: settings that a killed create left behind are kept" {
+  mkdir -p "$ML_HOME/lists/x.org"
+  chmod 700 "$ML_HOME"
+  echo 'owner = "cy@example.net"' >"$ML_HOME/lists/x.org/news.toml"
+  run --separate-stderr ml-list create news@x.org --owner ann@example.org
+  is 1 "$status"
+  [[ "$stderr" == *"news.toml is there already"* ]]
+  ml-list create news@x.org
+  is cy@example.net "$(ml-list show | cut -f4)"
+}
+
+@test "ml-list: show tells of all lists or of one" {
+  ml-list create b@x.org
+  ml-list create a@x.org
+  is "a@x.org b@x.org" "$(ml-list show | cut -f1 | paste -sd' ')"
+  is "list due all owner post else settings" "$(ml-list show a@x.org | cut -f1 | paste -sd' ')"
+  run ml-list show c@x.org
+  is 75 "$status"
+}
+
+@test "ml-list: show speaks JSON" {
+  ml-list create b@x.org
+  ml-list create a@x.org
+  ml-list show --json | python3 -c 'import json, sys
+lists = json.load(sys.stdin)
+assert [one["list"] for one in lists] == ["a@x.org", "b@x.org"]
+assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
+  ml-list show a@x.org --json | python3 -c 'import json, sys; assert json.load(sys.stdin)["post"] == "subscribers"'
+}
+
+@test "ml-list: remove asks first and then takes list and settings" {
+  ml-list create news@x.org
+  run --separate-stderr ml-list remove news@x.org
+  is 1 "$status"
+  [[ "$stderr" == *"0 subscribers"*"--yes"* ]]
+  ml-list remove news@x.org --yes
+  is "" "$(ml-list show)"
+  [ ! -e "$ML_HOME/lists/x.org/news.toml" ]
+  run ml-list remove news@x.org --yes
+  is 75 "$status"
+}
+
+@test "ml-list: route says list and role and extension" {
+  ml-list create announce@x.org
+  ml-list create dev-announce@x.org
+  is "$(tsv announce@x.org post '')" "$(ml-list route announce@x.org)"
+  is "$(tsv announce@x.org bounces kab-Ann=x.org)" "$(ml-list route announce-bounces+kab-Ann=x.org@X.ORG)"
+  is "$(tsv dev-announce@x.org owner '')" "$(ml-list route Dev-Announce-Owner@x.org)"
+  is "$(tsv announce@x.org subscribe '')" "$(ml-list route announce-join@x.org)"
+}
+
+@test "ml-list: route of what belongs to no list is 1" {
+  ml-list create announce@x.org
+  for address in other@x.org announce@y.org announce-x@x.org announce bounces+abcdefk@x.org \
+    @x.org "" $'announce+a\tb@x.org'; do
+    run --separate-stderr ml-list route "$address"
+    is "$address 1" "$address $status"
+    is "" "$output"
+  done
+}
+
+@test "ml-list: with a hyphen as delimiter the longest name that is a list wins" {
+  ml-list create dev@x.org
+  ml-list create dev-announce@x.org
+  echo 'delimiter = "-"' >"$ML_HOME/lists.toml"
+  is "$(tsv dev-announce@x.org bounces x)" "$(ml-list route dev-announce-bounces-x@x.org)"
+  is "$(tsv dev@x.org post other)" "$(ml-list route dev-other@x.org)"
+  echo 'delimiter = "/"' >"$ML_HOME/lists.toml"
+  run ml-list route dev@x.org
+  is 75 "$status"
+}
+
+@test "ml-list: mta postfix prints an alias a role with whole paths" {
+  ml-list create announce@x.org --owner ann@example.org
+  ml-list mta postfix announce@x.org >out
+  bin=$(dirname "$(readlink -f "$(command -v ml-list)")")
+  home=$(readlink -f "$ML_HOME")
+  start="cd /; export ML_HOME=$home; P=$bin;"
+  grep -qxF "announce: \"|$start \$P/ml-receive announce@x.org | \$P/ml-expand | \$P/ml-verp | \$P/ml-send\"" out
+  grep -qxF "announce-bounces: \"|$start \$P/ml-bounce announce@x.org | \$P/ml-send\"" out
+  grep -qxF 'announce-owner: ann@example.org' out
+  grep -qxF 'announce-unsubscribe: announce-owner' out
+  run grep -c '^owner-' out
+  is 0 "$output"
+}
+
+@test "ml-list: mta postfix takes a list or a domain or all" {
+  ml-list create a@x.org
+  ml-list create b@x.org
+  ml-list create c@y.org
+  is "a" "$(ml-list mta postfix a@x.org | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
+  is "ab" "$(ml-list mta postfix x.org | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
+  is "abc" "$(ml-list mta postfix | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
+  run ml-list mta postfix z.org
+  is 1 "$status"
+  run ml-list mta exim
+  is 64 "$status"
+}
+
+@test "ml-list: mta postfix refuses two lists that would be one alias" {
+  ml-list create news@x.org
+  ml-list create news@y.org
+  run ml-list mta postfix
+  is 1 "$status"
+  [[ "$output" == *"news@x.org and news@y.org"* ]]
+  ml-list mta postfix y.org | grep -q 'ml-receive news@y.org'
+}
+
+@test "ml-list: mta postfix gives a list with a long name its own bounce alias" {
+  ml-list create abcdefghijklmnopqrstuvw@x.org
+  ml-list mta postfix | grep -q '^bounces: "|.*ml-bounce | '
+}
+
+@test "ml-list: mta postfix refuses a home whose name would need quotes" {
+  export ML_HOME="$PWD/a home"
+  ml-list create news@x.org
+  run ml-list mta postfix
+  is 75 "$status"
+}
+
+@test "ml-list: check finds what it can and is 1 if anything must be mended" {
+  ml-list create news@x.org
+  ml-list check news@x.org >out || true
+  is "" "$(cut -f1 out | grep -vxE 'ok|no|\?' || true)"
+  grep -q "^ok"$'\t'"news@x.org owner"$'\t'"postmaster@x.org" out
+  printf 'pots = "anyone"\nowner = "news-owner@x.org"\n' >"$ML_HOME/lists/x.org/news.toml"
+  chmod 755 "$ML_HOME"
+  run --separate-stderr ml-list check
+  is 1 "$status"
+  [[ "$output" == *"pots: nothing reads this key"* ]]
+  [[ "$output" == *"come round again"* ]]
+  [[ "$output" == *"chmod 0700"* ]]
+}
+
+@test "ml-list: check finds a file-size limit" {
+  ml-list create news@x.org
+  run bash -c 'ulimit -f 50000; ml-list check news@x.org'
+  is 1 "$status"
+  [[ "$output" == *"limited to"* ]]
+}
+
+@test "ml-list: check finds settings that cannot be read" {
+  ml-list create news@x.org
+  echo 'post = 5' >"$ML_HOME/lists/x.org/news.toml"
+  run ml-list check news@x.org
+  is 1 "$status"
+  [[ "$output" == *"line 1: post must be"* ]]
+}
+
+@test "ml-list: a command line that makes no sense is 64" {
+  for arguments in "" frob "create" "create a@x.org b@x.org" "show --frob" "route" "mta" "remove"; do
+    run ml-list $arguments
+    is "$arguments 64" "$arguments $status"
+  done
+  run ml-list create '|' ml-expand
+  is 75 "$status"
+}
+
+@test "ml-list: help of each command fits a screen" {
+  for command in "" create show remove check route mta; do
+    run ml-list $command --help
+    is 0 "$status"
+    [ "${#lines[@]}" -le 24 ]
+  done
+}
