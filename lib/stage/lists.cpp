@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 #include <vector>
@@ -17,7 +18,6 @@
 #include "mail/verp.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
-#include "stream/record.hpp"
 
 namespace ml {
 namespace {
@@ -246,7 +246,10 @@ Result<Status> route_address(const Home& home, std::string_view address, Out& ou
     return failure(Status::no, "{} belongs to no list here", printable(address, 320));
   };
   const auto at = address.rfind('@');
-  if (at == std::string_view::npos || !is_clean_line(address)) return nowhere();
+  if (at == std::string_view::npos || !is_utf8(address) ||
+      std::ranges::any_of(address, is_control)) {
+    return nowhere();
+  }
   const auto domain = text_to_domain(address.substr(at + 1));
   if (!domain) return nowhere();
   const auto delimiter = delimiter_of(home);
