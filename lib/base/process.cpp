@@ -62,7 +62,10 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const
   sigaddset(&defaults, SIGPIPE);
   sigaddset(&defaults, SIGXFSZ);
   posix_spawnattr_setsigdefault(&plan.attributes, &defaults);
-  posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGDEF);
+  sigset_t nothing_blocked;
+  sigemptyset(&nothing_blocked);
+  posix_spawnattr_setsigmask(&plan.attributes, &nothing_blocked);
+  posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 
   std::vector<char*> words;
   words.reserve(argv.size() + 1);

@@ -25,8 +25,8 @@ struct Ending {
 };
 
 // Starts argv[0], found along PATH unless it has a slash, with these as its descriptors 0 and 1,
-// and `errors` as its 2. The child has SIGPIPE and SIGXFSZ back at their defaults. A program that
-// cannot be started is 75.
+// and `errors` as its 2. The child has SIGPIPE and SIGXFSZ back at their defaults and no signal
+// blocked. A program that cannot be started is 75.
 [[nodiscard]] Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input,
                                   const Fd& output, int errors = 2);
 

@@ -168,7 +168,10 @@ void Dialogue::hear(std::string_view octets) {
   while (!over()) {
     switch (parser_.take(octets)) {
       case ReplyParser::Found::nothing: return;
-      case ReplyParser::Found::reply: on_reply(parser_.reply()); break;
+      case ReplyParser::Found::reply:
+        ++replies_;
+        on_reply(parser_.reply());
+        break;
       case ReplyParser::Found::garbage:
         return end_fault(fmt::format("'{}' is no reply", printable(parser_.garbage(), 80)));
     }
@@ -178,7 +181,7 @@ void Dialogue::hear(std::string_view octets) {
 void Dialogue::broke_off(std::string_view why) {
   if (over()) return;
   const bool said_goodbye = phase_ == Phase::quitting;
-  end(said_goodbye ? Ending::quit : Ending::lost, local_reply(451, {4, 4, 2}, std::string(why)));
+  end(said_goodbye ? Parting::quit : Parting::lost, local_reply(451, {4, 4, 2}, std::string(why)));
 }
 
 Step Dialogue::awaited() const {
@@ -206,9 +209,9 @@ void Dialogue::on_reply(const Reply& reply) {
     case Step::hello: return on_hello(reply);
     case Step::dot:
     case Step::lmtp_dot: return on_dot(reply);
-    case Step::quit: return end(Ending::quit, reply);
+    case Step::quit: return end(Parting::quit, reply);
     case Step::nothing:
-      if (reply.code == 421) return end(Ending::busy, reply);
+      if (reply.code == 421) return end(Parting::busy, reply);
       return end_fault(fmt::format("'{}' answers nothing", reply_to_text(reply)));
     default: return on_group(reply);
   }
@@ -222,8 +225,8 @@ void Dialogue::on_hello(const Reply& reply) {
   }
   switch (classify(awaited(), reply, now())) {
     case Meaning::positive: break;
-    case Meaning::busy: return end(Ending::busy, reply);
-    case Meaning::relay_refuses: return end(Ending::relay_refuses, reply);
+    case Meaning::busy: return end(Parting::busy, reply);
+    case Meaning::relay_refuses: return end(Parting::relay_refuses, reply);
     default: return end_fault(fmt::format("'{}' is no greeting", reply_to_text(reply)));
   }
   if (greeting) {
@@ -256,7 +259,7 @@ void Dialogue::read_extensions() {
 void Dialogue::on_group(const Reply& reply) {
   const Step step = awaited();
   const Meaning meaning = classify(step, reply, now());
-  if (meaning == Meaning::busy) return end(Ending::busy, reply);
+  if (meaning == Meaning::busy) return end(Parting::busy, reply);
   // Behind a refused MAIL, RCPT and DATA are out of order, and a relay may say so.
   const bool passed_over =
       (step == Step::rcpt && !group_.mail_taken) || (step == Step::data && group_.accepted == 0);
@@ -338,7 +341,7 @@ void Dialogue::on_dot(const Reply& reply) {
     return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
   }
   settle_sent(meaning, reply);
-  if (meaning == Meaning::busy) return end(Ending::busy, reply);
+  if (meaning == Meaning::busy) return end(Parting::busy, reply);
   if (meaning == Meaning::fault) {
     return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
   }
@@ -390,12 +393,12 @@ void Dialogue::settle_open(Group& group, Fate fate, const Reply& reply) {
 }
 
 void Dialogue::end_fault(std::string_view why) {
-  end(Ending::fault, local_reply(451, {4, 5, 0}, std::string(why)));
+  end(Parting::fault, local_reply(451, {4, 5, 0}, std::string(why)));
 }
 
-void Dialogue::end(Ending ending, const Reply& reply) {
-  if (ending == Ending::quit && full_) ending = Ending::full;
-  ending_ = ending;
+void Dialogue::end(Parting parting, const Reply& reply) {
+  if (parting == Parting::quit && full_) parting = Parting::full;
+  parting_ = parting;
   last_words_ = reply;
   abandon_all(last_words_);
 }

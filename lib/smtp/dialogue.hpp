@@ -51,7 +51,7 @@ namespace ml {
 enum class Protocol { smtp, lmtp };
 
 // Why a dialogue is over.
-enum class Ending {
+enum class Parting {
   none,           // it is not
   quit,           // we said goodbye
   full,           // the relay takes no more messages on this connection: open another
@@ -89,12 +89,14 @@ class Dialogue {
   // The connection is gone, or has been silent for too long.
   void broke_off(std::string_view why);
 
-  [[nodiscard]] bool over() const { return ending_ != Ending::none; }
-  [[nodiscard]] Ending ending() const { return ending_; }
+  [[nodiscard]] bool over() const { return parting_ != Parting::none; }
+  [[nodiscard]] Parting parting() const { return parting_; }
   // The reply, or the words, that ended it.
   [[nodiscard]] const Reply& last_words() const { return last_words_; }
   // What the next reply answers; for the caller's deadline (RFC 5321 4.5.3.2).
   [[nodiscard]] Step awaited() const;
+  // Whole replies heard.
+  [[nodiscard]] std::uint64_t replies() const { return replies_; }
   [[nodiscard]] std::size_t messages() const { return messages_; }
   // 452 4.5.3 to RCPT: so many recipients a transaction; 0: nothing was learned.
   [[nodiscard]] std::size_t recipient_limit() const { return recipient_limit_; }
@@ -155,7 +157,7 @@ class Dialogue {
   void put_foreign(std::string_view text);
   void settle_open(Group& group, Fate fate, const Reply& reply);
   void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
-  void end(Ending ending, const Reply& reply);
+  void end(Parting parting, const Reply& reply);
   void end_fault(std::string_view why);
   void abandon_all(const Reply& reply);
   void say_goodbye_if_done();
@@ -164,8 +166,10 @@ class Dialogue {
   Outcomes& outcomes_;
   ReplyParser parser_;
   Phase phase_ = Phase::greeting;
-  Ending ending_ = Ending::none;
+  Parting parting_ = Parting::none;
   Reply last_words_;
+
+  std::uint64_t replies_ = 0;
 
   bool pipelining_ = false;
   bool eight_bit_ = false;

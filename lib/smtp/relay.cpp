@@ -145,6 +145,17 @@ Result<Relay> text_to_relay(std::string_view uri) {
   return relay;
 }
 
+Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris) {
+  std::vector<Relay> relays;
+  for (const std::string& uri : uris) {
+    auto relay = text_to_relay(uri);
+    if (!relay) return fail(relay);
+    if (auto supported = check_supported(*relay); !supported) return fail(supported);
+    relays.push_back(std::move(*relay));
+  }
+  return relays;
+}
+
 Result<> check_supported(const Relay& relay) {
   if (!relay.is_dialogue() || relay.scheme == Scheme::lmtp_socket) return {};
   if (relay.scheme == Scheme::smtps || relay.tls == Tls::must) {

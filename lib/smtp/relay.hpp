@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -40,6 +41,9 @@ struct Relay {
 
 // Status 75; the text names the URI and says what is wrong with it.
 [[nodiscard]] Result<Relay> text_to_relay(std::string_view uri);
+
+// All of them, each found supported.
+[[nodiscard]] Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris);
 
 // Status 75 where this build cannot deliver as the URI asks: TLS and authentication are not there
 // yet, and off loopback plain SMTP is used only where the URI allows it.

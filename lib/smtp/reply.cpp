@@ -64,7 +64,7 @@ std::string reply_to_text(const Reply& reply) {
 }
 
 Reply local_reply(int code, EnhancedCode enhanced, std::string text) {
-  return {code, enhanced, std::move(text)};
+  return {code, enhanced, std::move(text), true};
 }
 
 ReplyParser::Found ReplyParser::take(std::string_view& octets) {

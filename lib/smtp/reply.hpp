@@ -30,7 +30,8 @@ struct EnhancedCode {
 struct Reply {
   int code = 0;  // 200 to 599
   EnhancedCode enhanced;
-  std::string text;  // the lines joined by a blank, without their codes; as the relay wrote it
+  std::string text;   // the lines joined by a blank, without their codes; as the relay wrote it
+  bool ours = false;  // no relay said it
 
   [[nodiscard]] bool positive() const { return code >= 200 && code < 300; }
   [[nodiscard]] bool transient() const { return code >= 400 && code < 500; }
@@ -40,8 +41,7 @@ struct Reply {
 // "550 5.1.1 User unknown", made printable: for records and for people.
 [[nodiscard]] std::string reply_to_text(const Reply& reply);
 
-// A reply of our own about something that never reached the relay: "5.6.7 ..." alone has no code
-// of SMTP's, so `code` says which one a relay would have used.
+// A reply of our own about what never reached a relay; `code` is what a relay would have said.
 [[nodiscard]] Reply local_reply(int code, EnhancedCode enhanced, std::string text);
 
 class ReplyParser {

@@ -11,11 +11,12 @@
 
 namespace ml {
 
-// A message as text_to_wire made it, dots doubled, in as many pieces as suit its owner.
+// A message in both its forms, each in as many pieces as suit its owner.
 struct WireMessage {
-  std::vector<std::string_view> pieces;
-  std::uint64_t size = 0;  // of all pieces, in octets
+  std::vector<std::string_view> pieces;  // as text_to_wire makes them, dots doubled
+  std::uint64_t size = 0;                // of these pieces, in octets
   bool has_8bit = false;
+  std::vector<std::string_view> text;  // with LF line ends, for those who take files
 };
 
 struct Recipient {

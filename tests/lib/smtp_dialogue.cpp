@@ -35,7 +35,7 @@ struct Book : Outcomes {
 
 const std::string hello_text = "Subject: hello\n\n.Hello.\n";
 const std::string hello_wire = text_to_wire(hello_text, Dots::doubled);
-const WireMessage hello{{hello_wire}, hello_wire.size(), false};
+const WireMessage hello{{hello_wire}, hello_wire.size(), false, {}};
 
 std::string flush(Dialogue& dialogue) {
   std::string wrote;
@@ -126,7 +126,7 @@ TEST_CASE("dialogue: the next group goes out behind the dot in one write") {
   CHECK(talk.hears("250 taken\r\n") == "QUIT\r\n");
   CHECK_FALSE(talk.dialogue.over());
   CHECK(talk.hears("221 bye\r\n") == "");
-  CHECK(talk.dialogue.ending() == Ending::quit);
+  CHECK(talk.dialogue.parting() == Parting::quit);
   CHECK(talk.fates() == "delivered delivered");
 }
 
@@ -165,7 +165,7 @@ TEST_CASE("dialogue: replies cut at every octet change nothing") {
       rest.remove_prefix(end);
     }
     CHECK(talk.fates() == "refused delivered");
-    CHECK(talk.dialogue.ending() == Ending::quit);
+    CHECK(talk.dialogue.parting() == Parting::quit);
     wrote.insert(octets);
   }
   CHECK(wrote.size() == 1);
@@ -186,7 +186,7 @@ TEST_CASE("dialogue: 354 behind a refused MAIL closes without the dot") {
   talk.hears("220 relay\r\n");
   talk.hears(ehlo);
   CHECK(talk.hears("550 5.7.1 not you\r\n503 no MAIL\r\n354 go\r\n") == "");
-  CHECK(talk.dialogue.ending() == Ending::fault);
+  CHECK(talk.dialogue.parting() == Parting::fault);
   CHECK(talk.fates() == "left");
 }
 
@@ -206,7 +206,7 @@ TEST_CASE("dialogue: LMTP has no lone dot and closes") {
   CHECK(talk.hears("220 relay\r\n") == "LHLO me.test\r\n");
   talk.hears(ehlo);
   CHECK(talk.hears("250 ok\r\n550 5.1.1 no\r\n354 go\r\n") == "");
-  CHECK(talk.dialogue.ending() == Ending::fault);
+  CHECK(talk.dialogue.parting() == Parting::fault);
 }
 
 TEST_CASE("dialogue: LMTP has a reply for each accepted recipient in order") {
@@ -242,7 +242,7 @@ TEST_CASE("dialogue: a connection lost before the dot was written leaves nobody 
   talk.dialogue.wrote(room[0].iov_len);  // the message; its dot is still here
   talk.dialogue.broke_off("reset by peer");
   CHECK(talk.fates() == "again");
-  CHECK(talk.dialogue.ending() == Ending::lost);
+  CHECK(talk.dialogue.parting() == Parting::lost);
 }
 
 TEST_CASE("dialogue: a connection lost behind the dot leaves its recipients unanswered") {
@@ -259,7 +259,7 @@ TEST_CASE("dialogue: a 250 before the message is written is not believed") {
   talk.hears("220 relay\r\n");
   talk.hears(ehlo);
   talk.dialogue.hear("250 ok\r\n250 ok\r\n354 go\r\n250 taken\r\n");
-  CHECK(talk.dialogue.ending() == Ending::fault);
+  CHECK(talk.dialogue.parting() == Parting::fault);
   CHECK(talk.fates() == "again");
 }
 
@@ -268,7 +268,7 @@ TEST_CASE("dialogue: a reply that nothing asked for ends it") {
   lone.dialogue.hear("220 relay\r\n");
   flush(lone.dialogue);
   lone.dialogue.hear("250 relay\r\n250 and more\r\n");
-  CHECK(lone.dialogue.ending() == Ending::fault);
+  CHECK(lone.dialogue.parting() == Parting::fault);
 }
 
 TEST_CASE("dialogue: too many recipients send what was taken and teach the limit") {
@@ -288,7 +288,7 @@ TEST_CASE("dialogue: too many messages end the connection politely and lose nobo
   talk.hears("250 ok\r\n250 ok\r\n354 go\r\n");
   CHECK(talk.hears("250 taken\r\n452 4.5.3 enough\r\n503 no\r\n503 no\r\n") == "QUIT\r\n");
   talk.hears("221 bye\r\n");
-  CHECK(talk.dialogue.ending() == Ending::full);
+  CHECK(talk.dialogue.parting() == Parting::full);
   CHECK(talk.fates() == "delivered again");
 }
 
@@ -312,7 +312,7 @@ TEST_CASE("dialogue: after a fault the first messages go in lockstep and then no
 }
 
 TEST_CASE("dialogue: an extension is used only where it is announced and needed") {
-  const WireMessage eight{{hello_wire}, hello_wire.size(), true};
+  const WireMessage eight{{hello_wire}, hello_wire.size(), true, {}};
   const std::string rich =
       "250-relay\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
   Talk talk(ann_and_bob);
@@ -326,7 +326,7 @@ TEST_CASE("dialogue: an extension is used only where it is announced and needed"
   CHECK(poor.hears(ehlo) == "QUIT\r\n");
   CHECK(poor.fates() == "left left");
 
-  const WireMessage large{{hello_wire}, 1001, false};
+  const WireMessage large{{hello_wire}, 1001, false, {}};
   Talk small(ann_and_bob);
   small.message = &large;
   small.hears("220 relay\r\n");
@@ -567,7 +567,7 @@ void run_against_model(unsigned seed, ModelRelay::Temper temper) {
       dialogue.broke_off("closed");
     }
     CHECK_FALSE(relay.violated);
-    lockstep = dialogue.ending() == Ending::fault;
+    lockstep = dialogue.parting() == Parting::fault;
     for (const std::size_t id : given) {
       REQUIRE(book.fates[id].size() == 1);
       fates[id] = book.fates[id][0];

@@ -1,0 +1,63 @@
+// A way out for transactions: a connection to a relay, a program, a directory, or nothing.
+//
+// Every recipient given comes back through the Outcomes it was made with, at once or later.
+//
+//   auto outlet = open_outlet(relay, manner, outcomes);
+//   while (outlet->wants()) outlet->give(transaction);
+//   outlet->finish();
+//   while (!outlet->over()) { outlet->flush(now); poll(outlet->watched()); outlet->hear(ready,
+//   now); }
+#pragma once
+
+#include <poll.h>
+
+#include <chrono>
+#include <memory>
+#include <string>
+
+#include "smtp/dialogue.hpp"
+#include "smtp/relay.hpp"
+#include "smtp/transaction.hpp"
+
+namespace ml {
+
+using Clock = std::chrono::steady_clock;
+
+class Outlet {
+ public:
+  virtual ~Outlet() = default;
+
+  [[nodiscard]] virtual bool wants() const = 0;  // a transaction, now
+  virtual void give(Transaction& transaction) = 0;
+  virtual void finish() = 0;  // no more will be given
+
+  // What poll(2) should watch, and until when; a descriptor of -1: nothing.
+  [[nodiscard]] virtual pollfd watched() const { return {-1, 0, 0}; }
+  [[nodiscard]] virtual Clock::time_point deadline() const { return Clock::time_point::max(); }
+  // Reads once if `ready` (poll's revents) says so, and notices that time is up; never blocks.
+  virtual void hear(short /*ready*/, Clock::time_point /*now*/) {}
+  // Writes what there is to write; never blocks. To be called when all that is wanted was given,
+  // so that it goes out in one piece.
+  virtual void flush(Clock::time_point /*now*/) {}
+  // From now on nothing may wait longer than until `latest`.
+  virtual void hurry(Clock::time_point /*latest*/) {}
+
+  [[nodiscard]] virtual Parting parting() const = 0;
+  [[nodiscard]] bool over() const { return parting() != Parting::none; }
+  [[nodiscard]] virtual const Reply& last_words() const = 0;
+  [[nodiscard]] virtual std::size_t messages() const = 0;  // taken so far
+  // So many recipients a transaction at most; 0: as the caller likes.
+  [[nodiscard]] virtual std::size_t recipient_limit() const { return 0; }
+};
+
+struct OutletManner {
+  std::size_t messages = 100;          // a connection
+  std::size_t lockstep_messages = 0;   // see Dialogue
+  std::chrono::seconds patience{300};  // for connection and greeting
+};
+
+// Never fails by itself: what cannot be reached is over, and says why. `relay` must outlive it.
+[[nodiscard]] std::unique_ptr<Outlet> open_outlet(const Relay& relay, const OutletManner& manner,
+                                                  Outcomes& outcomes);
+
+}  // namespace ml

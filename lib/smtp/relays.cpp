@@ -1,0 +1,132 @@
+#include "smtp/relays.hpp"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+namespace ml {
+namespace {
+
+constexpr std::size_t longest_deferred_run = 20;
+constexpr std::size_t fewest_lockstep_messages = 8;
+constexpr std::size_t most_faults = 3;
+constexpr auto first_pause = std::chrono::milliseconds(500);
+
+// A deferral that speaks of the recipient (its mailbox, its address) says nothing of the relay.
+bool is_of_relay(const Reply& reply) {
+  return reply.transient() && reply.enhanced.subject != 1 && reply.enhanced.subject != 2;
+}
+
+std::string seconds(Clock::duration time) {
+  return fmt::format("{:.3g} s", std::chrono::duration<double>(time).count());
+}
+
+}  // namespace
+
+Relays::Relays(std::vector<Relay> relays, std::chrono::seconds max_wait, FuseUse fuse)
+    : max_wait_(max_wait), fuse_(fuse) {
+  std::ranges::stable_sort(relays, {}, &Relay::backup);
+  for (Relay& relay : relays) {
+    State state;
+    state.relay = std::move(relay);
+    all_.push_back(std::move(state));
+  }
+}
+
+std::optional<std::size_t> Relays::pick(Clock::time_point now) const {
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (!all_[i].out && all_[i].free_at <= now) return i;
+  }
+  return std::nullopt;
+}
+
+std::optional<Clock::time_point> Relays::next_chance() const {
+  std::optional<Clock::time_point> earliest;
+  for (const State& state : all_) {
+    if (!state.out) earliest = std::min(earliest.value_or(state.free_at), state.free_at);
+  }
+  return earliest;
+}
+
+OutletManner Relays::manner(std::size_t index) const {
+  const State& state = all_[index];
+  return {.messages = state.message_limit,
+          .lockstep_messages = state.lockstep,
+          .patience = std::clamp(max_wait_, std::chrono::seconds(1), std::chrono::seconds(300))};
+}
+
+void Relays::delivered(std::size_t index) {
+  State& state = all_[index];
+  state.fuse.delivered();
+  state.deferred = 0;
+  state.troubled_since.reset();
+  state.pause = {};
+}
+
+bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
+  State& state = all_[index];
+  if (reply.ours) return false;
+  if (is_of_relay(reply)) {
+    state.why = reply;
+    return ++state.deferred >= longest_deferred_run;
+  }
+  if (fuse_ == FuseUse::off) return false;
+  const bool blows =
+      state.fuse.failed(reply, fate == Fate::refused ? Meaning::refused : Meaning::left);
+  if (blows && !state.out) {
+    state.out = true;
+    state.why = reply;
+  }
+  return blows;
+}
+
+std::string Relays::parted(std::size_t index, const Outlet& outlet, Clock::time_point now) {
+  State& state = all_[index];
+  if (outlet.recipient_limit() > 0) state.recipient_limit = outlet.recipient_limit();
+  if (outlet.messages() > 0) state.faults = 0;
+  const bool deferring = state.deferred >= longest_deferred_run;
+  if (state.out) return {};
+  switch (outlet.parting()) {
+    case Parting::none:
+    case Parting::quit: state.lockstep = 0; return deferring ? rest(state, now) : std::string();
+    case Parting::full:
+      state.message_limit = std::max<std::size_t>(outlet.messages(), 1);
+      return {};
+    case Parting::busy:
+    case Parting::lost:
+      state.why = outlet.last_words();
+      return outlet.messages() > 0 && !deferring ? std::string() : rest(state, now);
+    case Parting::relay_refuses:
+      state.why = outlet.last_words();
+      return drop(state, "does not talk to us");
+    case Parting::fault:
+      state.why = outlet.last_words();
+      state.lockstep = std::max(fewest_lockstep_messages, state.lockstep * 2);
+      if (++state.faults >= most_faults) return drop(state, "does not understand us");
+      return {};
+  }
+  return {};
+}
+
+std::string Relays::rest(State& state, Clock::time_point now) {
+  if (!state.troubled_since) state.troubled_since = now;
+  state.pause = state.pause == Clock::duration{} ? first_pause : state.pause * 2;
+  const auto end_of_patience = *state.troubled_since + max_wait_;
+  if (now >= end_of_patience) return drop(state, "is busy");
+  state.free_at = std::min(now + state.pause, end_of_patience);
+  return fmt::format("relay {} is busy ({}); trying again in {}", state.relay.name,
+                     reply_to_text(state.why), seconds(state.free_at - now));
+}
+
+std::string Relays::drop(State& state, std::string_view because) {
+  state.out = true;
+  return fmt::format("relay {} {} ({}); it is given up", state.relay.name, because,
+                     reply_to_text(state.why));
+}
+
+Reply Relays::why_out() const {
+  const auto out = std::ranges::find_if(all_, [](const State& state) { return state.out; });
+  return out == all_.end() ? local_reply(451, {4, 4, 0}, "no relay was free") : out->why;
+}
+
+}  // namespace ml

@@ -1,0 +1,87 @@
+// Which relay to use now: rest for the busy ones, others in their place, an end to patience.
+//
+// No sockets and no clock of its own; times are handed in.
+//
+//   | heard from a relay                        | what follows | |
+//   ----------------------------------------- | ------------------------------------------------ |
+//   | busy or lost, after it took messages      | a new connection at once | | busy or lost, and it
+//   took none            | left alone: 0.5 s, 1 s, 2 s ... ; `max_wait`     | | | after the first
+//   of these it is out               | | 20 recipients running deferred by it      | the same | |
+//   it refuses to talk to us                  | out                                              |
+//   | a fault                                   | a new connection, its first messages in
+//   lockstep;| |                                           | the third running without a message
+//   taken: out   | | the fuse                                  | out, and its refusals of this run
+//   are taken back |
+//
+// "Out" is for the rest of the run.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "smtp/outlet.hpp"
+#include "smtp/relay.hpp"
+#include "smtp/verdict.hpp"
+
+namespace ml {
+
+enum class FuseUse { armed, off };
+
+class Relays {
+ public:
+  Relays(std::vector<Relay> relays, std::chrono::seconds max_wait, FuseUse fuse);
+
+  // The relay for the next connection; nothing: none is free now.
+  [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now) const;
+  // When one of them is free again; nothing: all are out.
+  [[nodiscard]] std::optional<Clock::time_point> next_chance() const;
+
+  [[nodiscard]] const Relay& relay(std::size_t index) const { return all_[index].relay; }
+  [[nodiscard]] OutletManner manner(std::size_t index) const;
+  // Recipients a transaction.
+  [[nodiscard]] std::size_t recipient_limit(std::size_t index) const {
+    return all_[index].recipient_limit;
+  }
+
+  // One recipient's fate by it. failed() is true if its connection should end now.
+  void delivered(std::size_t index);
+  [[nodiscard]] bool failed(std::size_t index, Fate fate, const Reply& reply);
+  // Its connection is over. Gives a line for people where they should know.
+  [[nodiscard]] std::string parted(std::size_t index, const Outlet& outlet, Clock::time_point now);
+
+  // The fuse has blown: nothing it refused in this run counts.
+  [[nodiscard]] bool blown(std::size_t index) const { return all_[index].fuse.blown(); }
+  [[nodiscard]] const std::string& why_blown(std::size_t index) const {
+    return all_[index].fuse.why();
+  }
+  // What to tell a recipient for whom no relay is left.
+  [[nodiscard]] Reply why_out() const;
+  [[nodiscard]] std::size_t size() const { return all_.size(); }
+
+ private:
+  struct State {
+    Relay relay;
+    Fuse fuse;
+    bool out = false;
+    Reply why;
+    std::optional<Clock::time_point> troubled_since;
+    Clock::time_point free_at = Clock::time_point::min();
+    Clock::duration pause{};
+    std::size_t faults = 0;    // running, without a message taken
+    std::size_t lockstep = 0;  // messages, for the next connection
+    std::size_t deferred = 0;  // recipients running
+    std::size_t recipient_limit = 500;
+    std::size_t message_limit = 100;
+  };
+
+  [[nodiscard]] std::string rest(State& state, Clock::time_point now);
+  [[nodiscard]] std::string drop(State& state, std::string_view because);
+
+  std::vector<State> all_;
+  std::chrono::seconds max_wait_;
+  FuseUse fuse_;
+};
+
+}  // namespace ml

@@ -1,0 +1,193 @@
+#include "smtp/session.hpp"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fmt/format.h>
+
+namespace ml {
+namespace {
+
+using std::chrono::minutes;
+
+// RFC 5321 4.5.3.2, but for the greeting, which is the caller's patience.
+std::chrono::seconds time_for(Step step) {
+  switch (step) {
+    case Step::data: return minutes(2);
+    case Step::dot:
+    case Step::lmtp_dot: return minutes(10);
+    case Step::quit: return std::chrono::seconds(5);
+    default: return minutes(5);
+  }
+}
+
+// A name of ours that a relay can do something with: the host's, if it is a full one.
+std::string own_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "[127.0.0.1]";
+  const std::string_view host(name.data());
+  const bool full = host.find('.') != host.npos && std::ranges::all_of(host, [](char c) {
+                      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                             (c >= '0' && c <= '9') || c == '.' || c == '-';
+                    });
+  return full ? std::string(host) : "[127.0.0.1]";
+}
+
+Dialogue::Manner dialogue_manner(const Relay& relay, const OutletManner& manner) {
+  return {.protocol = relay.speaks_lmtp() ? Protocol::lmtp : Protocol::smtp,
+          .hello = own_name(),
+          .messages = manner.messages,
+          .lockstep_messages = manner.lockstep_messages};
+}
+
+// The caller may write more later without a delay of ours, and wants no delay of the kernel's in
+// telling the relay that its reply has come.
+void without_delay(int socket, int option) {
+  const int one = 1;
+  setsockopt(socket, IPPROTO_TCP, option, &one, sizeof one);
+}
+
+}  // namespace
+
+Session::Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes)
+    : dialogue_(dialogue_manner(relay, manner), outcomes),
+      patience_(manner.patience),
+      room_(std::size_t{64} << 10),
+      since_(Clock::now()) {
+  resolve(relay);
+}
+
+void Session::resolve(const Relay& relay) {
+  if (relay.scheme == Scheme::lmtp_socket) {
+    Target target;
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::memcpy(address.sun_path, relay.path.data(), relay.path.size());
+    std::memcpy(&target.address, &address, sizeof address);
+    target.size = sizeof address;
+    targets_.push_back(target);
+    return connect_next("");
+  }
+  addrinfo wanted{};
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  const int code =
+      getaddrinfo(relay.host.c_str(), fmt::format_int(relay.port).c_str(), &wanted, &found);
+  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
+    Target target;
+    std::memcpy(&target.address, one->ai_addr, one->ai_addrlen);
+    target.size = one->ai_addrlen;
+    targets_.push_back(target);
+  }
+  if (found != nullptr) freeaddrinfo(found);
+  std::ranges::reverse(targets_);
+  connect_next(code == 0 ? "" : gai_strerror(code));
+}
+
+// Begins to connect to the next address, or is over with the reason why the last one failed.
+void Session::connect_next(std::string_view why) {
+  std::string reason(why);
+  while (!targets_.empty()) {
+    const Target target = targets_.back();
+    targets_.pop_back();
+    const int family = target.address.ss_family;
+    socket_.reset(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (family != AF_UNIX) without_delay(socket_.get(), TCP_NODELAY);
+    const auto* const address = reinterpret_cast<const sockaddr*>(&target.address);
+    if (connect(socket_.get(), address, target.size) == 0 || errno == EINPROGRESS) {
+      connecting_ = true;
+      return;
+    }
+    reason = std::strerror(errno);
+  }
+  dialogue_.broke_off("cannot connect: " + reason);
+}
+
+bool Session::connected() {
+  int code = 0;
+  socklen_t size = sizeof code;
+  getsockopt(socket_.get(), SOL_SOCKET, SO_ERROR, &code, &size);
+  if (code == 0) {
+    sockaddr_storage peer{};
+    size = sizeof peer;
+    if (getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+    connecting_ = false;
+    return true;
+  }
+  connect_next(std::strerror(code));
+  return false;
+}
+
+pollfd Session::watched() const {
+  const bool writes = connecting_ || dialogue_.has_output();
+  const int events = (connecting_ ? 0 : POLLIN) | (writes ? POLLOUT : 0);
+  return {socket_.get(), static_cast<short>(events), 0};
+}
+
+Clock::time_point Session::deadline() const {
+  if (dialogue_.over()) return Clock::time_point::max();
+  const Step step = dialogue_.awaited();
+  if (connecting_ || step == Step::greeting) return std::min(latest_, since_ + patience_);
+  if (step == Step::nothing && !dialogue_.has_output()) return latest_;
+  return std::min(latest_, since_ + time_for(step));
+}
+
+void Session::hurry(Clock::time_point latest) {
+  latest_ = std::min(latest_, latest);
+}
+
+void Session::hear(short ready, Clock::time_point now) {
+  if (dialogue_.over()) return;
+  if (connecting_) {
+    if (ready != 0) static_cast<void>(connected());
+  } else if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0) {
+    read_once();
+  }
+  if (dialogue_.replies() != replies_) {
+    replies_ = dialogue_.replies();
+    since_ = now;
+  }
+  if (!dialogue_.over() && now >= deadline()) dialogue_.broke_off("time is up");
+  if (dialogue_.over()) socket_.reset();
+}
+
+void Session::read_once() {
+  const ssize_t got = read(socket_.get(), room_.data(), room_.size());
+  if (got > 0) {
+    without_delay(socket_.get(), TCP_QUICKACK);
+    dialogue_.hear({room_.data(), static_cast<std::size_t>(got)});
+  } else if (got == 0) {
+    dialogue_.broke_off("the relay closed the connection");
+  } else if (errno != EAGAIN && errno != EINTR) {
+    dialogue_.broke_off(std::strerror(errno));
+  }
+}
+
+void Session::flush(Clock::time_point now) {
+  if (connecting_) return;
+  std::array<iovec, 64> pieces{};
+  while (dialogue_.has_output()) {
+    msghdr message{};
+    message.msg_iov = pieces.data();
+    message.msg_iovlen = dialogue_.gather(pieces);
+    const ssize_t sent = sendmsg(socket_.get(), &message, MSG_NOSIGNAL);
+    if (sent >= 0) {
+      dialogue_.wrote(static_cast<std::size_t>(sent));
+      since_ = now;
+    } else if (errno == EAGAIN) {
+      return;
+    } else if (errno != EINTR) {
+      return dialogue_.broke_off(std::strerror(errno));
+    }
+  }
+}
+
+}  // namespace ml

@@ -1,0 +1,54 @@
+// A dialogue on a socket: connecting, octets in and out, deadlines (RFC 5321 4.5.3.2).
+#pragma once
+
+#include <sys/socket.h>
+
+#include <vector>
+
+#include "base/fd.hpp"
+#include "smtp/dialogue.hpp"
+#include "smtp/outlet.hpp"
+#include "smtp/relay.hpp"
+
+namespace ml {
+
+class Session : public Outlet {
+ public:
+  Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes);
+
+  [[nodiscard]] bool wants() const override { return dialogue_.wants(); }
+  void give(Transaction& transaction) override { dialogue_.give(transaction); }
+  void finish() override { dialogue_.finish(); }
+  [[nodiscard]] pollfd watched() const override;
+  [[nodiscard]] Clock::time_point deadline() const override;
+  void hear(short ready, Clock::time_point now) override;
+  void flush(Clock::time_point now) override;
+  void hurry(Clock::time_point latest) override;
+  [[nodiscard]] Parting parting() const override { return dialogue_.parting(); }
+  [[nodiscard]] const Reply& last_words() const override { return dialogue_.last_words(); }
+  [[nodiscard]] std::size_t messages() const override { return dialogue_.messages(); }
+  [[nodiscard]] std::size_t recipient_limit() const override { return dialogue_.recipient_limit(); }
+
+ private:
+  struct Target {
+    sockaddr_storage address{};
+    socklen_t size = 0;
+  };
+
+  void resolve(const Relay& relay);
+  void connect_next(std::string_view why);
+  [[nodiscard]] bool connected();
+  void read_once();
+
+  Dialogue dialogue_;
+  std::vector<Target> targets_;  // yet to be tried, the next one last
+  std::chrono::seconds patience_;
+  Fd socket_;
+  bool connecting_ = false;
+  std::vector<char> room_;
+  std::uint64_t replies_ = 0;  // when since_ was set
+  Clock::time_point since_;    // the last reply or write
+  Clock::time_point latest_ = Clock::time_point::max();
+};
+
+}  // namespace ml

@@ -1,0 +1,82 @@
+#include "stage/handover.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+
+#include <fmt/format.h>
+
+#include "base/fd.hpp"
+#include "base/home.hpp"
+
+namespace ml {
+namespace {
+
+struct Named {
+  std::string path;
+  Fd fd;
+};
+
+// A new file: an older one of that name may be all that is left of another run.
+Result<Named> create_below(const Home& home, std::string_view kind, std::string_view id) {
+  if (auto made = home.make_directory(kind); !made) return fail(made);
+  for (int number = 1;; ++number) {
+    std::string path = home.path(fmt::format("{}/{}", kind, id));
+    if (number > 1) path += fmt::format(".{}", number);
+    Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd.open()) return Named{std::move(path), std::move(fd)};
+    if (errno != EEXIST) return system_failure("cannot make " + path, errno);
+  }
+}
+
+Result<Named> open_named(const std::optional<std::string>& given,
+                         const std::optional<std::string>& home, std::string_view kind,
+                         std::string_view id) {
+  if (given) {
+    auto file = open_file(*given, O_WRONLY | O_CREAT | O_TRUNC);
+    if (!file) return fail(file);
+    return Named{*given, std::move(*file)};
+  }
+  auto opened = open_home(home, Create::yes);
+  if (!opened) return fail(opened);
+  return create_below(*opened, kind, id);
+}
+
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
+// A pipe or a device, which the caller may have named, has nothing to sync.
+Result<> make_durable(const Named& file) {
+  struct stat about{};
+  if (fstat(file.fd.get(), &about) == 0 && !S_ISREG(about.st_mode)) return {};
+  if (auto synced = sync(file.fd, file.path); !synced) return synced;
+  return sync_directory(directory_of(file.path));
+}
+
+}  // namespace
+
+Result<Handover> hand_over(const std::optional<std::string>& given,
+                           const std::optional<std::string>& home, std::string_view kind,
+                           std::string_view id,
+                           const std::function<Result<std::uint64_t>(Writer&)>& write) {
+  if (given == "-") {
+    Writer out(1);
+    auto count = write(out);
+    if (!count) return fail(count);
+    if (auto flushed = out.flush(); !flushed) return fail(flushed);
+    return Handover{*count, {}};
+  }
+  auto file = open_named(given, home, kind, id);
+  if (!file) return fail(file);
+  Writer out(file->fd.get(), file->path);
+  auto count = write(out);
+  if (!count) return fail(count);
+  if (auto flushed = out.flush(); !flushed) return fail(flushed);
+  if (auto kept = make_durable(*file); !kept) return fail(kept);
+  return Handover{*count, std::move(file->path)};
+}
+
+}  // namespace ml
