@@ -22,34 +22,18 @@ namespace {
 
 constexpr std::size_t largest_file = std::size_t{1} << 20;
 
-enum class Kind { text, many, size, flag };
+enum class Kind { text, many, size };
 struct Known {
   std::string_view key;
   Kind kind;
 };
-// What the commands of this version read.
+// What the commands of this version read; a key that is not here has no effect, and check says so.
 constexpr std::array known_keys = {
-    Known{"archive", Kind::text},
-    Known{"auth-file", Kind::text},
-    Known{"by", Kind::text},
-    Known{"connections", Kind::size},
-    Known{"default-domain", Kind::text},
-    Known{"delimiter", Kind::text},
-    Known{"description", Kind::text},
-    Known{"else", Kind::text},
-    Known{"exclude", Kind::many},
-    Known{"log", Kind::text},
-    Known{"max-hops", Kind::size},
-    Known{"max-size", Kind::size},
-    Known{"max-wait", Kind::size},
-    Known{"memory", Kind::size},
-    Known{"merge", Kind::flag},
-    Known{"owner", Kind::many},
+    Known{"archive", Kind::text},   Known{"default-domain", Kind::text},
+    Known{"delimiter", Kind::text}, Known{"else", Kind::text},
+    Known{"log", Kind::text},       Known{"max-hops", Kind::size},
+    Known{"max-size", Kind::size},  Known{"owner", Kind::many},
     Known{"post", Kind::text},
-    Known{"refused", Kind::text},
-    Known{"undelivered", Kind::text},
-    Known{"via", Kind::many},
-    Known{"xverp", Kind::flag},
 };
 
 const Known* find_known(std::string_view key) {
@@ -62,7 +46,6 @@ std::string_view kind_to_text(Kind kind) {
     case Kind::text: return "text (in quotes)";
     case Kind::many: return "text, or a list of texts";
     case Kind::size: return "a number, or a size such as \"64M\"";
-    case Kind::flag: return "true or false";
   }
   return {};
 }
@@ -88,7 +71,6 @@ bool fits(const toml::node& node, Kind kind) {
   switch (kind) {
     case Kind::text: return node.is_string();
     case Kind::many: return node.is_string() || node.is_array();
-    case Kind::flag: return node.is_boolean();
     case Kind::size: break;
   }
   if (const auto* whole = node.as_integer()) return whole->get() >= 0;

@@ -46,7 +46,7 @@ TEST_CASE("settings: a home without any file is no failure", "[list]") {
   const auto settings = load_settings(scratch.home(), &news);
   REQUIRE(settings);
   CHECK(!settings->text("post"));
-  CHECK(!settings->many("via"));
+  CHECK(!settings->many("owner"));
   CHECK(!settings->flag("xverp"));
   CHECK(settings->size("max-size")->has_value() == false);
 }
@@ -64,14 +64,13 @@ TEST_CASE("settings: sizes and lists and truths come in every spelling", "[list]
   CHECK(settings.many("via")->size() == 2);
   CHECK(settings.many("owner") == std::vector<std::string>{"ann@x.org"});
   CHECK(settings.many("pipeline.post")->back() == "ml-send");
-  CHECK(settings.unknown().empty());
 }
 
 TEST_CASE("settings: a value of the wrong kind names file and line and key", "[list]") {
   Settings settings;
-  for (const char* text : {"\npost = 5", "\nmax-size = 'large'", "\nmax-size = -1",
-                           "\nvia = [1, 2]", "\nxverp = 'yes'", "\nother = 1.5",
-                           "\nother = 2026-11-22", "\nvia = [['a']]", "\nother = [{a = 'b'}]"}) {
+  for (const char* text :
+       {"\npost = 5", "\nmax-size = 'large'", "\nmax-size = -1", "\nowner = [1, 2]", "\nowner = 5",
+        "\nother = 1.5", "\nother = 2026-11-22", "\nowner = [['a']]", "\nother = [{a = 'b'}]"}) {
     CAPTURE(text);
     const std::string reason = why(settings.overlay(text, "lists.toml"));
     CHECK(holds(reason, "lists.toml: line 2: "));
