@@ -42,7 +42,8 @@ MailboxSet::Hash& MailboxSet::place(Shard& shard, const Hash& hash) {
 void MailboxSet::grow(Shard& shard) {
   const std::size_t places = shard.places.size();
   const auto before = std::exchange(
-      shard.places, std::vector<Hash>(places < least_places ? least_places : places / 8 * 11));
+      shard.places,
+      std::vector<Hash>(places < least_places ? least_places : places + places / 8 * 3 + 8));
   for (const Hash& hash : before) {
     if (hash != Hash{}) place(shard, hash) = hash;
   }

@@ -1,0 +1,454 @@
+#include "stage/expand.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/digest.hpp"
+#include "base/fd.hpp"
+#include "base/home.hpp"
+#include "base/text.hpp"
+#include "mail/mailbox_set.hpp"
+#include "store/store.hpp"
+
+using namespace ml;
+
+namespace {
+
+using Texts = std::vector<std::string>;
+constexpr std::string_view hello = "From: Ann <ann@example.org>\nSubject: hello\n\nHello.\n";
+
+std::string text_of(const Fd& file) {
+  std::string text(static_cast<std::size_t>(lseek(file.get(), 0, SEEK_END)), '\0');
+  REQUIRE(pread(file.get(), text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
+  return text;
+}
+
+// A directory that goes with the test, with a home in it.
+struct Place {
+  Place() : directory("/tmp/mlpipe-expand-" + std::to_string(random_number())) {
+    std::filesystem::create_directory(directory);
+  }
+  Place(const Place&) = delete;
+  Place& operator=(const Place&) = delete;
+  ~Place() { std::filesystem::remove_all(directory); }
+
+  [[nodiscard]] std::string file(std::string_view text) {
+    const std::string path = directory + "/people" + std::to_string(++files);
+    auto fd = open_file(path, O_WRONLY | O_CREAT);
+    REQUIRE(fd);
+    REQUIRE(write_all(*fd, text, path));
+    return path;
+  }
+  [[nodiscard]] std::string home() const { return directory + "/home"; }
+
+  std::string directory;
+  int files = 0;
+};
+
+// The store of the place's home. Not to be held while expand() runs here: LMDB wants a store
+// opened once in a process.
+Store store_of(const Place& place) {
+  auto home = open_home(place.home(), Create::yes);
+  REQUIRE(home);
+  auto store = Store::open(*home, Access::make);
+  REQUIRE(store);
+  return std::move(*store);
+}
+
+// Adds people to a list, which is made if it is missing.
+void subscribe(const Place& place, std::string_view name, const Texts& addresses,
+               State state = State::active) {
+  Store store = store_of(place);
+  auto list = store.list(name);
+  if (!list) list = store.make_list(name);
+  REQUIRE(list);
+  std::vector<Subscriber> subscribers;
+  for (const auto& text : addresses) {
+    auto address = text_to_address(text);
+    REQUIRE(address);
+    subscribers.push_back({*address, state, 1, 1, ""});
+  }
+  REQUIRE(store.put(*list, subscribers, Revive::no));
+}
+
+struct Expanded {
+  int status = 0;
+  std::string said;  // what stderr would say
+  Texts lines;
+};
+
+Expanded expanded(std::string_view input, ExpandOptions options, const Place& place) {
+  if (!options.home) options.home = place.home();
+  const Fd in(memfd_create("in", MFD_CLOEXEC));
+  const Fd to(memfd_create("out", MFD_CLOEXEC));
+  REQUIRE(write_all(in, input, "in"));
+  REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
+  Writer out(to.get());
+  const auto result = expand(options, in.get(), out);
+  Expanded found;
+  found.status = static_cast<int>(result ? *result : result.error().status);
+  if (!result) found.said = result.error().text;
+  const auto text = text_of(to);
+  for (const auto line : split(text, '\n')) found.lines.emplace_back(line);
+  found.lines.pop_back();
+  return found;
+}
+
+// The rcpt lines without their first field.
+Texts rcpts(const Expanded& found) {
+  Texts texts;
+  for (const auto& line : found.lines) {
+    if (line.starts_with("rcpt\t")) texts.push_back(line.substr(5));
+  }
+  return texts;
+}
+
+std::string section(std::string_view attributes, const Texts& addresses,
+                    std::string_view end = "end\t0\n") {
+  std::string text = fmt::format("message\tr1\tnews-bounces@x.org\taGkK{}\n", attributes);
+  for (const auto& address : addresses) text += "rcpt\t" + address + "\t-\n";
+  return text.append(end);
+}
+
+ExpandOptions to_files(Texts files) {
+  ExpandOptions options;
+  options.to = std::move(files);
+  options.sender = "news@x.org";
+  return options;
+}
+
+ExpandOptions to_lists(Texts lists) {
+  ExpandOptions options;
+  options.lists = std::move(lists);
+  return options;
+}
+
+using Catch::Matchers::Contains;
+
+}  // namespace
+
+TEST_CASE("mailbox set: a mailbox is new once whatever its capitals") {
+  MailboxSet set;
+  CHECK(set.insert("Ann", "example.org"));
+  CHECK(!set.insert("aNN", "example.org"));
+  CHECK(set.insert("ann", "example.com"));
+  CHECK(set.contains("ANN", "example.org"));
+  CHECK(!set.contains("bob", "example.org"));
+  CHECK(set.size() == 2);
+  set.clear();
+  CHECK(set.insert("ann", "example.org"));
+}
+
+TEST_CASE("mailbox set: many mailboxes are each kept apart") {
+  MailboxSet set;
+  for (int i = 0; i < 200'000; ++i) REQUIRE(set.insert("u" + std::to_string(i), "example.org"));
+  for (int i = 0; i < 200'000; ++i) REQUIRE(!set.insert("u" + std::to_string(i), "example.org"));
+  CHECK(!set.contains("u200000", "example.org"));
+}
+
+TEST_CASE("expand: a bare message to a file needs no home and no list") {
+  Place place;
+  const auto found = expanded(hello,
+                              to_files({place.file("email,name\nann@example.org,Ann\n"
+                                                   "Bob@Example.COM,\n")}),
+                              place);
+  CHECK(found.status == 0);
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-\tname=Ann", "Bob@example.com\t-"});
+  CHECK(found.lines.front().starts_with("message\tx"));
+  CHECK(found.lines.back() == "end\t0");
+  CHECK(!std::filesystem::exists(place.home()));
+}
+
+TEST_CASE("expand: the subscribers due come in domain order and no others") {
+  Place place;
+  subscribe(place, "news@x.org",
+            {"b@example.org", "a@example.org", "z@example.com", "no@example.org"});
+  subscribe(place, "news@x.org", {"bouncing@example.org"}, State::bouncing);
+  subscribe(place, "news@x.org", {"digest@example.org"}, State::digest);
+  subscribe(place, "news@x.org", {"nomail@example.org"}, State::nomail);
+  subscribe(place, "news@x.org", {"suspended@example.org"}, State::suspended);
+  REQUIRE(store_of(place).suppress({"no", "example.org"}, "asked"));
+  const auto found = expanded(section("\tlist=news@x.org", {}), {}, place);
+  CHECK(found.status == 0);
+  CHECK(rcpts(found) == Texts{"z@example.com\t-", "a@example.org\t-", "b@example.org\t-",
+                              "bouncing@example.org\t-", "digest@example.org\t-"});
+}
+
+TEST_CASE("expand: recipients that are there stay first and unchanged and get one copy") {
+  Place place;
+  subscribe(place, "news@x.org", {"ann@example.org", "bob@example.org"});
+  const std::string there = "rcpt\tBOB@example.org\tme@x.org\tname=B\tleft=3";
+  const auto found = expanded(section("\tlist=news@x.org", {}, there + "\nend\t0\n"), {}, place);
+  REQUIRE(found.lines.size() == 4);
+  CHECK(found.lines[1] == there);
+  CHECK(found.lines[2] == "rcpt\tann@example.org\t-");
+}
+
+TEST_CASE("expand: nobody comes twice from several lists and files") {
+  Place place;
+  subscribe(place, "a@x.org", {"ann@example.org", "bob@example.org"});
+  subscribe(place, "b@x.org", {"Bob@example.org", "cy@example.org"});
+  ExpandOptions options = to_files({place.file("cy@example.org\ndi@example.org\nDI@example.org\n"),
+                                    place.file("ann@example.org\ned@example.org\n")});
+  options.lists = {"a@x.org", "b@x.org"};
+  CHECK(rcpts(expanded(section("", {"ed@example.org"}), options, place)) ==
+        Texts{"ed@example.org\t-", "ann@example.org\t-", "bob@example.org\t-", "cy@example.org\t-",
+              "di@example.org\t-"});
+}
+
+TEST_CASE("expand: the same people may be in several sections") {
+  Place place;
+  const auto options = to_files({place.file("ann@example.org\n")});
+  const auto found = expanded(section("", {}) + section("", {}), options, place);
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-", "ann@example.org\t-"});
+}
+
+TEST_CASE("expand: the excluded get nothing from lists and files") {
+  Place place;
+  subscribe(place, "a@x.org", {"ann@example.org", "bob@example.org"});
+  ExpandOptions options = to_files({place.file("cy@example.org\ndi@example.org\n")});
+  options.lists = {"a@x.org"};
+  options.exclude = {place.file("status,email\nx,ANN@example.org\ny,di@example.org\n")};
+  CHECK(rcpts(expanded(section("", {}), options, place)) ==
+        Texts{"bob@example.org\t-", "cy@example.org\t-"});
+}
+
+TEST_CASE("expand: the suppressed get nothing from a file where a home knows them") {
+  Place place;
+  REQUIRE(store_of(place).suppress({"ann", "example.org"}, "asked"));
+  const auto options = to_files({place.file("Ann@example.org\nbob@example.org\n")});
+  CHECK(rcpts(expanded(hello, options, place)) == Texts{"bob@example.org\t-"});
+}
+
+TEST_CASE("expand: a bare message to a list has the list and its bounce address") {
+  Place place;
+  subscribe(place, "news@x.org", {"ann@example.org"});
+  const auto found = expanded(hello, to_lists({"News@x.org"}), place);
+  CHECK(found.status == 0);
+  CHECK_THAT(found.lines.front(), Contains("\tnews-bounces@x.org\t"));
+  CHECK(found.lines.front().ends_with("\tlist=news@x.org"));
+}
+
+TEST_CASE("expand: a bare message without a sender is 75 with advice") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.sender.reset();
+  const auto found = expanded(hello, options, place);
+  CHECK(found.status == 75);
+  CHECK_THAT(found.said, Contains("--sender ADDRESS"));
+  REQUIRE(found.lines.size() == 1);
+  CHECK_THAT(found.lines.front(), Contains("end\t75\t"));
+}
+
+TEST_CASE("expand: a bare message with a NUL or without From is 65") {
+  Place place;
+  const auto options = to_files({place.file("ann@example.org\n")});
+  const auto nul = expanded(std::string_view("From: a@x.org\n\n\0\n", 17), options, place);
+  CHECK(nul.status == 65);
+  CHECK(nul.said.starts_with("5.6.0 "));
+  const auto nobody = expanded("Subject: x\n\nFrom: a@x.org\n", options, place);
+  CHECK(nobody.status == 65);
+  CHECK(nobody.said.starts_with("5.6.0 "));
+  CHECK(nobody.lines == Texts{"end\t65\t" + nobody.said});
+}
+
+TEST_CASE("expand: a missing Date and Message-ID come and the id stays the same") {
+  Place place;
+  const auto options = to_files({place.file("ann@example.org\n")});
+  const auto message_of = [&](std::string_view input) {
+    const auto line = expanded(input, options, place).lines.front();
+    return std::pair(std::string(split(line, '\t')[1]),
+                     base64_decoded(split(line, '\t')[3]).value());
+  };
+  const auto [id, text] = message_of("From: a@x.org\r\n\r\nHi\r\n");
+  CHECK(id.size() == 27);
+  CHECK(id == message_of("From: a@x.org\n\nHi\n").first);
+  CHECK(text.starts_with("From: a@x.org\nDate: "));
+  CHECK_THAT(text, Contains("\nMessage-ID: <" + id + "@x.org>\n\nHi\n"));
+  const std::string whole = "From: a@x.org\nDate: x\nMessage-Id: <y>\n\nHi\n";
+  CHECK(message_of(whole).second == whole);
+}
+
+TEST_CASE("expand: an id of the user's is taken if it is one") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.id = "spring-2026";
+  CHECK(expanded(hello, options, place).lines.front().starts_with("message\tspring-2026\t"));
+  options.id = "../x";
+  CHECK(expanded(hello, options, place).status == 75);
+  options.id = "spring-2026";
+  CHECK(expanded(section("", {}), options, place).status == 75);
+}
+
+TEST_CASE("expand: a sender given replaces that of a stream and <> is the null sender") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  CHECK(expanded(section("\tauthor=a@x.org", {}), options, place).lines.front() ==
+        "message\tr1\tnews@x.org\taGkK\tauthor=a@x.org");
+  options.sender = "";
+  CHECK(expanded(section("", {}), options, place).lines.front() == "message\tr1\t<>\taGkK");
+  options.sender = "a\tb@x.org";
+  CHECK(expanded(section("", {}), options, place).status == 75);
+}
+
+TEST_CASE("expand: nobody named is 75 but recipients alone are enough") {
+  Place place;
+  CHECK(expanded(hello, {}, place).status == 75);
+  CHECK(expanded(section("", {}), {}, place).status == 75);
+  const auto found = expanded(section("", {"ann@example.org"}), {}, place);
+  CHECK(found.status == 0);
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-"});
+}
+
+TEST_CASE("expand: a bare end passes and a failed section is not expanded") {
+  Place place;
+  subscribe(place, "news@x.org", {"ann@example.org"});
+  const auto found =
+      expanded("end\t0\n" + section("\tlist=news@x.org", {"bob@x.org"}, "end\t65\t5.6.0 no\n") +
+                   section("\tlist=news@x.org", {}),
+               {}, place);
+  CHECK(found.status == 65);
+  CHECK(found.said.empty());
+  CHECK(rcpts(found) == Texts{"bob@x.org\t-", "ann@example.org\t-"});
+  CHECK(found.lines[0] == "end\t0");
+  CHECK(found.lines[3] == "end\t65\t5.6.0 no");
+}
+
+TEST_CASE("expand: a cut section keeps its recipients and is not expanded") {
+  Place place;
+  const auto options = to_files({place.file("ann@example.org\n")});
+  const auto found = expanded(section("", {"bob@x.org"}, ""), options, place);
+  CHECK(found.status == 75);
+  CHECK(rcpts(found) == Texts{"bob@x.org\t-"});
+  CHECK(found.lines.back().starts_with("end\t75\t"));
+}
+
+TEST_CASE("expand: a list that is not there is 75 before the first recipient") {
+  Place place;
+  subscribe(place, "news@x.org", {"ann@example.org"});
+  const auto found = expanded(section("", {}), to_lists({"news@x.org", "olds@x.org"}), place);
+  CHECK(found.status == 75);
+  CHECK_THAT(found.said, Contains("olds@x.org: no such list (make it with: ml-list create"));
+  CHECK(found.lines.size() == 1);
+}
+
+TEST_CASE("expand: a section that names an unknown list fails alone") {
+  Place place;
+  subscribe(place, "news@x.org", {"ann@example.org"});
+  const auto found =
+      expanded(section("\tlist=olds@x.org", {}) + section("\tlist=news@x.org", {}), {}, place);
+  CHECK(found.status == 75);
+  CHECK(found.lines[1].starts_with("end\t75\t"));
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-"});
+  CHECK(found.lines.back() == "end\t0");
+}
+
+TEST_CASE("expand: a bad row anywhere in a file is 75 before the first recipient") {
+  Place place;
+  ExpandOptions options =
+      to_files({place.file("ann@example.org\n"), place.file("bob@example.org\n\nbob@\n")});
+  const auto found = expanded(hello, options, place);
+  CHECK(found.status == 75);
+  CHECK(found.lines.size() == 1);
+  CHECK_THAT(found.said, Contains("line 3: 'bob@'") && Contains("--bad skip"));
+  options.on_bad_row = OnBadRow::skip;
+  CHECK(rcpts(expanded(hello, options, place)) ==
+        Texts{"ann@example.org\t-", "bob@example.org\t-"});
+}
+
+TEST_CASE("expand: a bad row in an exclude file is 75") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.exclude = {place.file("x\n")};
+  CHECK(expanded(hello, options, place).status == 75);
+}
+
+TEST_CASE("expand: a pipe of people serves one section and is not read again") {
+  Place place;
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  REQUIRE(write_all(pipe->write, "ann@example.org\n", "pipe"));
+  pipe->write.reset();
+  const auto options = to_files({fmt::format("/proc/self/fd/{}", pipe->read.get())});
+  const auto found = expanded(section("", {}) + section("", {}), options, place);
+  CHECK(found.status == 75);
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-"});
+  CHECK_THAT(found.said, Contains("put it into a file"));
+}
+
+TEST_CASE("expand: an empty input is a cut stream") {
+  Place place;
+  CHECK(expanded("", to_files({place.file("ann@example.org\n")}), place).status == 75);
+}
+
+TEST_CASE("expand: no snapshot of the store is held while the output is blocked") {
+  Place place;
+  Texts many;
+  for (int i = 0; i < 30'000; ++i) {
+    many.push_back("some-quite-long-local-part-" + std::to_string(i) + "@example.org");
+  }
+  subscribe(place, "news@x.org", many);
+  const Fd in(memfd_create("in", MFD_CLOEXEC));
+  REQUIRE(write_all(in, section("\tlist=news@x.org", {}), "in"));
+  REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+
+  // In a process of its own, as in life: LMDB is opened once in a process.
+  const pid_t child = fork();
+  if (child == 0) {
+    pipe->read.reset();
+    Writer out(pipe->write.get());
+    ExpandOptions options;
+    options.home = place.home();
+    _exit(expand(options, in.get(), out) ? 0 : 1);
+  }
+  pipe->write.reset();
+  // Full pipe: the child is blocked in write(2) and stays so until we read.
+  const auto blocked = [&] {
+    auto state = read_file(fmt::format("/proc/{}/wchan", child), 100);
+    return state && state->find("pipe_write") != std::string::npos;
+  };
+  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);
+  REQUIRE(blocked());
+
+  // Were a snapshot open, no page could be used again and the file would grow by each commit.
+  const auto size = [&] { return std::filesystem::file_size(place.home() + "/store/data.mdb"); };
+  Store store = store_of(place);
+  const auto list = store.list("news@x.org");
+  REQUIRE(list);
+  const auto commit = [&](int i) {
+    const Subscriber one{{"some-quite-long-local-part-1", "example.org"},
+                         State::active,
+                         1,
+                         1,
+                         "n=" + std::to_string(i)};
+    REQUIRE(store.replace(*list, one) == true);
+  };
+  for (int i = 0; i < 20; ++i) commit(i);
+  const auto before = size();
+  for (int i = 0; i < 200; ++i) commit(i);
+  CHECK(size() == before);
+  REQUIRE(blocked());
+
+  std::string all;
+  std::string room(1 << 16, '\0');
+  for (;;) {
+    const auto got = read_some(pipe->read.get(), room, "pipe");
+    REQUIRE(got);
+    if (*got == 0) break;
+    all.append(room, 0, *got);
+  }
+  int ending = 0;
+  REQUIRE(waitpid(child, &ending, 0) == child);
+  CHECK(ending == 0);
+  CHECK(std::ranges::count(all, '\n') == 30'002);
+}
