@@ -37,14 +37,18 @@ std::string now_text() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
   gmtime_r(&now, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900,
-                     parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
 }
 
 }  // namespace
 
-void set_program(std::string_view name) { diagnostics().program = name; }
-std::string_view program() { return diagnostics().program; }
+void set_program(std::string_view name) {
+  diagnostics().program = name;
+}
+std::string_view program() {
+  return diagnostics().program;
+}
 
 void say(std::string_view text) {
   write_line(2, fmt::format("{}: {}", program(), printable(text, longest_line)));

@@ -19,7 +19,9 @@ const unsigned char* octets_of(std::string_view text) {
 
 }  // namespace
 
-Sha256::Sha256() { crypto_hash_sha256_init(new (state_.data()) crypto_hash_sha256_state); }
+Sha256::Sha256() {
+  crypto_hash_sha256_init(new (state_.data()) crypto_hash_sha256_state);
+}
 
 void Sha256::add(std::string_view text) {
   crypto_hash_sha256_update(reinterpret_cast<crypto_hash_sha256_state*>(state_.data()),
@@ -66,7 +68,9 @@ std::array<std::uint64_t, 2> siphash128(const SipKey& key, std::string_view text
   return words;
 }
 
-void random_octets(std::span<std::uint8_t> room) { randombytes_buf(room.data(), room.size()); }
+void random_octets(std::span<std::uint8_t> room) {
+  randombytes_buf(room.data(), room.size());
+}
 
 std::uint64_t random_number() {
   std::uint64_t value = 0;
@@ -128,9 +132,8 @@ std::optional<std::string> base64_decoded(std::string_view text) {
   std::string octets(text.size() / 4 * 3, '\0');
   std::size_t length = 0;
   const char* end = nullptr;
-  if (sodium_base642bin(reinterpret_cast<unsigned char*>(octets.data()), octets.size(),
-                        text.data(), text.size(), nullptr, &length, &end,
-                        sodium_base64_VARIANT_ORIGINAL) != 0 ||
+  if (sodium_base642bin(reinterpret_cast<unsigned char*>(octets.data()), octets.size(), text.data(),
+                        text.size(), nullptr, &length, &end, sodium_base64_VARIANT_ORIGINAL) != 0 ||
       end != text.data() + text.size()) {
     return std::nullopt;
   }

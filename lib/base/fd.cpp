@@ -86,10 +86,10 @@ Result<> write_all(int fd, std::string_view text, std::string_view name) {
 }
 
 Result<std::string> read_all(int fd, std::size_t limit, std::string_view name) {
-  return read_up_to(fd, limit, name,
-                    {Status::rejected,
-                     fmt::format("5.3.4 message too big: more than {} octets are not taken here",
-                                 limit)});
+  return read_up_to(
+      fd, limit, name,
+      {Status::rejected,
+       fmt::format("5.3.4 message too big: more than {} octets are not taken here", limit)});
 }
 
 Result<std::string> read_file(const std::string& path, std::size_t limit) {

@@ -41,7 +41,8 @@ Result<> make_path(const std::string& path) {
 // Root leaves no file of its own in a home: it becomes the owner, for good.
 Result<> become_owner(const std::string& directory, const struct stat& about) {
   if (geteuid() != 0 || about.st_uid == 0) return {};
-  if (setgroups(1, &about.st_gid) != 0 || setresgid(about.st_gid, about.st_gid, about.st_gid) != 0 ||
+  if (setgroups(1, &about.st_gid) != 0 ||
+      setresgid(about.st_gid, about.st_gid, about.st_gid) != 0 ||
       setresuid(about.st_uid, about.st_uid, about.st_uid) != 0) {
     return system_failure(
         fmt::format("cannot become uid {}, the owner of {}", about.st_uid, directory), errno);
@@ -82,6 +83,8 @@ Result<Home> open_home(const std::optional<std::string>& given, Create create) {
   return Home(directory, std::move(*fd));
 }
 
-Result<> Home::make_directory(std::string_view below) const { return make_path(path(below)); }
+Result<> Home::make_directory(std::string_view below) const {
+  return make_path(path(below));
+}
 
 }  // namespace ml

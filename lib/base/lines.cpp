@@ -26,9 +26,13 @@ Lines::Lines(int fd, std::string name, std::size_t limit, std::string_view first
   if (!first.empty()) std::memcpy(block_.get(), first.data(), first.size());
 }
 
-std::string_view Lines::pending() const { return {block_.get() + begin_, end_ - begin_}; }
+std::string_view Lines::pending() const {
+  return {block_.get() + begin_, end_ - begin_};
+}
 
-bool Lines::ready() const { return pending().find('\n') != std::string_view::npos; }
+bool Lines::ready() const {
+  return pending().find('\n') != std::string_view::npos;
+}
 
 Result<Line> Lines::next() {
   for (;;) {

@@ -38,7 +38,9 @@ using Found = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("lines: an empty input has none") { CHECK(lines_of("", 100).empty()); }
+TEST_CASE("lines: an empty input has none") {
+  CHECK(lines_of("", 100).empty());
+}
 
 TEST_CASE("lines: empty lines are lines and a last line without LF is cut") {
   CHECK(lines_of("a\n\nb", 100) == Found{"whole:a", "whole:", "cut:b"});
@@ -55,5 +57,6 @@ TEST_CASE("lines: a line longer than any block is dropped to its LF and the next
 
 TEST_CASE("lines: a line that grows over many blocks comes in one piece") {
   const std::string large(700'000, 'y');
-  CHECK(lines_of("a\n" + large + "\nb\n", 1 << 20) == Found{"whole:a", "whole:" + large, "whole:b"});
+  CHECK(lines_of("a\n" + large + "\nb\n", 1 << 20) ==
+        Found{"whole:a", "whole:" + large, "whole:b"});
 }
