@@ -25,11 +25,13 @@ std::string seconds(Clock::duration time) {
 
 Relays::Relays(std::vector<Relay> relays, std::chrono::seconds max_wait, FuseUse fuse)
     : max_wait_(max_wait), fuse_(fuse) {
-  std::ranges::stable_sort(relays, {}, &Relay::backup);
-  for (Relay& relay : relays) {
-    State state;
-    state.relay = std::move(relay);
-    all_.push_back(std::move(state));
+  for (const bool backup : {false, true}) {
+    for (Relay& relay : relays) {
+      if (relay.backup != backup) continue;
+      State state;
+      state.relay = std::move(relay);
+      all_.push_back(std::move(state));
+    }
   }
 }
 
