@@ -417,7 +417,7 @@ TEST_CASE("expand: no snapshot of the store is held while the output is blocked"
     auto state = read_file(fmt::format("/proc/{}/wchan", child), 100);
     return state && state->find("pipe_write") != std::string::npos;
   };
-  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);
+  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);  // polls
   REQUIRE(blocked());
 
   // Were a snapshot open, no page could be used again and the file would grow by each commit.
