@@ -12,10 +12,10 @@
 
 #include "base/coprocess.hpp"
 #include "base/text.hpp"
-#include "list/policy.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
 #include "stage/mta.hpp"
+#include "stage/receive.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
 
@@ -190,6 +190,9 @@ void check_list(const Home& home, const Store& store, const ListName& list, Find
   for (const std::string& unknown : settings->unknown()) {
     findings.no(list.text() + " settings", unknown + ": nothing reads this key");
   }
+  ReceiveOptions options;
+  options.list = list.text();
+  findings.good(receive_rules(home, options), list.text() + " posts", "ml-receive has its rules");
   check_owner(list, *settings, findings);
   check_route(list, findings);
 }

@@ -139,6 +139,7 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
   if (!home) return fail(home);
   const auto rules = receive_rules(*home, options);
   if (!rules) return fail(rules);
+  if (auto logged = log_to(rules->log); !logged) return logged;
   const auto store = Store::open(*home, Access::read);
   if (!store) return fail(store);
   const auto list = store->list(rules->list.text());
@@ -175,9 +176,7 @@ Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& optio
   const auto settings = load_settings(home, &rules.list);
   if (!settings) return fail(settings);
 
-  if (auto logged = log_to(text_of(options.log, *settings, "log", "stderr")); !logged) {
-    return fail(logged);
-  }
+  rules.log = text_of(options.log, *settings, "log", "stderr");
   auto post = post_policy(options, *settings, home);
   if (!post) return fail(post);
   rules.post = std::move(*post);

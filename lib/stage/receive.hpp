@@ -31,7 +31,8 @@ struct ReceiveOptions {
   std::optional<std::string> log;
 };
 
-// Everything that decides about a post, known before its first octet is read.
+// Everything that decides about a post, known before its first octet is read. Whatever of it does
+// not make sense is 75.
 struct ReceiveRules {
   ListName list;
   PostPolicy post{PostPolicy::Who::subscribers};
@@ -39,6 +40,7 @@ struct ReceiveRules {
   std::size_t max_size = 0;
   std::size_t max_hops = 0;
   std::string fields;  // the list's header fields, whole lines
+  std::string log;     // where drops and holds are told
   SenderSources sender;
 };
 [[nodiscard]] Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& options);

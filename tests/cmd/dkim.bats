@@ -49,6 +49,19 @@ awkward() {
   verifies <got
 }
 
+@test "dkim: a subscriber's copy verifies after the whole pipe" {
+  echo bob@example.com >people
+  for sample in message awkward; do
+    $sample | sign | ml-receive news@x.org --post anyone | ml-expand --to people |
+      ml-send --via "bsmtp:$PWD/wire"
+    # From behind DATA to the lone dot, the dots that stuff lines taken out again.
+    sed -e '1,/^DATA$/d' -e '/^\.$/,$d' -e 's/^\.//' wire >got
+    grep -qx 'List-Id: <news.x.org>' got
+    verifies <got
+    rm wire
+  done
+}
+
 @test "dkim: a passing post whose body a filter changed does not verify" {
   message | sign | ml-receive news@x.org --post anyone | ml-edit -- sed 's/^Hello/hello/' | decoded >got
   run verifies <got

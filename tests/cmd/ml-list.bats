@@ -217,6 +217,16 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   [[ "$output" == *"line 1: post must be"* ]]
 }
 
+@test "ml-list: check finds rules for posts that ml-receive could not use" {
+  ml-list create news@x.org
+  for setting in 'post = "no-such-file"' 'else = "burn"' 'archive = "nowhere"' 'max-size = "1G"'; do
+    echo "$setting" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-list check news@x.org
+    is "$setting 1" "$setting $status"
+    [[ "$output" == *$'no\tnews@x.org posts\t'* ]]
+  done
+}
+
 @test "ml-list: a command line that makes no sense is 64" {
   for arguments in "" frob "create" "create a@x.org b@x.org" "show --frob" "route" "mta" "remove"; do
     run ml-list $arguments
