@@ -142,7 +142,8 @@ std::optional<Order> text_to_order(std::string_view text) {
 }
 
 std::uint64_t fair_place(std::uint64_t index, std::uint64_t count, std::uint64_t domain) {
-  return static_cast<std::uint64_t>(((static_cast<Wide>(index) << 64) + domain * golden) / count);
+  const std::uint64_t offset = domain * golden;  // modulo 2^64
+  return static_cast<std::uint64_t>(((static_cast<Wide>(index) << 64) + offset) / count);
 }
 
 Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {

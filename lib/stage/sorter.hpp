@@ -102,7 +102,7 @@ class Sorter {
     return records().at(offset, Key::head).size() + 1;
   }
   [[nodiscard]] std::size_t runs_at_once() const {
-    return std::max<std::size_t>(2, memory_ / (2 * 16384));
+    return std::max<std::size_t>(2, memory_ / 32768);
   }
 
   void make_room(std::size_t record);
