@@ -108,6 +108,9 @@ class Queue {
   // Every entry, in no order.
   [[nodiscard]] Result<> each(const std::function<void(const EntryFacts&)>& call) const;
 
+  // Does a command have it just now?
+  [[nodiscard]] bool is_taken(const std::string& place) const;
+
   // --- one entry
   // Locks it; nothing if it has gone or another process has it.
   [[nodiscard]] Result<std::optional<Taken>> take(const std::string& place) const;

@@ -85,6 +85,14 @@ Result<std::optional<Taken>> Queue::take(const std::string& place) const {
   return std::optional<Taken>(std::in_place, std::move(facts), std::move(file));
 }
 
+// Under the lock of take(), so that our own short lock keeps nobody from the entry.
+bool Queue::is_taken(const std::string& place) const {
+  const auto locked = lock(name_at(place));
+  if (!locked) return false;
+  const Fd file(openat(fd_.get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  return file.open() && flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+}
+
 // Not synced: after a power cut it may be there again, and is taken again.
 Result<> Queue::remove(const Taken& taken) const {
   auto locked = lock(taken.facts().name);

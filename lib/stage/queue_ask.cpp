@@ -1,0 +1,125 @@
+#include "stage/queue_ask.hpp"
+
+#include <fcntl.h>
+
+#include <array>
+#include <string_view>
+
+#include "base/diag.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+Failure not_there(const Queue& queue, std::string_view name) {
+  return failure(Status::no, "there is no entry {} in the queue {} (ml-queue list {} names them)",
+                 printable(name, 80), queue.name(), queue.name());
+}
+
+// In `failed` an entry is called NAME@QUEUE.
+struct Origin {
+  std::string name;
+  std::string queue;
+};
+std::optional<Origin> origin_of(const Queue& queue, std::string_view name) {
+  const auto at = name.rfind('@');
+  if (queue.name() != "failed" || at == std::string_view::npos) return std::nullopt;
+  std::string_view from = name.substr(at + 1);
+  return Origin{std::string(name.substr(0, at)), std::string(from)};
+}
+
+Result<> move_to(const Home& home, const Queue& queue, const Taken& taken, const std::string& to,
+                 const std::string& name) {
+  auto target = Queue::open(home, to, Create::yes);
+  if (!target) return fail(target);
+  return queue.move(taken, *target, name, {});
+}
+
+Result<> ask_one(const Home& home, const Queue& queue, Ask what, const Taken& taken,
+                 const std::optional<std::string>& to) {
+  const std::string& name = taken.facts().name;
+  const auto origin = origin_of(queue, name);
+  switch (what) {
+    case Ask::remove: return queue.remove(taken);
+    case Ask::hold: return queue.hold(taken);
+    case Ask::retry:
+    case Ask::release: break;
+  }
+  if (to && *to != queue.name()) {
+    return move_to(home, queue, taken, *to, origin ? origin->name : name);
+  }
+  if (origin) return move_to(home, queue, taken, origin->queue, origin->name);
+  return queue.release(taken);
+}
+
+Result<std::vector<std::string>> waiting_places(const Queue& queue) {
+  std::vector<std::string> places;
+  auto done = queue.each([&](const EntryFacts& facts) {
+    if (facts.waits == Waits::later || facts.name.find('@') != std::string::npos) {
+      places.push_back(facts.place);
+    }
+  });
+  if (!done) return fail(done);
+  return places;
+}
+
+Result<> ask_at(const Home& home, const Queue& queue, Ask what, const std::string& place,
+                const std::optional<std::string>& to) {
+  auto taken = queue.take(place);
+  if (!taken) return fail(taken);
+  if (!*taken) {
+    return retry("a command has the entry {} just now: try again when it has ended",
+                 name_at(place));
+  }
+  return ask_one(home, queue, what, **taken, to);
+}
+
+Result<> ask_by_name(const Home& home, const Queue& queue, Ask what, const std::string& name,
+                     const std::optional<std::string>& to) {
+  auto place = queue.find(name);
+  if (!place) return fail(place);
+  if (!*place) return not_there(queue, name);
+  return ask_at(home, queue, what, **place, to);
+}
+
+}  // namespace
+
+Result<Status> ask(const Home& home, const Queue& queue, Ask what,
+                   const std::vector<std::string>& names, const std::optional<std::string>& to) {
+  Result<> state;  // the first failure; the others are said at once
+  const auto add = [&](const Result<>& one) {
+    if (one) return;
+    if (state) {
+      state = one;
+    } else {
+      say(one.error().text);
+    }
+  };
+  if (names.empty() && what == Ask::retry) {
+    auto places = waiting_places(queue);
+    if (!places) return fail(places);
+    for (const std::string& place : *places) add(ask_at(home, queue, what, place, to));
+  }
+  for (const std::string& name : names) add(ask_by_name(home, queue, what, name, to));
+  if (!state) return fail(state);
+  return Status::done;
+}
+
+Result<Status> show_entry(const Queue& queue, const std::string& name) {
+  auto place = queue.find(name);
+  if (!place) return fail(place);
+  if (!*place) return not_there(queue, name);
+  auto file = open_file(queue.path(**place), O_RDONLY);
+  if (!file) return fail(file);
+  std::array<char, 65536> room;
+  for (;;) {
+    auto got = read_some(file->get(), room, name);
+    if (!got) return fail(got);
+    if (*got == 0) return Status::done;
+    auto written = write_all(1, std::string_view(room.data(), *got), "standard output");
+    if (!written) return fail(written);
+  }
+}
+
+}  // namespace ml

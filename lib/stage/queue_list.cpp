@@ -1,0 +1,223 @@
+#include "stage/queue_list.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <tuple>
+#include <vector>
+
+#include "base/fd.hpp"
+#include "base/lines.hpp"
+#include "base/text.hpp"
+#include "stream/reader.hpp"
+
+namespace ml {
+namespace {
+
+struct Row {
+  EntryFacts facts;
+  bool is_running = false;
+  std::optional<std::uint64_t> recipients;  // of a stream that names any
+};
+
+std::optional<std::uint64_t> count_recipients(const Fd& file) {
+  constexpr std::size_t enough = 64;  // of a line, to know its kind
+  Lines lines(file.get(), "entry", enough);
+  std::uint64_t count = 0;
+  for (bool is_first = true;; is_first = false) {
+    const auto line = lines.next();
+    if (!line || line->kind == Line::Kind::none) break;
+    if (is_first && !begins_stream(line->text)) return std::nullopt;
+    if (line->text.starts_with("rcpt\t")) ++count;
+  }
+  return count == 0 ? std::nullopt : std::optional(count);
+}
+
+Row row_of(const Queue& queue, const EntryFacts& facts) {
+  const Fd file(openat(queue.fd().get(), facts.place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  return {facts, queue.is_taken(facts.place), file.open() ? count_recipients(file) : std::nullopt};
+}
+
+Result<std::vector<Row>> rows(const Queue& queue) {
+  std::vector<Row> all;
+  auto done = queue.each([&](const EntryFacts& facts) { all.push_back(row_of(queue, facts)); });
+  if (!done) return fail(done);
+  std::ranges::sort(all, [](const Row& a, const Row& b) {
+    return std::tie(a.facts.born, a.facts.name) < std::tie(b.facts.born, b.facts.name);
+  });
+  return all;
+}
+
+std::string_view state_of(const Row& row) {
+  if (row.is_running) return "running";
+  switch (row.facts.waits) {
+    case Waits::due: return "due";
+    case Waits::later: return "later";
+    case Waits::held: return "held";
+  }
+  return {};
+}
+
+// "42s", "5m", "3h", "2d": one unit, rounded down.
+std::string duration_text(std::time_t span) {
+  span = std::max<std::time_t>(span, 0);
+  if (span < 120) return fmt::format("{}s", span);
+  if (span < 2 * 3600) return fmt::format("{}m", span / 60);
+  if (span < 48 * 3600) return fmt::format("{}h", span / 3600);
+  return fmt::format("{}d", span / 86400);
+}
+
+std::string json_string(std::string_view text) {
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      quoted.append({'\\', c});
+    } else if (is_control(c)) {
+      quoted += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    } else {
+      quoted.push_back(c);
+    }
+  }
+  return quoted + '"';
+}
+
+std::string row_text(const Row& row, Form form, std::time_t now) {
+  const EntryFacts& facts = row.facts;
+  const bool has_next = facts.waits == Waits::later && !row.is_running;
+  if (form == Form::text) {
+    return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", facts.name, state_of(row),
+                       duration_text(now - facts.born),
+                       has_next ? duration_text(facts.next - now) : "-",
+                       row.recipients ? fmt::to_string(*row.recipients) : "-", facts.size,
+                       facts.note.attempts, facts.note.reason.empty() ? "-" : facts.note.reason);
+  }
+  return fmt::format(
+      R"({{"id":{},"state":{},"age":{},"next":{},"recipients":{},"octets":{},"attempts":{},"reason":{}}})",
+      json_string(facts.name), json_string(state_of(row)), now - facts.born,
+      has_next ? fmt::to_string(facts.next) : "null",
+      row.recipients ? fmt::to_string(*row.recipients) : "null", facts.size, facts.note.attempts,
+      facts.note.reason.empty() ? "null" : json_string(facts.note.reason));
+}
+
+// One queue in numbers.
+struct Sum {
+  std::string queue;
+  std::array<std::uint64_t, 3> entries{};  // by Waits
+  std::uint64_t octets = 0;
+  std::time_t oldest = 0;  // its age
+  bool has_runner = false;
+};
+
+constexpr std::array<std::string_view, 3> states{"due", "later", "held"};
+
+Result<std::vector<Sum>> sums(const Home& home) {
+  auto names = Queue::names(home);
+  if (!names) return fail(names);
+  std::vector<Sum> all;
+  const std::time_t now = std::time(nullptr);
+  for (const std::string& name : *names) {
+    auto queue = Queue::open(home, name, Create::no);
+    if (!queue) return fail(queue);
+    Sum sum{name, {}, 0, 0, queue->has_runner()};
+    auto done = queue->each([&](const EntryFacts& facts) {
+      ++sum.entries[static_cast<std::size_t>(facts.waits)];
+      sum.octets += facts.size;
+      sum.oldest = std::max(sum.oldest, now - facts.born);
+    });
+    if (!done) return fail(done);
+    all.push_back(std::move(sum));
+  }
+  return all;
+}
+
+std::string joined(const std::vector<std::string>& objects) {
+  return fmt::format("[{}]\n", fmt::join(objects, ",\n "));
+}
+
+std::string metrics_text(const std::vector<Sum>& all) {
+  std::string text =
+      "# HELP mlpipe_queue_entries Entries of a queue, by what they wait for.\n"
+      "# TYPE mlpipe_queue_entries gauge\n";
+  for (const Sum& sum : all) {
+    for (std::size_t i = 0; i < states.size(); ++i) {
+      text += fmt::format("mlpipe_queue_entries{{queue=\"{}\",state=\"{}\"}} {}\n", sum.queue,
+                          states[i], sum.entries[i]);
+    }
+  }
+  const auto gauge = [&](std::string_view name, std::string_view help, const auto& value) {
+    text += fmt::format("# HELP mlpipe_queue_{0} {1}\n# TYPE mlpipe_queue_{0} gauge\n", name, help);
+    for (const Sum& sum : all) {
+      text += fmt::format("mlpipe_queue_{}{{queue=\"{}\"}} {}\n", name, sum.queue, value(sum));
+    }
+  };
+  gauge("octets", "Octets in the entries of a queue.", [](const Sum& sum) { return sum.octets; });
+  gauge("oldest_seconds", "Age of the oldest entry of a queue.",
+        [](const Sum& sum) { return sum.oldest; });
+  gauge("runner", "1 if a runner holds the queue.",
+        [](const Sum& sum) { return sum.has_runner ? 1 : 0; });
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> entries_text(const Queue& queue, Form form) {
+  auto all = rows(queue);
+  if (!all) return fail(all);
+  const std::time_t now = std::time(nullptr);
+  std::vector<std::string> texts;
+  for (const Row& row : *all) texts.push_back(row_text(row, form, now));
+  return form == Form::json ? joined(texts) : fmt::to_string(fmt::join(texts, ""));
+}
+
+Result<std::optional<std::string>> entry_text(const Queue& queue, std::string_view name,
+                                              Form form) {
+  std::optional<std::string> text;
+  auto done = queue.each([&](const EntryFacts& facts) {
+    if (facts.name == name) text = row_text(row_of(queue, facts), form, std::time(nullptr));
+  });
+  if (!done) return fail(done);
+  if (text && form == Form::json) text->push_back('\n');
+  return text;
+}
+
+Result<std::string> queues_text(const Home& home, Form form) {
+  auto all = sums(home);
+  if (!all) return fail(all);
+  std::vector<std::string> texts;
+  for (const Sum& sum : *all) {
+    if (form == Form::text) {
+      texts.push_back(fmt::format("{}\t{} due\t{} later\t{} held\t{}\t{}\t{}\n", sum.queue,
+                                  sum.entries[0], sum.entries[1], sum.entries[2],
+                                  duration_text(sum.oldest), sum.octets,
+                                  sum.has_runner ? "runner" : "no runner"));
+    } else {
+      texts.push_back(fmt::format(
+          R"({{"queue":{},"due":{},"later":{},"held":{},"oldest":{},"octets":{},"runner":{}}})",
+          json_string(sum.queue), sum.entries[0], sum.entries[1], sum.entries[2], sum.oldest,
+          sum.octets, sum.has_runner));
+    }
+  }
+  return form == Form::json ? joined(texts) : fmt::to_string(fmt::join(texts, ""));
+}
+
+Result<> write_metrics(const Home& home, const std::string& file) {
+  auto all = sums(home);
+  if (!all) return fail(all);
+  const std::string draft = fmt::format("{}.{}", file, getpid());
+  auto to = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!to) return fail(to);
+  fchmod(to->get(), 0644);  // for the exporter, which is another user
+  Result<> done = write_all(*to, metrics_text(*all), draft);
+  if (done && std::rename(draft.c_str(), file.c_str()) != 0) {
+    done = system_failure("cannot rename " + draft + " to " + file, errno);
+  }
+  if (!done) unlink(draft.c_str());
+  return done;
+}
+
+}  // namespace ml

@@ -1,0 +1,465 @@
+#include "stage/queue_run.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <bitset>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <deque>
+#include <list>
+#include <optional>
+#include <set>
+
+#include "base/diag.hpp"
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "stage/queue_job.hpp"
+
+namespace ml {
+namespace {
+
+using std::chrono::seconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t most_candidates = 1024;
+constexpr std::time_t look_again = 30;  // at entries that a process of unknown kin has locked
+constexpr seconds long_run{10};
+constexpr unsigned same_failures = 3;
+
+// --- signals -------------------------------------------------------------------------------
+
+int signal_pipe = -1;
+volatile std::sig_atomic_t caught = 0;
+
+extern "C" void note_signal(int number) {
+  caught = number;
+  const char octet = 0;
+  static_cast<void>(!write(signal_pipe, &octet, 1));
+}
+
+// SIGTERM, SIGINT and SIGHUP make a descriptor readable, once each; the second one kills.
+class Signals {
+ public:
+  static Result<Signals> catch_them() {
+    auto both = make_pipe();
+    if (!both) return fail(both);
+    signal_pipe = both->write.get();
+    struct sigaction action{};
+    action.sa_handler = note_signal;
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaction(number, &action, nullptr);
+    return Signals(std::move(*both));
+  }
+  [[nodiscard]] int fd() const { return both_.read.get(); }
+
+ private:
+  explicit Signals(Pipe both) : both_(std::move(both)) {}
+  Pipe both_;
+};
+
+// --- being woken ---------------------------------------------------------------------------
+
+// Says which directories of a queue have something new, and when a time has come.
+class Watch {
+ public:
+  static Result<Watch> start(const Queue& queue) {
+    Watch watch;
+    watch.events_ = Fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    watch.timer_ = Fd(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
+    if (!watch.events_.open() || !watch.timer_.open()) {
+      return system_failure("cannot watch the queue", errno);
+    }
+    for (const char hash : Queue::hashes) {
+      const int number = watch.add(queue.path(std::string(1, hash)));
+      if (number < 0) return system_failure("cannot watch the queue " + queue.path(""), errno);
+      watch.numbers_.push_back(number);
+    }
+    if (watch.add(queue.path("later")) < 0) {
+      return system_failure("cannot watch the queue " + queue.path("later"), errno);
+    }
+    return watch;
+  }
+
+  [[nodiscard]] int events() const { return events_.get(); }
+  [[nodiscard]] int timer() const { return timer_.get(); }
+
+  // By the clock on the wall, woken too when that is set.
+  void wake_at(std::time_t time) const {
+    itimerspec spec{};
+    spec.it_value.tv_sec = time;
+    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, nullptr);
+  }
+
+  // Adds to `fresh` the directories that something came into.
+  void collect(std::bitset<32>& fresh) const {
+    std::uint64_t expirations = 0;
+    static_cast<void>(!read(timer_.get(), &expirations, sizeof expirations));
+    alignas(inotify_event) std::array<char, 16384> room;
+    for (;;) {
+      const ssize_t got = read(events_.get(), room.data(), room.size());
+      if (got <= 0) return;
+      for (ssize_t at = 0; at < got;) {
+        const auto* const event = reinterpret_cast<const inotify_event*>(room.data() + at);
+        at += static_cast<ssize_t>(sizeof *event + event->len);
+        const auto found = std::ranges::find(numbers_, event->wd);
+        if ((event->mask & IN_Q_OVERFLOW) != 0) fresh.set();
+        if (found != numbers_.end()) {
+          fresh.set(static_cast<std::size_t>(found - numbers_.begin()));
+        }
+      }
+    }
+  }
+
+ private:
+  [[nodiscard]] int add(const std::string& path) const {
+    return inotify_add_watch(events_.get(), path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+  }
+
+  Fd events_;
+  Fd timer_;
+  std::vector<int> numbers_;
+};
+
+// --- the runner ----------------------------------------------------------------------------
+
+std::vector<std::string> with_shell(const std::vector<std::string>& command) {
+  constexpr std::string_view marks = " \t\n|&;<>()$`\\\"'*?[]#~=%{}!";
+  if (command.size() != 1 || command.front().find_first_of(marks) == std::string::npos) {
+    return command;
+  }
+  return {"/bin/sh", "-c", command.front()};
+}
+
+class Runner {
+ public:
+  Runner(const Home& home, const Queue& queue, const std::vector<std::string>& command,
+         const RunOptions& options)
+      : home_(home), queue_(queue), command_(with_shell(command)), options_(options) {}
+
+  Result<Status> run() {
+    auto slot = queue_.become_runner(options_.runners);
+    if (!slot) return fail(slot);
+    if (!*slot) return Status::done;
+    auto signals = Signals::catch_them();
+    if (!signals) return fail(signals);
+    if (auto watching = begin(); !watching) return fail(watching);
+    for (;;) {
+      if (caught == 0 && state_) state_ = start_jobs();
+      if (jobs_.empty() && (caught != 0 || !state_)) break;
+      if (jobs_.empty() && !options_.watch) {
+        auto more = more_after_release(*slot);
+        if (!more) return fail(more);
+        if (!*more) break;
+        continue;
+      }
+      if (auto waited = wait(*signals); !waited) return fail(waited);
+      if (auto ended = finish_jobs(); !ended && state_) state_ = ended;
+    }
+    if (caught == SIGINT) die_of_it();
+    if (!state_) return fail(state_);
+    return Status::done;
+  }
+
+ private:
+  Result<> begin() {
+    queue_.remove_litter();
+    fresh_.set();
+    auto watch = Watch::start(queue_);
+    if (!watch) return fail(watch);
+    watch_.emplace(std::move(*watch));
+    return {};
+  }
+
+  // Whoever keeps an entry looks for a runner afterwards, so we look for entries after we are none
+  // any more: one of the two sees the other.
+  Result<bool> more_after_release(std::optional<Fd>& slot) {
+    slot.reset();
+    watch_->collect(fresh_);
+    if (auto looked = look(); !looked) return fail(looked);
+    if (candidates_.empty()) return false;
+    auto again = queue_.become_runner(options_.runners);
+    if (!again) return fail(again);
+    slot = std::move(*again);
+    return slot.has_value();
+  }
+
+  // --- finding entries
+
+  // Fills the candidates: from directories with something new, and from every time that has come.
+  Result<> look() {
+    if (again_ != 0 && again_ <= std::time(nullptr)) {
+      passed_over_.clear();
+      fresh_.set();
+      again_ = 0;
+    }
+    for (std::size_t i = 0; i < fresh_.size() && candidates_.size() < most_candidates; ++i) {
+      next_hash_ = (next_hash_ + 1) % fresh_.size();
+      if (!fresh_.test(next_hash_)) continue;
+      if (auto added = add(std::string(1, Queue::hashes[next_hash_])); !added) return fail(added);
+      fresh_.reset(next_hash_);
+    }
+    auto times = queue_.later();
+    if (!times) return fail(times);
+    const std::time_t now = std::time(nullptr);
+    next_time_ = 0;
+    for (const std::time_t time : *times) {
+      if (time > now) {
+        next_time_ = time;
+        return {};
+      }
+      if (candidates_.size() >= most_candidates) return {};
+      auto added = add(Queue::later_directory(time));
+      if (!added) return fail(added);
+      if (*added == 0) queue_.drop_later(time);
+    }
+    return {};
+  }
+
+  // Those of a directory that are not in hand already; gives the number of all.
+  Result<std::size_t> add(const std::string& directory) {
+    auto places = queue_.places(directory);
+    if (!places) return fail(places);
+    for (std::string& place : *places) {
+      if (!passed_over_.contains(place) && !big_.contains(place) && !is_running(name_at(place))) {
+        candidates_.push_back(std::move(place));
+      }
+    }
+    return places->size();
+  }
+
+  [[nodiscard]] bool is_running(std::string_view name) const {
+    return std::ranges::any_of(jobs_,
+                               [&](const Job& job) { return job.taken().facts().name == name; });
+  }
+
+  // --- starting
+
+  [[nodiscard]] bool is_big(const Job& job) const {
+    return job.taken().facts().size > options_.small ||
+           steady_clock::now() - job.since() >= long_run;
+  }
+  [[nodiscard]] unsigned big_jobs() const {
+    return static_cast<unsigned>(
+        std::ranges::count_if(jobs_, [&](const Job& job) { return is_big(job); }));
+  }
+  [[nodiscard]] bool has_room_for_small() const {
+    const bool one_more = options_.jobs > 1 && big_jobs() >= options_.jobs;
+    return jobs_.size() < options_.jobs + (one_more ? 1U : 0U);
+  }
+  [[nodiscard]] bool has_room_for_big() const {
+    return jobs_.size() < options_.jobs && (options_.jobs == 1 || big_jobs() + 1 < options_.jobs);
+  }
+
+  Result<> start_jobs() {
+    while (has_room_for_small()) {
+      if (candidates_.empty()) {
+        if (auto looked = look(); !looked) return looked;
+      }
+      if (!big_.empty() && has_room_for_big()) {
+        candidates_.push_front(std::move(big_.extract(big_.begin()).value()));
+      }
+      if (candidates_.empty()) return {};
+      const std::string place = std::move(candidates_.front());
+      candidates_.pop_front();
+      if (is_running(name_at(place))) continue;
+      if (auto started = start(place); !started) return started;
+    }
+    return {};
+  }
+
+  Result<> start(const std::string& place) {
+    auto taken = queue_.take(place);
+    if (!taken) {
+      say(taken.error().text);
+      passed_over_.insert(place);
+      return {};
+    }
+    if (!*taken) {  // gone, or somebody else's
+      auto there = queue_.find(name_at(place));
+      if (there && *there == place) passed_over_.insert(place);
+      return {};
+    }
+    if (place.starts_with("later/") && age_of(**taken) >= options_.give_up) {
+      return give_up(**taken);
+    }
+    if ((*taken)->facts().size > options_.small && !has_room_for_big()) {
+      big_.insert(place);
+      return {};
+    }
+    auto job = Job::start(queue_, **taken, command_);
+    if (!job) return put_off(**taken, {Judgement::Kind::later, job.error().text, true});
+    jobs_.push_back(std::move(*job));
+    return {};
+  }
+
+  // --- waiting
+
+  Result<> wait(const Signals& signals) {
+    std::vector<pollfd> all{{signals.fd(), POLLIN, 0}};
+    if (caught == 0) {
+      watch_->wake_at(next_wake());
+      all.push_back({watch_->events(), POLLIN, 0});
+      all.push_back({watch_->timer(), POLLIN, 0});
+    }
+    for (const Job& job : jobs_) {
+      all.push_back({job.ended(), POLLIN, 0});
+      all.push_back({job.errors(), POLLIN, 0});
+    }
+    if (poll(all.data(), all.size(), patience()) < 0 && errno != EINTR) {
+      return system_failure("cannot wait for the commands", errno);
+    }
+    watch_->collect(fresh_);
+    drain(signals.fd(), all.front().revents);
+    for (Job& job : jobs_) job.listen();
+    return {};
+  }
+
+  static void drain(int fd, short events) {
+    std::array<char, 16> room;
+    if (events != 0) static_cast<void>(!read(fd, room.data(), room.size()));
+  }
+
+  // 0: never. While every place is taken, a job's end is what wakes us.
+  [[nodiscard]] std::time_t next_wake() {
+    if (!has_room_for_small()) return 0;
+    if (passed_over_.empty()) return next_time_;
+    if (again_ == 0) again_ = std::time(nullptr) + look_again;
+    return next_time_ == 0 ? again_ : std::min(next_time_, again_);
+  }
+
+  // Until a job becomes a long one, if somebody waits for its place; in milliseconds.
+  [[nodiscard]] int patience() const {
+    if (options_.jobs == 1 || has_room_for_small() || (candidates_.empty() && fresh_.none())) {
+      return -1;
+    }
+    auto soonest = steady_clock::duration::max();
+    for (const Job& job : jobs_) {
+      if (!is_big(job)) {
+        soonest = std::min(soonest, job.since() + long_run - steady_clock::now());
+      }
+    }
+    if (soonest == steady_clock::duration::max()) return -1;
+    return static_cast<int>(std::chrono::ceil<std::chrono::milliseconds>(soonest).count()) + 1;
+  }
+
+  // --- finishing
+
+  Result<> finish_jobs() {
+    Result<> state;
+    for (auto job = jobs_.begin(); job != jobs_.end();) {
+      pollfd ended{job->ended(), POLLIN, 0};
+      if (poll(&ended, 1, 0) <= 0) {
+        ++job;
+        continue;
+      }
+      auto settled = settle(*job);
+      if (!settled && state) state = settled;
+      job = jobs_.erase(job);
+    }
+    return state;
+  }
+
+  Result<> settle(Job& job) {
+    auto judgement = job.finish();
+    if (!judgement) return fail(judgement);
+    if (!judgement->at_once) failures_ = 0;
+    switch (judgement->kind) {
+      case Judgement::Kind::done:
+        if (auto removed = queue_.remove(job.taken()); !removed) return removed;
+        return job.pass_output();
+      case Judgement::Kind::failed: return move_to_failed(job.taken(), judgement->reason);
+      case Judgement::Kind::left:
+        return queue_.replace(job.taken(), job.output().draft(), job.output().file(),
+                              pause(job.taken()), note(job.taken(), judgement->reason));
+      case Judgement::Kind::later: return put_off(job.taken(), *judgement);
+    }
+    return {};
+  }
+
+  Result<> put_off(const Taken& taken, const Judgement& judgement) {
+    auto done = queue_.put_off(taken, pause(taken), note(taken, judgement.reason));
+    if (!done || !judgement.at_once) return done;
+    failures_ = judgement.reason == last_failure_ ? failures_ + 1 : 1;
+    last_failure_ = judgement.reason;
+    if (failures_ < same_failures) return {};
+    return retry(
+        "the command fails on every entry before it reads any: {} (the queue {} keeps them)",
+        judgement.reason, queue_.name());
+  }
+
+  [[nodiscard]] static std::time_t age_of(const Taken& taken) {
+    return std::max<std::time_t>(std::time(nullptr) - taken.facts().born, 0);
+  }
+
+  // An entry is given up when its time has come, not at the end of a pause that goes beyond.
+  [[nodiscard]] std::time_t pause(const Taken& taken) const {
+    const std::time_t age = age_of(taken);
+    const std::time_t pause =
+        growing_pause(age, options_.first_pause, options_.longest_pause, random_number());
+    return std::clamp<std::time_t>(options_.give_up - age, 1, pause);
+  }
+
+  [[nodiscard]] static EntryNote note(const Taken& taken, const std::string& reason) {
+    return {taken.facts().note.attempts + 1, reason};
+  }
+
+  Result<> give_up(const Taken& taken) {
+    const std::string& last = taken.facts().note.reason;
+    return move_to_failed(taken, fmt::format("4.4.7 given up after {} s{}{}", age_of(taken),
+                                             last.empty() ? "" : ": ", last));
+  }
+
+  Result<> move_to_failed(const Taken& taken, const std::string& reason) {
+    const std::string& name = taken.facts().name;
+    if (queue_.name() == "failed") return put_off(taken, {Judgement::Kind::later, reason, false});
+    if (!failed_) {
+      auto opened = Queue::open(home_, "failed", Create::yes);
+      if (!opened) return fail(opened);
+      failed_.emplace(std::move(*opened));
+    }
+    log(fmt::format("{} of the queue {} has failed: {}", name, queue_.name(), reason));
+    return queue_.move(taken, *failed_, fmt::format("{}@{}", name, queue_.name()),
+                       note(taken, reason));
+  }
+
+  [[noreturn]] static void die_of_it() {
+    static_cast<void>(signal(SIGINT, SIG_DFL));
+    static_cast<void>(raise(SIGINT));
+    _exit(static_cast<int>(Status::retry));
+  }
+
+  const Home& home_;
+  const Queue& queue_;
+  std::vector<std::string> command_;
+  const RunOptions& options_;
+  std::optional<Queue> failed_;
+  std::optional<Watch> watch_;
+  Result<> state_;
+
+  std::list<Job> jobs_;
+  std::deque<std::string> candidates_;  // places
+  std::set<std::string> big_;           // places of big entries that wait for a job to end
+  std::set<std::string> passed_over_;   // places that others have, or that cannot be opened
+  std::bitset<32> fresh_;               // directories to be read
+  std::size_t next_hash_ = 0;
+  std::time_t next_time_ = 0;  // of the soonest directory in later; 0: none
+  std::time_t again_ = 0;      // when to look at those passed over
+  unsigned failures_ = 0;      // at once, the same, running
+  std::string last_failure_;
+};
+
+}  // namespace
+
+Result<Status> run_queue(const Home& home, const Queue& queue,
+                         const std::vector<std::string>& command, const RunOptions& options) {
+  return Runner(home, queue, command, options).run();
+}
+
+}  // namespace ml

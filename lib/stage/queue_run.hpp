@@ -1,0 +1,43 @@
+// ml-queue run: feeds each due entry of a queue to a command.
+#pragma once
+
+#include <cstdint>
+#include <ctime>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "queue/queue.hpp"
+
+namespace ml {
+
+struct RunOptions {
+  unsigned jobs = 4;                       // commands at a time
+  unsigned runners = 1;                    // processes at a time; one more leaves with 0
+  bool watch = false;                      // wait for more instead of leaving
+  std::time_t give_up = 5 * 24 * 60 * 60;  // an entry older than this has failed
+  std::time_t first_pause = 60;            // then as long as the entry is old
+  std::time_t longest_pause = 60 * 60;
+  std::uint64_t small = std::uint64_t{1} << 20;  // an entry of more octets is big
+};
+
+// Runs `command` (argv; one word with blanks or shell characters goes through sh -c) with each
+// due entry as its stdin. By its exit status:
+//
+//   0       the entry is done with; what the command wrote goes to our stdout
+//   65, 77  the entry moves to the queue `failed`, with the last line of stderr as the reason
+//   75      put off; an ml-stream on its stdout, whole, is what is left and replaces the entry
+//   others, and a signal: put off
+//
+// Of `jobs` places one is kept from entries that are big or whose command has run for ten
+// seconds; if all the same every place is taken by such, there is one more for a small entry. With
+// jobs = 1 the entries go strictly one after another.
+//
+// Three entries running on which the command fails the same way without reading them: 75, the
+// command is at fault. SIGTERM, SIGINT: takes no more, lets the commands finish, leaves; the second
+// of a kind ends it there and then, and its commands keep their entries locked.
+[[nodiscard]] Result<Status> run_queue(const Home& home, const Queue& queue,
+                                       const std::vector<std::string>& command,
+                                       const RunOptions& options);
+
+}  // namespace ml
