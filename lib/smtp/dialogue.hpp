@@ -98,7 +98,9 @@ class Dialogue {
   // Whole replies heard.
   [[nodiscard]] std::uint64_t replies() const { return replies_; }
   [[nodiscard]] std::size_t messages() const { return messages_; }
-  // 452 4.5.3 to RCPT: so many recipients a transaction; 0: nothing was learned.
+  // "Too many" to MAIL, to RCPT: so many messages a connection, recipients a transaction; 0:
+  // nothing was learned.
+  [[nodiscard]] std::size_t message_limit() const { return message_limit_; }
   [[nodiscard]] std::size_t recipient_limit() const { return recipient_limit_; }
 
  private:
@@ -184,6 +186,7 @@ class Dialogue {
   bool full_ = false;
   std::size_t offered_ = 0;   // messages begun
   std::size_t messages_ = 0;  // messages taken
+  std::size_t message_limit_ = 0;
   std::size_t recipient_limit_ = 0;
 
   std::string own_;

@@ -46,6 +46,8 @@ class Outlet {
   [[nodiscard]] bool over() const { return parting() != Parting::none; }
   [[nodiscard]] virtual const Reply& last_words() const = 0;
   [[nodiscard]] virtual std::size_t messages() const = 0;  // taken so far
+  // So many messages a connection at most; 0: nothing was learned.
+  [[nodiscard]] virtual std::size_t message_limit() const { return 0; }
   // So many recipients a transaction at most; 0: as the caller likes.
   [[nodiscard]] virtual std::size_t recipient_limit() const { return 0; }
 };

@@ -85,15 +85,14 @@ bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
 std::string Relays::parted(std::size_t index, const Outlet& outlet, Clock::time_point now) {
   State& state = all_[index];
   if (outlet.recipient_limit() > 0) state.recipient_limit = outlet.recipient_limit();
+  if (outlet.message_limit() > 0) state.message_limit = outlet.message_limit();
   if (outlet.messages() > 0) state.faults = 0;
   const bool deferring = state.deferred >= longest_deferred_run;
   if (state.out) return {};
   switch (outlet.parting()) {
     case Parting::none:
     case Parting::quit: state.lockstep = 0; return deferring ? rest(state, now) : std::string();
-    case Parting::full:
-      state.message_limit = std::max<std::size_t>(outlet.messages(), 1);
-      return {};
+    case Parting::full: return {};
     case Parting::busy:
     case Parting::lost:
       state.why = outlet.last_words();

@@ -27,6 +27,7 @@ class Session : public Outlet {
   [[nodiscard]] Parting parting() const override { return dialogue_.parting(); }
   [[nodiscard]] const Reply& last_words() const override { return dialogue_.last_words(); }
   [[nodiscard]] std::size_t messages() const override { return dialogue_.messages(); }
+  [[nodiscard]] std::size_t message_limit() const override { return dialogue_.message_limit(); }
   [[nodiscard]] std::size_t recipient_limit() const override { return dialogue_.recipient_limit(); }
 
  private:

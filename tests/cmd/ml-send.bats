@@ -1,0 +1,449 @@
+load common
+
+# sink [OPTION...]: a sink of ours behind $via; its log is in log, its messages in mail.
+sink() {
+  mkdir -p mail
+  rm -f port
+  : >log
+  smtp-sink --port-file port --log log --messages mail "$@" >counts 2>violations 3>&- &
+  sink=$!
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done
+  via="smtp://127.0.0.1:$(cat port)"
+}
+
+# sunk: the sink ends; fails if the client ever broke the protocol.
+sunk() {
+  kill "$sink"
+  wait "$sink" || { cat violations; return 1; }
+  sink=
+}
+
+teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
+
+rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
+
+# settled_once FILE: each recipient of the stream is in exactly one of the sink's log, refused
+# and left.
+settled_once() {
+  is "$(rcpts "$1" | sort)" "$({ cut -f2 log; rcpts refused; rcpts left; } | sort)"
+}
+
+# verp N...: a stream in which each recipient has a sender of its own.
+verp() {
+  stream "$@" | sed -E 's/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/'
+}
+
+people() { seq -f "$1%g@example.org" "$2"; }
+
+@test "ml-send: everybody gets the message as it was and nothing is said" {
+  sink
+  stream ann@example.org bob@example.com >in
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  is "" "$output"
+  sunk
+  is "messages 1 recipients 2 refused 0 connections 1 violations 0" "$(cat counts)"
+  is "$(message)" "$(tr -d '\r' <mail/1.eml)"
+}
+
+@test "ml-send: recipients of one sender share a message and a sender of one's own has its own" {
+  sink
+  { stream a@x.org b@x.org c@x.org; verp d@x.org e@x.org; } | ml-send --via "$via"
+  sunk
+  is "1 1 1 2 3" "$(cut -f3 log | paste -sd' ')"
+  is $'b+e=x.org@x.org\te@x.org' "$(tail -n1 log | cut -f1,2)"
+}
+
+@test "ml-send: the null sender stays null" {
+  sink
+  stream a@x.org | sed 's/-$/<>/' | ml-send --via "$via"
+  sunk
+  is $'<>\ta@x.org' "$(cut -f1,2 log)"
+}
+
+@test "ml-send: a thousand senders go over one connection" {
+  sink --fault 'connect>10=421 4.3.2 no more'
+  verp $(people u 1000) | ml-send --via "$via"
+  sunk
+  is "messages 1000 recipients 1000 refused 0 connections 10 violations 0" "$(cat counts)"
+}
+
+@test "ml-send: a refused recipient is kept in the home with its reply and the status is 0" {
+  sink
+  run ml-send --via "$via" < <(stream ann@example.org unknown@example.org)
+  is 0 "$status"
+  is "ml-send: 1 of 2 refused: $ML_HOME/refused/x1" "$output"
+  is $'unknown@example.org\t-\tstatus=5.1.1\treply=550 5.1.1 User unknown' \
+    "$(grep ^rcpt "$ML_HOME/refused/x1" | cut -f2-5)"
+  is $'end\t0' "$(tail -n1 "$ML_HOME/refused/x1")"
+}
+
+@test "ml-send: who is left is a stream to go on with" {
+  sink --fault 'rcpt<1=450 4.2.0 later'
+  run ml-send --via "$via" < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  is "ml-send: 1 of 2 left; go on with: ml-send --via $via <$ML_HOME/left/x1" "$output"
+  grep -q $'^rcpt\tann@example.org\t-\tstatus=4.2.0\treply=450 4.2.0 later\tattempts=1' "$ML_HOME/left/x1"
+  run ml-send --via "$via" <"$ML_HOME/left/x1"
+  is 0 "$status"
+  is "bob@example.org ann@example.org" "$(cut -f2 log | paste -sd' ')"
+}
+
+@test "ml-send: attempts are counted from run to run and older files stay" {
+  sink
+  run ml-send --via "$via" < <(stream full@example.org)
+  run ml-send --via "$via" <"$ML_HOME/left/x1"
+  is 75 "$status"
+  grep -q attempts=1 "$ML_HOME/left/x1"
+  grep -q attempts=2 "$ML_HOME/left/x1.2"
+}
+
+@test "ml-send: whatever a relay does each recipient ends in exactly one set" {
+  verp $(people u 30) unknown1@x.org full2@x.org later3@x.org >personal
+  stream $(people u 30) unknown1@x.org full2@x.org later3@x.org >shared
+  local fault
+  while read -r fault; do
+    for in in personal shared; do
+      if [[ "$fault" == --* ]]; then sink "$fault"; else sink --fault "$fault"; fi
+      run ml-send --via "$via" --max-wait 1 --refused refused --undelivered left <$in
+      echo "with $fault and $in recipients: $output"
+      [ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+      sunk
+      settled_once $in
+      rm -f refused left
+    done
+  done <<'FAULTS'
+connect<1=421 4.3.2 busy
+helo<1=421 4.3.2 busy
+helo=garbage
+mail@3=450 4.3.0 later
+mail@4=451 4.3.0 later
+mail%5=550 5.7.1 not you
+mail>7c=452 4.5.3 enough
+mail>7c=451 4.5.3 enough
+mail>5c=421 4.3.2 enough
+mail@3=drop
+mail@4=garbage
+mail@5=endless
+mail@4=500 5.5.2 what
+rcpt%3=450 4.2.0 later
+rcpt%4=554 5.7.1 no
+rcpt>4t=452 4.5.3 too many
+rcpt>4t=452 too many
+rcpt>4t=451 4.5.3 too many
+rcpt@5=421 4.3.2 closing
+rcpt@6=drop
+rcpt@6=501 5.1.3 syntax
+rcpt~u7=501 5.1.3 syntax
+rcpt@6=long
+data%3=451 4.3.0 later
+data%4=554 5.3.0 no
+data@2=421 4.3.2 closing
+data@2=drop
+data@3=garbage
+data@3=250 strange
+body@2=drop
+dot%3=451 4.3.0 later
+dot%4=550 5.7.1 spam
+dot%4=550 5.1.1 not about anybody
+dot@2=421 4.3.2 closing
+dot@3=500 5.5.2 what
+--helo-only
+--drip
+--multiline
+--always-354
+--without=PIPELINING
+--without=SIZE
+FAULTS
+}
+
+@test "ml-send: relays whose faults come together end everybody in one set too" {
+  verp $(people u 60) unknown1@x.org unknown2@x.org >in
+  for extension in PIPELINING ENHANCEDSTATUSCODES; do
+    sink --always-354 --drip --without $extension --fault 'mail%7=550 5.7.1 no' \
+      --fault 'rcpt%5=450 4.2.0 later' --fault 'data%6=451 4.3.0 later' --fault 'dot%9=451 later'
+    run ml-send --via "$via" --max-wait 1 --refused refused --undelivered left <in
+    sunk
+    settled_once in
+    rm -f refused left
+  done
+}
+
+@test "ml-send: LMTP has a fate for each recipient of a message" {
+  sink --lmtp --fault 'dot~no=550 5.2.1 disabled' --fault 'dot~wait=452 4.2.2 full'
+  stream a@x.org no@x.org b@x.org wait@x.org unknown@x.org >in
+  run ml-send --via "lmtp${via#smtp}" --refused refused --undelivered left <in
+  is 75 "$status"
+  sunk
+  settled_once in
+  is "no@x.org unknown@x.org" "$(rcpts refused | sort | paste -sd' ')"
+  is "wait@x.org" "$(rcpts left)"
+}
+
+@test "ml-send: LMTP works over a socket" {
+  : >log
+  smtp-sink --lmtp --socket sock --port-file port --log log >counts 2>violations 3>&- &
+  sink=$!
+  until [ -e port ]; do sleep 0.01; done
+  stream a@x.org b@x.org >in
+  ml-send --via "lmtp:$PWD/sock" <in
+  sunk
+  is "messages 1 recipients 2 refused 0 connections 1 violations 0" "$(cat counts)"
+}
+
+@test "ml-send: a lost reply to the message is named and the recipient is tried again" {
+  sink --fault 'dot@2=drop'
+  run ml-send --via "$via" < <(verp a@x.org b@x.org c@x.org)
+  is 0 "$status"
+  [[ "$output" == *"b@x.org may get it twice"*"1 of 3 may have got it twice"* ]]
+  sunk
+  is "a@x.org b@x.org b@x.org c@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
+@test "ml-send: a relay that never answers the message does not get it again and again" {
+  sink --fault 'dot=drop'
+  run ml-send --via "$via" --undelivered left < <(verp a@x.org)
+  is 75 "$status"
+  sunk
+  is 2 "$(wc -l <log)"
+}
+
+@test "ml-send: a relay that is busy at first is waited for" {
+  sink --fault 'connect<2=421 4.3.2 too busy'
+  run ml-send --via "$via" < <(stream a@x.org)
+  is 0 "$status"
+  is "ml-send: relay $via is busy (421 4.3.2 too busy); trying again in 0.5 s" "${lines[0]}"
+  is "ml-send: relay $via is busy (421 4.3.2 too busy); trying again in 1 s" "${lines[1]}"
+}
+
+@test "ml-send: a relay that stays busy is given up after --max-wait" {
+  sink --fault 'connect=421 4.3.2 too busy'
+  run ml-send --via "$via" --max-wait 1 --undelivered left < <(stream a@x.org b@x.org)
+  is 75 "$status"
+  is "$(rcpts left | paste -sd' ')" "a@x.org b@x.org"
+  grep -q 'reply=421 4.3.2 too busy' left
+}
+
+@test "ml-send: a silent relay is given up after --max-wait" {
+  sink --fault connect=silence
+  run ml-send --via "$via" --max-wait 1 --undelivered left < <(stream a@x.org)
+  is 75 "$status"
+  is a@x.org "$(rcpts left)"
+}
+
+@test "ml-send: nobody listening is a busy relay and others take over at once" {
+  sink
+  run ml-send --via smtp://127.0.0.1:1 --via "$via" < <(stream a@x.org)
+  is 0 "$status"
+  is a@x.org "$(cut -f2 log)"
+}
+
+@test "ml-send: a backup comes after the others" {
+  sink
+  first=$via first_sink=$sink
+  sink --fault 'connect=554 5.3.2 go away'
+  run ml-send --via "$first?backup" --via "$via" < <(stream a@x.org)
+  kill "$first_sink"
+  is 0 "$status"
+  [[ "$output" == *"relay $via does not talk to us (554 5.3.2 go away)"* ]]
+}
+
+@test "ml-send: a relay that defers everybody is left alone and the rest goes untried" {
+  sink --fault 'dot=451 4.3.0 no disk'
+  run ml-send --via "$via" --max-wait 0 --undelivered left < <(verp $(people u 500))
+  is 75 "$status"
+  is 500 "$(rcpts left | wc -l)"
+  [ "$(grep -c attempts=1 left)" -lt 100 ]
+}
+
+@test "ml-send: the fuse takes refusals back when many get the same" {
+  sink
+  stream ann@example.org $(people unknown 30) >in
+  run ml-send --via "$via" --refused refused --undelivered left <in
+  is 75 "$status"
+  [[ "$output" == *"stopped: 20 recipients running got the same reply: 550 5.1.1 User unknown"* ]]
+  settled_once in
+  is 30 "$(rcpts left | wc -l)"
+  run ml-send --via "$via" --no-fuse --refused refused --undelivered left2 <left
+  is 0 "$status"
+  is 30 "$(rcpts refused | wc -l)"
+}
+
+@test "ml-send: no text of a message smuggles a second one or a command" {
+  local text='Subject: x\n\na\n.\r\nMAIL FROM:<evil@x.org>\r\nb\r.\rc\r\n.\nd\n..\n.e\r\r\n'
+  printf 'message\tx1\ts@x.org\t%s\nrcpt\ta@x.org\t-\nend\t0\n' \
+    "$(printf "$text" | base64 -w0)" >in
+  for extension in SIZE PIPELINING; do
+    sink --without $extension
+    ml-send --via "$via" <in
+    sunk
+    is "messages 1 recipients 1 refused 0 connections 1 violations 0" "$(cat counts)"
+    is "$(printf 'Subject: x\n\na\n.\nMAIL FROM:<evil@x.org>\nb\n.\nc\n.\nd\n..\n.e\n\n')" \
+      "$(tr -d '\r' <mail/1.eml)"
+  done
+}
+
+@test "ml-send: an address that is none never reaches the wire" {
+  sink
+  {
+    stream | sed '$d'
+    printf 'rcpt\t%s\t-\n' 'a b@x.org' 'a@x.org> SIZE=1' '<a@x.org>' 'a@x.org,b@x.org' \
+      "$(printf 'a%.0s' {1..300})@x.org" 'nodomain' '"open@x.org' 'good@x.org'
+    printf 'rcpt\ta@x.org\tbad sender@x.org\nend\t0\n'
+  } >in
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  sunk
+  is good@x.org "$(cut -f2 log)"
+  is 7 "$(grep -c status=5.1.3 left)"
+  is 1 "$(grep -c status=5.1.7 left)"
+}
+
+@test "ml-send: a message with a NUL is left and says so" {
+  sink
+  run ml-send --via "$via" --undelivered left \
+    < <(printf 'message\tx1\ts@x.org\t%s\nrcpt\ta@x.org\t-\nend\t0\n' "$(printf 'a\0b' | base64)")
+  is 75 "$status"
+  grep -q status=5.6.0 left
+  is "" "$(cat log)"
+}
+
+@test "ml-send: only those who need SMTPUTF8 are left where the relay has none" {
+  sink --without SMTPUTF8
+  stream ann@bücher.example zoë@x.org bob@x.org >in
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  sunk
+  is "ann@xn--bcher-kva.example bob@x.org" "$(cut -f2 log | paste -sd' ')"
+  is 5.6.7 "$(grep ^rcpt left | sed 's/.*status=\([0-9.]*\).*/\1/')"
+}
+
+@test "ml-send: 8-bit text goes as 8BITMIME or not at all" {
+  printf 'message\tx1\ts@x.org\t%s\nrcpt\ta@x.org\t-\nend\t0\n' "$(printf 'x\n\nü\n' | base64)" >in
+  sink
+  ml-send --via "$via" <in
+  sunk
+  [[ "$(cut -f4 log)" == *BODY=8BITMIME* ]]
+  sink --without 8BITMIME
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  sunk
+  grep -q status=5.6.3 left
+}
+
+@test "ml-send: a message over the relay's SIZE is left untried" {
+  sink --size 20
+  run ml-send --via "$via" --undelivered left < <(stream a@x.org)
+  is 75 "$status"
+  sunk
+  grep -q status=5.3.4 left
+}
+
+@test "ml-send: a cut stream delivers its complete recipients and is 75" {
+  sink
+  run ml-send --via "$via" < <(stream ann@example.org bob@example.org | head -c -10)
+  is 75 "$status"
+  is ann@example.org "$(cut -f2 log)"
+}
+
+@test "ml-send: a failed end is passed on in silence" {
+  run ml-send --via null: < <(printf 'end\t65\t5.6.0 no\n')
+  is 65 "$status"
+  is "" "$output"
+}
+
+@test "ml-send: nothing to send is done without a relay" {
+  run ml-send --via smtp://127.0.0.1:1 < <(printf 'end\t0\n')
+  is 0 "$status"
+}
+
+@test "ml-send: sections follow one another and what is left of each stays in its own" {
+  sink
+  { stream a@x.org full1@x.org; printf 'end\t0\n'; stream full2@x.org b@x.org; } >in
+  run ml-send --via "$via" --undelivered - <in
+  is 75 "$status"
+  is "message rcpt end message rcpt end" "$(grep -E '^(message|rcpt|end)' <<<"$output" | cut -f1 | paste -sd' ')"
+}
+
+@test "ml-send: interrupted it finishes what is in flight and leaves the rest" {
+  sink --fault 'mail>3=silence'
+  mkfifo pipe
+  ml-send --via "$via" --undelivered left <pipe 2>said 3>&- &
+  local sender=$!
+  exec 9>pipe
+  verp a@x.org b@x.org c@x.org | sed '$d' >&9
+  until [ "$(wc -l <log)" -eq 3 ]; do sleep 0.01; done
+  kill -TERM $sender
+  { printf 'rcpt\td@x.org\t-\n'; printf 'end\t0\n'; } >&9
+  exec 9>&-
+  status=0
+  wait $sender || status=$?
+  is 75 "$status"
+  is d@x.org "$(rcpts left)"
+  grep -q '1 of 4 left' said
+}
+
+@test "ml-send: without a home what is left is counted and said" {
+  : >file
+  run ml-send --home "$PWD/file/home" --via smtp://127.0.0.1:1 --max-wait 0 < <(stream a@x.org)
+  is 75 "$status"
+  [[ "$output" == *"1 of 1 left, and they cannot be kept"* ]]
+}
+
+@test "ml-send: sendmail: runs a program for each group without a shell" {
+  printf '#!/bin/sh\nprintf "%%s\\n" "$@" >>args; cat >>text\n' >fake
+  chmod +x fake
+  { stream -a@x.org '$HOME`id`@x.org'; stream c@x.org | sed 's/-$/<>/'; } | ml-send --via "sendmail:$PWD/fake"
+  is "-i -f news-bounces@x.org -- -a@x.org \$HOME\`id\`@x.org -i -f <> -- c@x.org" "$(paste -sd' ' args)"
+  is "$(message; message)" "$(cat text)"
+}
+
+@test "ml-send: a sendmail that fails leaves its recipients" {
+  for body in 'exit 75' 'kill -9 $$' 'exit 67'; do
+    printf '#!/bin/sh\n%s\n' "$body" >fake
+    chmod +x fake
+    run ml-send --via "sendmail:$PWD/fake" --undelivered left < <(stream a@x.org)
+    is 75 "$status"
+    is a@x.org "$(rcpts left)"
+  done
+  run ml-send --via sendmail:/no/such --undelivered left < <(verp a@x.org b@x.org)
+  is 75 "$status"
+  is 2 "$(rcpts left | wc -l)"
+}
+
+@test "ml-send: maildir: keeps a file a recipient" {
+  stream a@x.org b@x.org | ml-send --via maildir:box
+  is 2 "$(find box/new -type f | wc -l)"
+  is "$(printf 'Return-Path: <news-bounces@x.org>\nDelivered-To: a@x.org\n'; message)" \
+    "$(cat box/new/*Q1.*)"
+}
+
+@test "ml-send: bsmtp: a full disk leaves everybody" {
+  run ml-send --via bsmtp:/dev/full --undelivered left < <(stream a@x.org b@x.org)
+  is 75 "$status"
+  is 2 "$(rcpts left | wc -l)"
+}
+
+@test "ml-send: a relay that cannot be used is said before anything is read" {
+  for uri in smtps://x.org smtp://x.org 'smtp://localhost?tls=must' smtp://u@localhost ftp://x.org; do
+    run ml-send --via "$uri" </dev/null
+    is 75 "$status"
+    [[ "$output" == "ml-send: "* ]]
+    is 1 "${#lines[@]}"
+  done
+}
+
+@test "ml-send: memory does not grow with the recipients" {
+  within() { # within OCTETS COUNT
+    {
+      stream | sed '$d'
+      seq "$2" | sed 's/.*/rcpt\tu&@example.org\tb+u&=example.org@x.org/'
+      printf 'end\t0\n'
+    } >in
+    (ulimit -v "$1" && ml-send --via null: --max-wait 0 <in)
+    (ulimit -v "$1" && ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered left <in) || true
+    is "$2" "$(rcpts left | wc -l)"
+  }
+  within 40000 1000
+  within 40000 200000
+}
