@@ -20,7 +20,7 @@ namespace ml {
 // What the environment, its transactions and its cursors share; it outlives them.
 struct OpenDb {
   struct Close {
-    void operator()(MDB_env* env) const { mdb_env_close(env); }
+    void operator()(MDB_env* opened) const { mdb_env_close(opened); }
   };
   std::unique_ptr<MDB_env, Close> env;
   std::vector<MDB_dbi> tables;
