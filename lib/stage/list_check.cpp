@@ -4,7 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,9 +25,12 @@ namespace {
 constexpr const char* postconf = "/usr/sbin/postconf";
 constexpr const char* postalias = "/usr/sbin/postalias";
 
+// MAIL_CONFIG names another instance's directory, to us as to postconf.
 bool has_postfix() {
+  const char* directory = std::getenv("MAIL_CONFIG");
+  const std::string main_cf = std::string(directory ? directory : "/etc/postfix") + "/main.cf";
   return access(postconf, X_OK) == 0 && access(postalias, X_OK) == 0 &&
-         access("/etc/postfix/main.cf", R_OK) == 0;
+         access(main_cf.c_str(), R_OK) == 0;
 }
 
 class Findings {
@@ -135,13 +138,16 @@ void check_map_owner(const std::string& map, const std::string& about, Findings&
   }
 }
 
+// Does one of the maps hand `alias` to a command that runs `program` for the list?
 void check_alias(const std::vector<std::string>& maps, const std::string& alias,
-                 std::string_view program, Findings& findings) {
+                 const std::string& program, const ListName& list, Findings& findings) {
   const std::string about = "alias " + alias;
   for (const std::string& map : maps) {
     const auto target = answer({postalias, "-q", alias, map});
     if (!target || target->empty()) continue;
-    if (target->find(program) == std::string::npos && target->find("ml-run") == std::string::npos) {
+    const bool is_ours = target->find(program + ' ' + list.text()) != std::string::npos ||
+                         target->find("ml-run") != std::string::npos;
+    if (!is_ours) {
       return findings.no(about, fmt::format("{} sends it to {}", map, printable(*target, 200)));
     }
     findings.ok(about, "in " + map);
@@ -160,8 +166,8 @@ void check_route(const ListName& list, Findings& findings) {
     const std::string_view map = word.substr(0, word.find_last_not_of(',') + 1);
     if (map.find(':') != std::string_view::npos) maps.emplace_back(map);
   }
-  check_alias(maps, list.local, "ml-receive", findings);
-  check_alias(maps, list.local + "-bounces", "ml-bounce", findings);
+  check_alias(maps, list.local, "ml-receive", list, findings);
+  check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
 }
 
 void check_owner(const ListName& list, const Settings& settings, Findings& findings) {
