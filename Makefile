@@ -190,7 +190,7 @@ lint: lint-deps
 	@echo 'nothing to complain about'
 
 lint-text:
-	@$(CLANG_FORMAT) --dry-run -Werror $(wildcard lib/*/*.[ch]pp cmd/*.cpp tests/*/*.[ch]pp)
+	@$(CLANG_FORMAT) --dry-run -Werror $(wildcard lib/*/*.[ch]pp cmd/*.cpp tests/*.hpp tests/*/*.[ch]pp)
 	@mandoc -T lint -W warning $(MAN_PAGES)
 	@shellcheck scripts/* tests/run tests/examples $(wildcard tests/mta/run) .ci/run
 	@scripts/check-rooms
