@@ -227,8 +227,9 @@ int main(int argc, char** argv) {
                   "  list [QUEUE]             what waits, since when, why and until when\n"
                   "  show QUEUE ID            one entry as it is\n"
                   "  retry QUEUE [ID...]      try now instead of later\n"
-                  "  hold, release QUEUE ID   keep from runners, and let go on\n"
-                  "  remove QUEUE ID          throw away",
+                  "  hold QUEUE ID...         keep from every runner\n"
+                  "  release QUEUE ID...      let go on\n"
+                  "  remove QUEUE ID...       throw away",
                   "ml-queue put post <stream; ml-queue run post -- 'ml-expand | ml-send'");
   options.operand(first, "COMMAND");
   auto read = options.read(argc, argv);

@@ -1,0 +1,150 @@
+load common
+
+# Every operation of a queue is killed at its first, second, third ... call of each system call
+# that changes something or makes it durable. Afterwards an entry is there once and whole, or not
+# at all, and the same operation again comes to its end.
+
+calls="mkdirat write fsync syncfs renameat unlinkat utimensat fsetxattr"
+
+setup_queue() {
+  [ ! -w /dev/shm ] || ML_HOME=$(mktemp -d /dev/shm/mlpipe-XXXXXX)  # a kill needs no disk
+  mkdir -p -m 700 "$ML_HOME"
+  strace -qqo /dev/null true 2>/dev/null || skip "strace cannot trace here"
+  stream ann@example.org bob@example.org >whole
+  grep -v ann@ whole >left
+}
+
+teardown() { rm -rf "$ML_HOME"; }
+
+# killed CALL N COMMAND...: runs it, killed at the Nth CALL; fails if it never came so far.
+killed() {
+  local call=$1 n=$2 status=0
+  shift 2
+  strace -qqo /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$n" "$@" \
+    <whole >/dev/null 2>&1 || status=$?
+  [ $status -eq 137 ]
+}
+
+# files QUEUE...: the entries there, the drafts aside.
+files() {
+  local queue
+  for queue; do
+    find "$ML_HOME/queue/$queue" -type f ! -path '*/queue/*/tmp/*' ! -name 'runner.*' ! -name synced 2>/dev/null
+  done
+}
+
+# there_once QUEUE...: one entry in all of them, and it is whole.
+there_once() {
+  local found
+  found=$(files "$@")
+  is 1 "$(grep -c . <<<"$found")"
+  cmp -s "$found" whole || cmp -s "$found" left
+}
+
+# at_each_call CHECK PREPARE COMMAND...: PREPARE, the command killed, CHECK; for every call.
+at_each_call() {
+  local check=$1 prepare=$2 call n kills=0
+  shift 2
+  for call in $calls; do
+    for ((n = 1; ; ++n)); do
+      rm -rf "$ML_HOME/queue"
+      $prepare
+      killed "$call" "$n" "$@" || break
+      kills=$((kills + 1))
+      $check || { echo "killed at $call number $n"; return 1; }
+    done
+  done
+  [ $kills -ge 3 ]
+}
+
+nothing() { :; }
+put_whole() { ml-queue put q --name one <whole 2>/dev/null; }
+put_again() {
+  [ -z "$(files q)" ] || there_once q
+  put_whole
+  there_once q
+}
+
+@test "ml-queue put: killed at any call the entry is whole or not there and the next put makes it one" {
+  setup_queue
+  at_each_call put_again nothing ml-queue put q --name one
+}
+
+@test "ml-queue put: killed while it replaces an entry there is the old one or the new" {
+  setup_queue
+  replaced() { there_once q; put_whole; there_once q; cmp -s "$(files q)" whole; }
+  put_left() { ml-queue put q --name one <left 2>/dev/null; }
+  at_each_call replaced put_left ml-queue put q --name one
+}
+
+@test "ml-queue put: two files killed at any call are each whole or not there" {
+  setup_queue
+  seq 1 5000 >a; seq 1 6000 >b
+  each_whole() {
+    local file
+    for file in $(files q); do cmp -s "$file" a || cmp -s "$file" b || return 1; done
+    [ "$(files q | wc -l)" -le 2 ]
+  }
+  at_each_call each_whole nothing ml-queue put q a b
+}
+
+@test "ml-queue run: killed at any call an entry that is done was there once or not at all" {
+  setup_queue
+  gone_or_again() {
+    [ -z "$(files q)" ] || there_once q
+    ended() { ml-queue run q -- 'cat >/dev/null'; [ -z "$(files q)" ]; }
+    for _ in 1 2 3 4 5 6 7 8 9 10; do ended && return; done
+    return 1
+  }
+  at_each_call gone_or_again put_whole ml-queue run q -- 'cat >/dev/null'
+}
+
+@test "ml-queue run: killed at any call an entry put off is there once" {
+  setup_queue
+  once() { there_once q; }
+  at_each_call once put_whole ml-queue run q -- 'cat >/dev/null; exit 75'
+}
+
+@test "ml-queue run: killed at any call there is the entry or what is left of it" {
+  setup_queue
+  once() { there_once q; }
+  at_each_call once put_whole ml-queue run q -- 'grep -v ann@; exit 75'
+}
+
+@test "ml-queue run: killed at any call a failed entry is in its queue or in failed" {
+  setup_queue
+  once() { there_once q failed; }
+  at_each_call once put_whole ml-queue run q -- 'cat >/dev/null; exit 65'
+}
+
+@test "ml-queue hold and release and retry: killed at any call the entry is there once" {
+  setup_queue
+  once() { there_once q post failed; }
+  put_held() { put_whole; ml-queue hold q one; }
+  put_failed() { put_whole; ml-queue run q -- 'cat >/dev/null; exit 65' 2>/dev/null; }
+  at_each_call once put_whole ml-queue hold q one
+  at_each_call once put_held ml-queue release q one
+  at_each_call once put_held ml-queue release q one --to post
+  at_each_call once put_failed ml-queue retry failed one@q
+}
+
+@test "ml-queue put: the entry is synced before its name and its name before the end" {
+  setup_queue
+  put_whole
+  strace -qqo trace -e trace=write,fsync,renameat,exit_group ml-queue put q --name two <whole 2>/dev/null
+  order=$(grep -oE '^(write|fsync|renameat|exit_group)' trace | uniq | paste -sd' ')
+  is "write fsync renameat fsync write exit_group" "$order"
+}
+
+@test "ml-queue put: a failed sync or rename is 75 and leaves no draft" {
+  setup_queue
+  put_whole
+  for fault in fsync:error=EIO:when=1 renameat:error=ENOSPC:when=1 write:error=ENOSPC:when=1; do
+    run strace -qqo /dev/null -e inject="$fault" ml-queue put q --name two <whole
+    is 75 "$status"
+    is "" "$(ls "$ML_HOME/queue/q/tmp")"
+    is 1 "$(files q | wc -l)"
+  done
+  run strace -qqo /dev/null -e inject=fsync:error=EIO:when=2 ml-queue put q --name two <whole
+  is 75 "$status"
+}
