@@ -16,6 +16,7 @@
 #include "base/home.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/slots.hpp"
 #include "smtp/outlet.hpp"
 #include "smtp/wire.hpp"
 #include "stage/handover.hpp"
@@ -27,8 +28,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t window = 2000;  // recipients in memory
-constexpr unsigned most_tries = 10;   // of one recipient in one run
+constexpr std::size_t most_waiting = 2000;  // recipients in memory
+constexpr unsigned most_tries = 10;         // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
 
@@ -63,8 +64,15 @@ class Interruptions {
   sigset_t while_asleep_{};
 };
 
+// A recipient's own copy of a message with slots.
+struct PersonalCopy {
+  Filled wire;
+  Filled text;
+  WireMessage message;
+};
+
 // A recipient in the window.
-struct Slot {
+struct Waiting {
   std::string address;     // as the stream has it
   std::string sender;      // the same, "-" and "<>" as well
   std::string attributes;  // escaped
@@ -73,6 +81,7 @@ struct Slot {
   bool smtputf8 = false;
   bool doubted = false;  // the relay's reply to the message was lost once
   unsigned tries = 0;
+  std::unique_ptr<PersonalCopy> copy;  // made when it is needed, its room used again
 };
 
 // An address as the wire may have it, or why it may not. `smtputf8` is set where it needs that.
@@ -154,24 +163,26 @@ class Sender : public Outcomes {
   void begin_section();
   void take_rcpt();
   void end_section();
-  [[nodiscard]] std::size_t take_slot();
-  [[nodiscard]] Result<> fill(Slot& slot);
-  [[nodiscard]] Result<> fill_sender(Slot& slot);
+  [[nodiscard]] std::size_t take_place();
+  [[nodiscard]] Result<> fill(Waiting& one);
+  [[nodiscard]] Result<> fill_sender(Waiting& one);
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
   void offer(Clock::time_point now);
   [[nodiscard]] bool open_outlet_now(Clock::time_point now);
   void give_transaction();
+  [[nodiscard]] bool take_first(std::size_t limit);
+  [[nodiscard]] Result<> fill_copy(Waiting& one);
   void part(Clock::time_point now);
   void wait(Until until, Clock::time_point now);
   [[nodiscard]] Clock::time_point alarm(Clock::time_point now) const;
   void stop(Clock::time_point now);
 
   void leave_pending(const Reply& reply);
-  void leave(Slot& slot, const Reply& reply);
-  void refuse(Slot& slot, const Reply& reply);
-  [[nodiscard]] std::string with_reply(const Slot& slot, const Reply& reply) const;
+  void leave(Waiting& one, const Reply& reply);
+  void refuse(Waiting& one, const Reply& reply);
+  [[nodiscard]] std::string with_reply(const Waiting& one, const Reply& reply) const;
   void keep(Result<> kept);
 
   [[nodiscard]] Result<Status> conclude();
@@ -197,9 +208,14 @@ class Sender : public Outcomes {
   std::string text_;  // the message
   std::string wire_;
   WireMessage message_;
+  struct Slots {
+    SlottedMessage wire;
+    SlottedMessage text;
+  };
+  std::optional<Slots> slots_;       // of a message that is personal
   std::optional<Reply> unsendable_;  // why nobody can get this message
 
-  std::vector<Slot> slots_;
+  std::deque<Waiting> window_;  // grows without moving: views into it are on their way
   std::vector<std::size_t> free_;
   std::deque<std::size_t> pending_;
   std::vector<std::size_t> returned_;  // to be offered again, before those who wait
@@ -239,7 +255,7 @@ Result<Status> Sender::run() {
         break;
       case Record::none: return conclude();
     }
-    if (in_flight_ + pending_.size() >= window) {
+    if (in_flight_ + pending_.size() >= most_waiting) {
       if (auto served = serve(Until::room); !served) return fail(served);
     }
   }
@@ -265,24 +281,34 @@ void Sender::begin_section() {
   }
   wire_ = text_to_wire(text_, Dots::doubled);
   message_ = {{wire_}, wire_.size(), !is_ascii(text_), {text_}};
+  slots_.reset();
+  const auto nonce = record.attributes.value("ml.slots");
+  if (!nonce) return;
+  auto in_wire = marked_to_slotted(wire_, *nonce);
+  auto in_text = marked_to_slotted(text_, *nonce);
+  if (!in_wire || !in_text) {
+    unsendable_ = local_reply(554, {5, 6, 0}, (in_wire ? in_text : in_wire).error().text);
+    return;
+  }
+  slots_ = Slots{std::move(*in_wire), std::move(*in_text)};
 }
 
 void Sender::take_rcpt() {
   ++seen_;
-  const std::size_t index = take_slot();
-  Slot& slot = slots_[index];
+  const std::size_t index = take_place();
+  Waiting& one = window_[index];
   const RcptRecord& rcpt = in_.rcpt();
-  slot.address = rcpt.address;
-  slot.sender = rcpt.sender;
-  slot.attributes = rcpt.attributes.text();
-  slot.smtputf8 = slot.doubted = false;
-  slot.tries = 0;
+  one.address = rcpt.address;
+  one.sender = rcpt.sender;
+  one.attributes = rcpt.attributes.text();
+  one.smtputf8 = one.doubted = false;
+  one.tries = 0;
   if (unsendable_ || given_up_) {
-    leave(slot, unsendable_ ? *unsendable_ : *given_up_);
-  } else if (const auto filled = fill(slot); !filled) {
-    leave(slot, local_reply(553, {5, 1, 3}, filled.error().text));
-  } else if (const auto from = fill_sender(slot); !from) {
-    leave(slot, local_reply(553, {5, 1, 7}, from.error().text));
+    leave(one, unsendable_ ? *unsendable_ : *given_up_);
+  } else if (const auto filled = fill(one); !filled) {
+    leave(one, local_reply(553, {5, 1, 3}, filled.error().text));
+  } else if (const auto from = fill_sender(one); !from) {
+    leave(one, local_reply(553, {5, 1, 7}, from.error().text));
   } else {
     pending_.push_back(index);
     return;
@@ -290,24 +316,24 @@ void Sender::take_rcpt() {
   free_.push_back(index);
 }
 
-std::size_t Sender::take_slot() {
+std::size_t Sender::take_place() {
   if (free_.empty()) {
-    slots_.emplace_back();
-    return slots_.size() - 1;
+    window_.emplace_back();
+    return window_.size() - 1;
   }
   const std::size_t index = free_.back();
   free_.pop_back();
   return index;
 }
 
-Result<> Sender::fill(Slot& slot) {
-  return put_on_wire(slot.wire_address, slot.address, slot.smtputf8);
+Result<> Sender::fill(Waiting& one) {
+  return put_on_wire(one.wire_address, one.address, one.smtputf8);
 }
 
 // Recipients that share a sender come one after the other: what was found is kept.
-Result<> Sender::fill_sender(Slot& slot) {
-  if (slot.sender != last_sender_) {
-    const std::string_view sender = slot.sender == "-" ? message_sender_ : slot.sender;
+Result<> Sender::fill_sender(Waiting& one) {
+  if (one.sender != last_sender_) {
+    const std::string_view sender = one.sender == "-" ? message_sender_ : one.sender;
     last_sender_.clear();
     last_wire_sender_.clear();
     last_sender_smtputf8_ = false;
@@ -315,10 +341,10 @@ Result<> Sender::fill_sender(Slot& slot) {
       if (auto put = put_on_wire(last_wire_sender_, sender, last_sender_smtputf8_); !put)
         return put;
     }
-    last_sender_ = slot.sender;
+    last_sender_ = one.sender;
   }
-  slot.wire_sender = last_wire_sender_;
-  slot.smtputf8 = slot.smtputf8 || last_sender_smtputf8_;
+  one.wire_sender = last_wire_sender_;
+  one.smtputf8 = one.smtputf8 || last_sender_smtputf8_;
   return {};
 }
 
@@ -345,7 +371,7 @@ Result<> Sender::serve(Until until) {
 bool Sender::reached(Until until) const {
   switch (until) {
     case Until::readable: return readable_;
-    case Until::room: return in_flight_ + pending_.size() < window;
+    case Until::room: return in_flight_ + pending_.size() < most_waiting;
     case Until::settled: return in_flight_ == 0 && pending_.empty();
     case Until::parted: return outlet_ == nullptr;
   }
@@ -383,25 +409,73 @@ bool Sender::open_outlet_now(Clock::time_point now) {
   return true;
 }
 
-// Those at the front who share sender and needs, as many as one transaction takes.
+// Those at the front who share sender and needs, as many as one transaction takes; of a personal
+// message one.
 void Sender::give_transaction() {
-  const Slot& first = slots_[pending_.front()];
   const std::size_t asked = outlet_->recipient_limit();
   const std::size_t limit =
       asked > 0 ? asked : std::max<std::size_t>(relays_.recipient_limit(current_), 1);
-  transaction_.sender = first.wire_sender;
-  transaction_.needs_smtputf8 = first.smtputf8;
-  transaction_.message = &message_;
   transaction_.recipients.clear();
-  while (!pending_.empty() && transaction_.recipients.size() < limit) {
-    Slot& slot = slots_[pending_.front()];
-    if (slot.wire_sender != first.wire_sender || slot.smtputf8 != first.smtputf8) break;
-    ++slot.tries;
-    transaction_.recipients.push_back({pending_.front(), slot.wire_address});
-    pending_.pop_front();
-  }
+  while (!pending_.empty() && take_first(slots_ ? 1 : limit)) {}
+  if (transaction_.recipients.empty()) return;
   in_flight_ += transaction_.recipients.size();
   outlet_->give(transaction_);
+}
+
+// Takes the first of those who wait into the transaction; false if it does not belong there.
+bool Sender::take_first(std::size_t limit) {
+  const std::size_t index = pending_.front();
+  Waiting& one = window_[index];
+  if (transaction_.recipients.size() == limit) return false;
+  if (transaction_.recipients.empty()) {
+    transaction_.sender = one.wire_sender;
+    transaction_.needs_smtputf8 = one.smtputf8;
+    transaction_.message = &message_;
+  } else if (one.wire_sender != transaction_.sender ||
+             one.smtputf8 != transaction_.needs_smtputf8) {
+    return false;
+  }
+  pending_.pop_front();
+  if (slots_) {
+    if (auto filled = fill_copy(one); !filled) {
+      leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
+      free_.push_back(index);
+      return true;
+    }
+    transaction_.message = &one.copy->message;
+  }
+  ++one.tries;
+  transaction_.recipients.push_back({index, one.wire_address});
+  return true;
+}
+
+// The copy of this recipient, in the form that the outlet takes. `address` is a key of everybody.
+Result<> Sender::fill_copy(Waiting& one) {
+  if (!one.copy) one.copy = std::make_unique<PersonalCopy>();
+  const bool wire = relays_.relay(current_).is_dialogue();
+  const SlottedMessage& message = wire ? slots_->wire : slots_->text;
+  std::vector<std::optional<std::string>> held;
+  std::vector<std::optional<std::string_view>> values;
+  held.reserve(message.keys().size());
+  for (const std::string& key : message.keys()) {
+    auto value = Attributes(one.attributes).value(key);
+    if (!value && key == "address") value = one.address;
+    held.push_back(std::move(value));
+    values.emplace_back(held.back());
+  }
+  Filled& filled = wire ? one.copy->wire : one.copy->text;
+  if (auto done = message.fill(values, filled); !done) return done;
+  WireMessage& copy = one.copy->message;
+  copy.pieces.clear();
+  copy.text.clear();
+  copy.size = 0;
+  copy.has_8bit = false;
+  (wire ? copy.pieces : copy.text) = filled.pieces;
+  for (const std::string_view piece : filled.pieces) {
+    copy.size += piece.size();
+    copy.has_8bit = copy.has_8bit || (message_.has_8bit && !is_ascii(piece));
+  }
+  return {};
 }
 
 void Sender::part(Clock::time_point now) {
@@ -444,18 +518,18 @@ void Sender::stop(Clock::time_point now) {
 // ---- fates
 
 void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
-  Slot& slot = slots_[id];
+  Waiting& one = window_[id];
   --in_flight_;
   const bool lost = fate == Fate::unanswered;
-  if (lost && !slot.doubted) {
-    slot.doubted = true;
+  if (lost && !one.doubted) {
+    one.doubted = true;
     ++doubted_;
-    log(fmt::format("{} may get it twice: no reply came to the message ({})", slot.address,
+    log(fmt::format("{} may get it twice: no reply came to the message ({})", one.address,
                     reply_to_text(reply)));
   } else if (lost) {
     fate = Fate::left;
   }
-  if (fate == Fate::again && slot.tries >= most_tries) fate = Fate::left;
+  if (fate == Fate::again && one.tries >= most_tries) fate = Fate::left;
   switch (fate) {
     case Fate::delivered:
       ++delivered_;
@@ -464,7 +538,7 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
     case Fate::refused:
     case Fate::left:
       if (relays_.failed(current_, fate, reply)) outlet_should_end_ = true;
-      fate == Fate::refused ? refuse(slot, reply) : leave(slot, reply);
+      fate == Fate::refused ? refuse(one, reply) : leave(one, reply);
       break;
     case Fate::again:
     case Fate::unanswered: returned_.push_back(id); return;
@@ -474,32 +548,32 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
 
 void Sender::leave_pending(const Reply& reply) {
   for (const std::size_t index : pending_) {
-    leave(slots_[index], reply);
+    leave(window_[index], reply);
     free_.push_back(index);
   }
   pending_.clear();
 }
 
-void Sender::leave(Slot& slot, const Reply& reply) {
+void Sender::leave(Waiting& one, const Reply& reply) {
   ++left_;
-  keep(remains_.leave(slot.address, slot.sender, with_reply(slot, reply)));
+  keep(remains_.leave(one.address, one.sender, with_reply(one, reply)));
 }
 
-void Sender::refuse(Slot& slot, const Reply& reply) {
+void Sender::refuse(Waiting& one, const Reply& reply) {
   ++refused_;
-  keep(remains_.refuse(current_, slot.address, slot.sender, with_reply(slot, reply)));
+  keep(remains_.refuse(current_, one.address, one.sender, with_reply(one, reply)));
 }
 
-std::string Sender::with_reply(const Slot& slot, const Reply& reply) const {
-  const auto before = number(Attributes(slot.attributes).raw("attempts").value_or("")).value_or(0);
-  std::string text = slot.attributes;
+std::string Sender::with_reply(const Waiting& one, const Reply& reply) const {
+  const auto before = number(Attributes(one.attributes).raw("attempts").value_or("")).value_or(0);
+  std::string text = one.attributes;
   const auto set = [&](std::string_view key, std::string_view value) {
     text = with_attribute(Attributes(text), key, value);
   };
   set("status", status_of(reply));
   set("reply", reply_to_text(reply));
-  if (before + slot.tries > 0) set("attempts", fmt::format_int(before + slot.tries).c_str());
-  if (slot.tries > 0) set("relay", relays_.relay(current_).name);
+  if (before + one.tries > 0) set("attempts", fmt::format_int(before + one.tries).c_str());
+  if (one.tries > 0) set("relay", relays_.relay(current_).name);
   return text;
 }
 

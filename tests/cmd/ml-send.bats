@@ -7,7 +7,7 @@ sink() {
   : >log
   smtp-sink --port-file port --log log --messages mail "$@" >counts 2>violations 3>&- &
   sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
   via="smtp://127.0.0.1:$(cat port)"
 }
 
@@ -184,7 +184,7 @@ FAULTS
   : >log
   smtp-sink --lmtp --socket sock --port-file port --log log >counts 2>violations 3>&- &
   sink=$!
-  until [ -e port ]; do sleep 0.01; done
+  until [ -e port ]; do sleep 0.01; done # polls
   stream a@x.org b@x.org >in
   ml-send --via "lmtp:$PWD/sock" <in
   sunk
@@ -372,7 +372,7 @@ FAULTS
   local sender=$!
   exec 9>pipe
   verp a@x.org b@x.org c@x.org | sed '$d' >&9
-  until [ "$(wc -l <log)" -eq 3 ]; do sleep 0.01; done
+  until [ "$(wc -l <log)" -eq 3 ]; do sleep 0.01; done # polls
   kill -TERM $sender
   { printf 'rcpt\td@x.org\t-\n'; printf 'end\t0\n'; } >&9
   exec 9>&-
@@ -446,4 +446,23 @@ FAULTS
   }
   within 40000 1000
   within 40000 200000
+}
+
+@test "ml-send: slots are filled for each recipient and who lacks a value is left" {
+  sink
+  local text='Subject: x\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: quoted-printable\n\nDear {{k7w2nonce4f/t/name}} of {{k7w2nonce4f/t/address}}.\n'
+  {
+    printf 'message\tx1\ts@x.org\t%s\tml.slots=k7w2nonce4f\n' "$(printf "$text" | base64 -w0)"
+    printf 'rcpt\t%s@x.org\t-\tname=%s\n' a Ann b '.\n.\nBob'
+    printf 'rcpt\tc@x.org\t-\nend\t0\n'
+  } >in
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  sunk
+  is "messages 2 recipients 2 refused 0 connections 1 violations 0" "$(cat counts)"
+  grep -q 'Dear Ann of a@x.org.' mail/1.eml
+  grep -q 'Bob of b@x.org.' mail/2.eml
+  is c@x.org "$(rcpts left)"
+  run ml-send --via bsmtp:- --undelivered left <in
+  [[ "$output" == *"Dear Ann of a@x.org."* ]]
 }
