@@ -54,7 +54,7 @@ at_each_call() {
       $check || { echo "killed at $call number $n"; return 1; }
     done
   done
-  [ $kills -ge 3 ]
+  [ $kills -gt 0 ]
 }
 
 nothing() { :; }
