@@ -113,7 +113,9 @@ std::uint32_t Domains::number(std::string_view domain) {
   std::size_t slot = its_hash & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
     const Domain& known = domains_[slots_[slot] - 1];
-    if (known.hash == its_hash && same_nocase(known.text, domain)) return last_ = slots_[slot] - 1;
+    if (known.hash == its_hash && (known.text == domain || same_nocase(known.text, domain))) {
+      return last_ = slots_[slot] - 1;
+    }
   }
   domains_.push_back({domain, its_hash});
   slots_[slot] = static_cast<std::uint32_t>(domains_.size());
