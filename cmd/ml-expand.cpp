@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
 
   ExpandOptions expansion;
   std::optional<std::string> bad;
+  bool merge = false;
   Options options("ml-expand", "[OPTION...] [LIST...]",
                   "Adds recipients to each message of a stream, or to a bare message.",
                   "ml-expand --to people.csv --sender news@x.org <mail.eml | ml-verp | ml-send");
@@ -22,6 +23,7 @@ int main(int argc, char** argv) {
   options.many(expansion.columns.renames, "--rename", "COLUMN=NAME",
                "another name for a column (repeatable)");
   options.text(bad, "--bad", "skip", "go on without bad rows of the files, naming them");
+  options.flag(merge, "--merge", "fill {{key}} and {{key|default}} for each recipient");
   options.text(expansion.sender, "--sender", "ADDRESS",
                "the envelope sender; empty or <>: the null sender");
   options.text(expansion.id, "--id", "NAME", "the id of a bare message");
@@ -33,6 +35,7 @@ int main(int argc, char** argv) {
 
   if (bad && *bad != "skip") return leave(retry("--bad takes skip, not '{}'", *bad));
   if (bad) expansion.on_bad_row = OnBadRow::skip;
+  if (merge) expansion.merge = Merge::yes;
   Writer out(1);
   return leave(expand(expansion, 0, out));
 }

@@ -7,7 +7,9 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/attributes.hpp"
 #include "base/diag.hpp"
+#include "base/digest.hpp"
 #include "base/fd.hpp"
 #include "base/home.hpp"
 #include "base/text.hpp"
@@ -15,6 +17,7 @@
 #include "list/settings.hpp"
 #include "mail/address.hpp"
 #include "mail/mailbox_set.hpp"
+#include "mail/slots.hpp"
 #include "stage/bare_message.hpp"
 #include "store/store.hpp"
 #include "stream/reader.hpp"
@@ -282,6 +285,19 @@ class Expansion {
   std::uint64_t present_ = 0;  // recipients it came with
 };
 
+// Marks the slots of a message and says so in its attributes; without slots nothing changes.
+Result<> merge(std::string& text, std::string& attributes) {
+  std::array<std::uint8_t, 16> random{};
+  random_octets(random);
+  const std::string nonce = base32(random);
+  auto marked = mark_slots(text, nonce);
+  if (!marked) return fail(marked);
+  if (marked->keys.empty()) return {};
+  text = std::move(marked->message);
+  append_attribute(attributes, "ml.slots", nonce);
+  return {};
+}
+
 // The first octets of the input, enough to tell a stream; fewer at its end.
 Result<std::string> first_octets(int input) {
   std::string first;
@@ -310,55 +326,77 @@ Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options
   auto message =
       octets_to_bare_message(std::move(first) + *rest, {options.sender, options.id, list});
   if (!message) return fail(message);
+  if (options.merge == Merge::yes) {
+    if (auto merged = merge(message->text, message->attributes); !merged) return fail(merged);
+  }
   out.message(message->id, message->sender, message->text, message->attributes);
   if (auto added = expansion.add_recipients(std::nullopt, out); !added) return fail(added);
   out.end(Status::done, "");
   return Status::done;
 }
 
-void pass_message(const Reader& in, const std::optional<std::string>& sender, Writer& out) {
-  if (!sender) return out.pass(in.line());
-  const MessageRecord& message = in.message();
-  std::string& line = out.buffer();
-  line.append("message\t").append(message.id).append("\t").append(*sender);
-  line.append("\t").append(message.base64);
-  if (!message.attributes.empty()) line.append("\t").append(message.attributes.text());
-  line.push_back('\n');
-  out.settle();
+// What a stream's messages are given on their way.
+struct Changes {
+  std::optional<std::string> sender;
+  Merge merge = Merge::no;
+};
+
+Result<> pass_message(const MessageRecord& message, std::string_view line, const Changes& changes,
+                      Writer& out) {
+  std::string attributes;
+  if (!message.attributes.empty()) attributes.append("\t").append(message.attributes.text());
+  const std::string_view sender = changes.sender ? *changes.sender : message.sender;
+  if (changes.merge == Merge::yes && !message.attributes.raw("ml.slots")) {
+    auto text = decoded_message(message);
+    if (!text) return fail(text);
+    if (auto merged = merge(*text, attributes); !merged) return fail(merged);
+    out.message(message.id, sender, *text, attributes);
+  } else if (changes.sender) {
+    std::string& to = out.buffer();
+    to.append("message\t").append(message.id).append("\t").append(sender);
+    to.append("\t").append(message.base64).append(attributes).push_back('\n');
+    out.settle();
+  } else {
+    out.pass(line);
+  }
+  return {};
 }
 
 // A section that failed before this stage is not expanded: its message comes again.
-Result<Status> expand_stream(Expansion& expansion, const std::optional<std::string>& sender,
-                             Reader& in, Writer& out) {
+Result<Status> expand_stream(Expansion& expansion, const Changes& changes, Reader& in,
+                             Writer& out) {
   Verdict verdict;
   bool has_message = false;
   std::optional<std::string> list;
+  Result<> state;  // of this section
   for (;;) {
     switch (in.next()) {
       case Record::message:
         has_message = true;
         list = in.message().attributes.value("list");
         expansion.begin_section();
-        pass_message(in, sender, out);
+        state = pass_message(in.message(), in.line(), changes, out);
         break;
       case Record::rcpt:
+        if (!state) break;
         expansion.add_present(in.rcpt().address);
         out.pass(in.line());
         break;
-      case Record::end: {
-        Result<> added;
-        if (has_message && in.end().status == 0) added = expansion.add_recipients(list, out);
-        if (out.failed()) return fail(out.flush());
-        has_message = false;
+      case Record::end:
         verdict.add(in.end());
-        if (added) {
-          out.end(in.end());
-        } else {
-          verdict.add(added.error());
-          out.end(added.error().status, added.error().text);
+        if (state && has_message && in.end().status == 0) {
+          state = expansion.add_recipients(list, out);
         }
+        if (out.failed()) return fail(out.flush());
+        if (!state && in.end().status == 0) {
+          verdict.add(state.error());
+          out.end(state.error().status, state.error().text);
+        } else {
+          out.end(in.end());
+        }
+        has_message = false;
+        state = {};
         break;
-      }
       case Record::none: return verdict.result();
     }
     if (out.failed()) return fail(out.flush());
@@ -384,14 +422,14 @@ Result<Status> expand_input(const ExpandOptions& options, int input, Writer& out
     return refuse(retry("--id names a bare message; the sections of a stream have theirs").error(),
                   out);
   }
-  std::optional<std::string> sender;
+  Changes changes{std::nullopt, options.merge};
   if (options.sender) {
-    auto given = text_to_sender(*options.sender);
-    if (!given) return refuse(given.error(), out);
-    sender = std::move(*given);
+    auto sender = text_to_sender(*options.sender);
+    if (!sender) return refuse(sender.error(), out);
+    changes.sender = std::move(*sender);
   }
   Reader in(input, *first);
-  return expand_stream(expansion, sender, in, out);
+  return expand_stream(expansion, changes, in, out);
 }
 
 }  // namespace

@@ -12,6 +12,7 @@
 namespace ml {
 
 enum class OnBadRow { refuse, skip };
+enum class Merge { no, yes };  // yes: {{key}} in the message is a slot, see mail/slots.hpp
 
 struct ExpandOptions {
   std::vector<std::string> lists;    // as the operator names them
@@ -19,6 +20,7 @@ struct ExpandOptions {
   std::vector<std::string> exclude;  // files of people who get nothing
   RowOptions columns = {};
   OnBadRow on_bad_row = OnBadRow::refuse;
+  Merge merge = Merge::no;
   std::optional<std::string> sender;  // empty or "<>": the null sender
   std::optional<std::string> id;      // of a bare message
   std::optional<std::string> home;
@@ -28,6 +30,9 @@ struct ExpandOptions {
 // are. Behind them come those of the lists, each in domain order, then those of the files; without
 // either, the subscribers of the list that the section names. Nobody twice, nobody excluded or
 // suppressed. A section that came failed or cut passes as it is: the message will come again.
+//
+// Merge::yes marks the slots of each message and names the marks' nonce on its line (ml.slots=); a
+// message with a slot that cannot be filled safely is 65 and gets no recipients.
 //
 // No snapshot of the store is held while the output blocks. What cannot be used (a list that is
 // not there, a bad row in a file that can be read twice) is found before the first recipient.

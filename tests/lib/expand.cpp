@@ -389,6 +389,59 @@ TEST_CASE("expand: an empty input is a cut stream") {
   CHECK(expanded("", to_files({place.file("ann@example.org\n")}), place).status == 75);
 }
 
+TEST_CASE("expand: braces are text without merge and slots with it") {
+  Place place;
+  const auto text_in = [](const Expanded& found) {
+    return base64_decoded(split(found.lines.front(), '\t')[3]).value();
+  };
+  const std::string personal = "From: a@x.org\nDate: x\nMessage-ID: <y>\n\nHi {{name|friend}}\n";
+  ExpandOptions options = to_files({place.file("email,name\nann@example.org,Ann\n")});
+  const auto plain = expanded(personal, options, place);
+  CHECK(text_in(plain) == personal);
+  options.merge = Merge::yes;
+  const auto merged = expanded(personal, options, place);
+  CHECK(merged.status == 0);
+  CHECK(split(merged.lines.front(), '\t')[1] == split(plain.lines.front(), '\t')[1]);
+  const auto attribute = split(merged.lines.front(), '\t').back();
+  REQUIRE(attribute.starts_with("ml.slots="));
+  CHECK_THAT(text_in(merged), Contains(std::string(attribute.substr(9))));
+  CHECK(rcpts(merged) == Texts{"ann@example.org\t-\tname=Ann"});
+  CHECK(text_in(expanded(hello, options, place)) == text_in(expanded(hello, options, place)));
+  CHECK(expanded("From: a@x.org\n\nHi\n", options, place).lines.front().find("ml.slots") ==
+        std::string::npos);
+}
+
+TEST_CASE("expand: a slot that cannot be filled safely is 65 before the first recipient") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.merge = Merge::yes;
+  const std::string unsafe =
+      "From: a@x.org\nContent-Type: text/html\n\n<script>{{name}}</script>\n";
+  const auto bare = expanded(unsafe, options, place);
+  CHECK(bare.status == 65);
+  CHECK(bare.said.starts_with("5.6.0 "));
+  CHECK(rcpts(bare).empty());
+  const std::string in_stream =
+      "message\tx1\tb@x.org\t" + base64(unsafe) + "\nrcpt\tbob@example.org\t-\nend\t0\n";
+  const auto found = expanded(in_stream + section("", {}), options, place);
+  CHECK(found.status == 65);
+  CHECK(found.lines.front().starts_with("end\t65\t5.6.0 "));
+  CHECK(rcpts(found) == Texts{"ann@example.org\t-"});
+}
+
+TEST_CASE("expand: merge in a stream marks the message and keeps its attributes") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.sender.reset();
+  options.merge = Merge::yes;
+  const std::string record = "message\tx1\tb@x.org\t" + base64("From: a@x.org\n\n{{name|you}}\n") +
+                             "\tauthor=a@x.org\nend\t0\n";
+  const auto once = expanded(record, options, place);
+  CHECK_THAT(once.lines.front(), Contains("\tauthor=a@x.org\tml.slots="));
+  CHECK(expanded(once.lines.front() + "\nend\t0\n", options, place).lines.front() ==
+        once.lines.front());
+}
+
 TEST_CASE("expand: no snapshot of the store is held while the output is blocked") {
   Place place;
   Texts many;
