@@ -285,8 +285,8 @@ class Marker {
   // `count`: how many slots it has, all of which must be found where they can stand.
   Result<> mark_mailbox_field(const Field& field, std::size_t count) {
     const auto mailbox = split_mailbox(field.value);
-    const bool whole =
-        mailbox && census(mailbox->name).good + census(mailbox->address).good == count;
+    const bool whole = mailbox && !mailbox->address.empty() &&
+                       census(mailbox->name).good + census(mailbox->address).good == count;
     if (!whole) {
       return refuse("slots in {} need one mailbox: {{{{name}}}} <ann@example.org>",
                     in_field(field));

@@ -371,6 +371,7 @@ TEST_CASE("slots: a recipient can be named and addressed") {
             .starts_with("left: the value of {{address}}"));
   CHECK(field("To: {{address}}\n\n", "To", {{"address", "b@x.org"}}) == " <b@x.org>");
   CHECK(refuses("To: {{name}} <a@x.org>, b@x.org\n\n", "need one mailbox"));
+  CHECK(refuses("To: {{name}} <>\n\n", "need one mailbox"));
   CHECK(refuses("To: {{name}}@x.org\n\n", "a part of an address"));
 }
 
