@@ -298,20 +298,6 @@ Result<> merge(std::string& text, std::string& attributes) {
   return {};
 }
 
-// The first octets of the input, enough to tell a stream; fewer at its end.
-Result<std::string> first_octets(int input) {
-  std::string first;
-  std::array<char, 8> room{};
-  while (first.size() < room.size()) {
-    auto got =
-        read_some(input, std::span(room).first(room.size() - first.size()), "standard input");
-    if (!got) return fail(got);
-    if (*got == 0) break;
-    first.append(room.data(), *got);
-  }
-  return first;
-}
-
 Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options, std::string first,
                               int input, Writer& out) {
   if (expansion.lists().empty() && options.to.empty()) return nobody_named();

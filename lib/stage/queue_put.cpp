@@ -29,24 +29,6 @@ std::string own_name() {
   return name;
 }
 
-// True if more octets could make a stream of it.
-bool may_begin_stream(std::string_view text) {
-  return std::string_view("message\t").starts_with(text) ||
-         std::string_view("end\t").starts_with(text);
-}
-
-Result<std::string> first_octets(int fd) {
-  std::string first;
-  std::array<char, 65536> room;
-  while (!begins_stream(first) && may_begin_stream(first)) {
-    auto got = read_some(fd, room, "standard input");
-    if (!got) return fail(got);
-    if (*got == 0) break;
-    first.append(room.data(), *got);
-  }
-  return first;
-}
-
 // The draft of one input; none where a stream has nothing to send.
 using Drafted = Result<std::optional<QueueEntry>>;
 

@@ -1,13 +1,32 @@
 #include "stream/reader.hpp"
 
 #include <algorithm>
+#include <array>
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace ml {
 
 bool begins_stream(std::string_view text) {
   return text.starts_with("message\t") || text.starts_with("end\t");
+}
+
+bool may_begin_stream(std::string_view text) {
+  return !begins_stream(text) && (std::string_view("message\t").starts_with(text) ||
+                                  std::string_view("end\t").starts_with(text));
+}
+
+Result<std::string> first_octets(int fd) {
+  std::string first;
+  std::array<char, std::size_t{64} << 10> room;
+  while (may_begin_stream(first)) {
+    auto got = read_some(fd, room, "standard input");
+    if (!got) return fail(got);
+    if (*got == 0) break;
+    first.append(room.data(), *got);
+  }
+  return first;
 }
 
 Reader::Reader(int fd, std::string_view first, std::size_t longest)

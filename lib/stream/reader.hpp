@@ -78,5 +78,10 @@ class Reader {
 
 // True if `text` (the first octets of an input) begins a stream: "message\t", "end\t".
 [[nodiscard]] bool begins_stream(std::string_view text);
+// True if it does not yet, and more octets could make one of it.
+[[nodiscard]] bool may_begin_stream(std::string_view text);
+
+// What `fd` begins with, read until it is clear whether that is a stream; empty: it is empty.
+[[nodiscard]] Result<std::string> first_octets(int fd);
 
 }  // namespace ml
