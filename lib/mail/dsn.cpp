@@ -16,8 +16,9 @@ namespace {
 
 constexpr std::size_t most_reports = 1000;
 
-constexpr std::array<std::pair<std::string_view, Action>, 6> actions{
+constexpr std::array<std::pair<std::string_view, Action>, 7> actions{
     {{"failed", Action::failed},
+     {"failure", Action::failed},
      {"delayed", Action::delayed},
      {"delivered", Action::delivered},
      {"relayed", Action::relayed},

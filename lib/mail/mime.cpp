@@ -1,14 +1,14 @@
 #include "mail/mime.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
+#include <cstddef>
 #include <iterator>
 
 #include <mimetic/mimetic.h>
 
 #include "base/text.hpp"
 #include "mail/message.hpp"
+#include "mail/transfer.hpp"
 
 namespace ml {
 namespace {
@@ -75,9 +75,9 @@ std::string first_word(std::string_view value) {
 std::string decoded(const std::string& body, std::string_view encoding) {
   std::string text;
   if (encoding == "quoted-printable") {
-    text = quoted_printable_decoded(body);
+    text = quoted_printable_to_octets(body);
   } else if (encoding == "base64") {
-    text = loose_base64_decoded(body);
+    text = base64_text_to_octets(body);
   } else {
     return body;
   }
@@ -106,21 +106,6 @@ void collect(const mimetic::MimeEntity& entity, Place place, std::vector<MimePar
   parts.push_back({std::move(type), decoded(entity.body(), encoding), place.depth, place.messages});
 }
 
-std::optional<unsigned> base64_digit(char c) {
-  constexpr std::string_view digits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  const auto at = digits.find(c);
-  if (at == std::string_view::npos) return std::nullopt;
-  return static_cast<unsigned>(at);
-}
-
-std::optional<unsigned> hex_digit(char c) {
-  const char folded = to_lower(c);
-  if (is_digit(folded)) return static_cast<unsigned>(folded - '0');
-  if (folded >= 'a' && folded <= 'f') return static_cast<unsigned>(folded - 'a' + 10);
-  return std::nullopt;
-}
-
 }  // namespace
 
 std::string tamed_text(std::string_view message) {
@@ -142,48 +127,6 @@ std::optional<std::vector<MimePart>> text_to_parts(std::string_view text) {
   } catch (...) {  // whatever it is, the text is beyond the library
     return std::nullopt;
   }
-}
-
-std::string quoted_printable_decoded(std::string_view text) {
-  std::string decoded;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] != '=') {
-      decoded.push_back(text[i]);
-      continue;
-    }
-    // A soft line break, with the blanks that a relay may have put before its end.
-    const auto end = std::min(text.find_first_not_of(" \t", i + 1), text.size());
-    if (end == text.size() || text[end] == '\n') {
-      i = end;
-      continue;
-    }
-    const auto high = i + 2 < text.size() ? hex_digit(text[i + 1]) : std::nullopt;
-    const auto low = i + 2 < text.size() ? hex_digit(text[i + 2]) : std::nullopt;
-    if (!high || !low) {
-      decoded.push_back('=');
-      continue;
-    }
-    decoded.push_back(static_cast<char>(*high << 4 | *low));
-    i += 2;
-  }
-  return decoded;
-}
-
-std::string loose_base64_decoded(std::string_view text) {
-  std::string decoded;
-  std::uint32_t held = 0;
-  unsigned bits = 0;
-  for (const char c : text) {
-    if (c == '=') break;
-    const auto digit = base64_digit(c);
-    if (!digit) continue;
-    held = held << 6 | *digit;
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    decoded.push_back(static_cast<char>(held >> bits & 0xff));
-  }
-  return decoded;
 }
 
 }  // namespace ml

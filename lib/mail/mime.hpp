@@ -38,9 +38,4 @@ struct MimePart {
 // the library. `text` is tamed.
 [[nodiscard]] std::optional<std::vector<MimePart>> text_to_parts(std::string_view text);
 
-// RFC 2045 6.7 and 6.8, as much of it as makes sense: what is no such encoding is kept as it is
-// (quoted-printable) or passed over (base64).
-[[nodiscard]] std::string quoted_printable_decoded(std::string_view text);
-[[nodiscard]] std::string loose_base64_decoded(std::string_view text);
-
 }  // namespace ml

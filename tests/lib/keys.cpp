@@ -5,42 +5,17 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "scratch.hpp"
+
 using namespace ml;
+using ml::tests::Scratch;
 
 namespace {
-
-// A fresh home, gone with the test.
-struct Scratch {
-  std::string directory;
-  Scratch() {
-    std::string name = (std::filesystem::temp_directory_path() / "mlpipe-keys-XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    directory = name;
-  }
-  Scratch(const Scratch&) = delete;
-  Scratch& operator=(const Scratch&) = delete;
-  ~Scratch() { std::filesystem::remove_all(directory); }
-
-  [[nodiscard]] Home home() const {
-    auto opened = open_home(directory, Create::no);
-    REQUIRE(opened);
-    return std::move(*opened);
-  }
-  void write(const std::string& name, std::string_view text, mode_t mode) const {
-    const std::string path = directory + '/' + name;
-    std::filesystem::remove(path);
-    auto file = open_file(path, O_WRONLY | O_CREAT | O_EXCL);
-    REQUIRE(file);
-    REQUIRE(write_all(*file, text, path));
-    REQUIRE(fchmod(file->get(), mode) == 0);
-  }
-};
 
 const std::string key_octets(32, '\x07');
 
@@ -75,7 +50,7 @@ TEST_CASE("keys: makers at the same time go on with one and the same key") {
   std::vector<std::thread> makers;
   for (auto& one : seen) {
     makers.emplace_back([&] {
-      auto home = open_home(scratch.directory, Create::no);
+      auto home = open_home(scratch.path(""), Create::no);
       if (!home || !make_keys(*home)) return;
       if (auto keys = load_keys(*home)) one = keys->newest().derive("x");
     });
