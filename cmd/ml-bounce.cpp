@@ -1,0 +1,88 @@
+#include <array>
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/diag.hpp"
+#include "base/home.hpp"
+#include "base/options.hpp"
+#include "base/out.hpp"
+#include "base/process.hpp"
+#include "list/settings.hpp"
+#include "stage/bounce.hpp"
+
+using namespace ml;
+
+namespace {
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value ? value : "";
+}
+
+// Where the mail server says that the message came to: whole, or in the pieces of Postfix and
+// OpenSMTPD, of Exim, of qmail.
+std::vector<std::string> recipients_of_environment() {
+  std::vector<std::string> found;
+  for (const char* name : {"ORIGINAL_RECIPIENT", "RECIPIENT"}) found.push_back(variable(name));
+  const std::string domain = variable("DOMAIN");
+  const std::string extension = variable("EXTENSION");
+  if (!extension.empty()) found.push_back(variable("LOCAL") + '+' + extension + '@' + domain);
+  found.push_back(variable("LOCAL") + '@' + domain);
+  found.push_back(variable("LOCAL_PART") + variable("LOCAL_PART_SUFFIX") + '@' + domain);
+  found.push_back(variable("LOCAL") + '@' + variable("HOST"));
+  return found;
+}
+
+Result<Status> run(const std::optional<std::string>& list, BounceTask task,
+                   const std::optional<std::string>& directory) {
+  const auto home = open_home(directory, Create::no);
+  if (!home) return fail(home);
+  if (list) {
+    auto name = find_list_name(*home, *list);
+    if (!name) return fail(name);
+    task.list = std::move(*name);
+  }
+  const auto keys = load_keys(*home);
+  if (!keys) return fail(keys);
+  auto store = Store::open(*home, Access::write);
+  if (!store) return fail(store);
+  Writer out(1);
+  return bounce(0, out, task, *keys, *store);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (auto started = start("ml-bounce"); !started) return leave(fail(started));
+
+  std::optional<std::string> list;
+  std::optional<std::string> recipient;
+  std::optional<std::string> home;
+  std::optional<std::string> events;
+  bool report = false;
+  Options options("ml-bounce", "[OPTION...] [LIST]",
+                  "Reads a bounce and marks the subscriber whose mail failed.",
+                  "ml-bounce --report <bounce.eml | cut -f1,3");
+  options.flag(report, "--report", "only print what the bounce says; needs no list and no store");
+  options.text(recipient, "--recipient", "ADDRESS", "the address that the bounce came to");
+  options.text(home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
+  options.text(events, "--log", "WHERE", "stderr (default), syslog or a file");
+  options.optional_operand(list, "LIST");
+  auto read = options.read(argc, argv);
+  if (!read) return leave(fail(read));
+  if (*read) return leave(**read);
+  if (events) {
+    if (auto logging = log_to(*events); !logging) return leave(fail(logging));
+  }
+
+  if (report) {
+    Out out(1, "standard output");
+    return leave(bounce_report(0, out));
+  }
+  BounceTask task;
+  task.recipients = recipient ? std::vector{*recipient} : recipients_of_environment();
+  return leave(run(list, std::move(task), home));
+}

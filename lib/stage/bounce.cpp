@@ -1,0 +1,293 @@
+#include "stage/bounce.hpp"
+
+#include <algorithm>
+#include <array>
+#include <span>
+#include <utility>
+
+#include "base/diag.hpp"
+#include "base/fd.hpp"
+#include "base/text.hpp"
+#include "mail/dsn.hpp"
+#include "mail/header.hpp"
+#include "mail/message.hpp"
+#include "mail/mime.hpp"
+#include "mail/verp.hpp"
+#include "stage/bounce_address.hpp"
+#include "stream/reader.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::string_view input_name = "standard input";
+
+// Fields in which servers leave the address that a message came to, likeliest first.
+constexpr std::array<std::string_view, 5> recipient_fields{"X-Original-To", "Delivered-To",
+                                                           "Envelope-To", "X-Envelope-To", "To"};
+
+// The whole message as far as it is of use; what lies behind that is read and dropped, so that
+// nobody who writes it to us sees a closed pipe.
+Result<std::string> read_message(int input, std::string text) {
+  std::array<char, std::size_t{64} << 10> room;
+  for (;;) {
+    auto got = read_some(input, room, input_name);
+    if (!got) return fail(got);
+    if (*got == 0) return tamed_text(text);
+    if (text.size() < longest_mime_text) text.append(room.data(), *got);
+  }
+}
+
+// Every address that a field's value may hold: whatever has an @, its brackets off.
+void append_addresses(std::vector<std::string>& to, std::string_view value) {
+  constexpr std::string_view separators = " \t\n<>,;\"()";
+  while (!value.empty()) {
+    const auto begin = value.find_first_not_of(separators);
+    if (begin == std::string_view::npos) return;
+    value.remove_prefix(begin);
+    const auto end = std::min(value.find_first_of(separators), value.size());
+    if (value.substr(0, end).find('@') != std::string_view::npos) {
+      to.emplace_back(value.substr(0, end));
+    }
+    value.remove_prefix(end);
+  }
+}
+
+std::vector<std::string> recipients_in(std::string_view message) {
+  std::vector<std::string> found;
+  const std::string_view head = split_message(message).head;
+  for (const auto name : recipient_fields) {
+    for (const Field& field : Fields(head)) {
+      if (same_nocase(field.name, name)) append_addresses(found, field.value);
+    }
+  }
+  return found;
+}
+
+bool is_same_mailbox(std::string_view text, std::string_view key) {
+  const auto address = text_to_address(text);
+  return address && address_key(*address) == key;
+}
+
+// The status to mark the recipient with; nothing where the reports do not blame it. Groups that
+// name it decide; where none does (it forwards), all must agree.
+std::optional<std::string> blame(const std::vector<Report>& reports, const Address& recipient) {
+  const std::string key = address_key(recipient);
+  std::vector<const Report*> groups;
+  for (const Report& report : reports) {
+    if (is_same_mailbox(report.original_recipient, key) ||
+        is_same_mailbox(report.final_recipient, key)) {
+      groups.push_back(&report);
+    }
+  }
+  if (groups.empty()) {
+    for (const Report& report : reports) groups.push_back(&report);
+  }
+  const auto counts = [](const Report* report) { return counts_against_recipient(*report); };
+  if (groups.empty() || !std::ranges::all_of(groups, counts)) return std::nullopt;
+  return telling_status(*groups.front());
+}
+
+std::string shown(std::string_view text) {
+  return printable(text, 320);
+}
+
+std::string shown_or_dash(std::string_view text) {
+  return text.empty() ? "-" : printable(text, 1000);
+}
+
+// One bounce message.
+class Bounce {
+ public:
+  Bounce(std::string message, const BounceTask& task, const Keys& keys, Store& store)
+      : message_(std::move(message)), task_(task), keys_(keys), store_(store) {}
+
+  // Marks who is to be marked. A failure is the store's.
+  Result<> judge() {
+    auto origin = find_origin();
+    if (!origin) return fail(origin);
+    if (!*origin) return {};
+    auto whole = mark(**origin);
+    if (!whole) return fail(whole);
+    if (!whole->empty()) log(fmt::format("nobody is marked for a bounce: {}", *whole));
+    return {};
+  }
+
+ private:
+  // The first address of ours that the message may have come to.
+  Result<std::optional<Origin>> find_origin() const {
+    std::vector<std::string> addresses = task_.recipients;
+    std::ranges::move(recipients_in(message_), std::back_inserter(addresses));
+    std::string why = "it came to no bounce address of a recipient";
+    for (const std::string& address : addresses) {
+      auto origin = bounce_address_to_origin(address, keys_, store_, today());
+      if (origin) return std::move(*origin);
+      if (origin.error().status != Status::rejected) return fail(origin);
+      if (text_to_verp(address)) why = origin.error().text;
+    }
+    log(fmt::format("nobody is marked for a bounce: {}", why));
+    return std::optional<Origin>();
+  }
+
+  // Why nobody is marked; empty: somebody is, or was already for this message.
+  Result<std::string> mark(const Origin& origin) {
+    if (origin.recipient.empty()) return "its address names no recipient that we have signed";
+    const auto whose = fmt::format("{} on {}", shown(origin.recipient), origin.list);
+    if (!origin.fresh) return whose + ": its address is older than 21 days";
+    if (task_.list && task_.list->text() != origin.list) {
+      return fmt::format("{}: this runs for {}", whose, task_.list->text());
+    }
+    const auto recipient = text_to_address(origin.recipient);
+    if (!recipient) return whose + ": that is no address";
+    const auto reports = message_to_reports(message_);
+    if (reports.empty()) return whose + ": it holds no delivery report";
+    const auto status = blame(reports, *recipient);
+    if (!status) {
+      return fmt::format("{}: the report says {} {} ({})", whose,
+                         action_to_text(reports.front().action),
+                         shown_or_dash(telling_status(reports.front())),
+                         bounce_class_to_text(bounce_class(reports.front())));
+    }
+    const auto known = store_.has_list(origin.list);
+    if (!known) return fail(known);
+    if (!*known) return whose + ": there is no such list here";
+    const auto list = store_.list(origin.list);
+    if (!list) return fail(list);
+    const auto marked = store_.mark_bounce(*list, *recipient, origin.tag, *status);
+    if (!marked) return fail(marked);
+    return std::string();
+  }
+
+  std::string message_;
+  const BounceTask& task_;
+  const Keys& keys_;
+  Store& store_;
+};
+
+// The status to mark a refused recipient with; nothing where its record is no such refusal.
+std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
+  constexpr std::array<std::string_view, 4> codes{"550", "551", "553", "556"};
+  const auto reply = rcpt.attributes.value("reply");
+  if (!reply || std::ranges::find(codes, std::string_view(*reply).substr(0, 3)) == codes.end()) {
+    return std::nullopt;
+  }
+  const std::string_view text = trim(std::string_view(*reply).substr(3));
+  const auto given = rcpt.attributes.value("status");
+  const std::string status =
+      given && leading_status(*given) == *given ? *given : leading_status(text).value_or("5.0.0");
+  for (const auto& quoted : {std::optional(status), leading_status(text)}) {
+    if (!quoted || *quoted == "5.0.0") continue;
+    if (!quoted->starts_with("5.1.") && !quoted->starts_with("5.2.")) return std::nullopt;
+  }
+  return status;
+}
+
+// A stream of refused recipients.
+class Refusals {
+ public:
+  Refusals(Reader& in, const BounceTask& task, Store& store)
+      : in_(in), task_(task), store_(store) {}
+
+  // The first failure, in a section or in judging it.
+  Result<Status> judge() {
+    Verdict verdict;
+    Result<> state;
+    for (;;) {
+      switch (in_.next()) {
+        case Record::message: state = begin(); break;
+        case Record::rcpt:
+          if (state) state = mark(in_.rcpt());
+          break;
+        case Record::end:
+          verdict.add(in_.end());
+          if (!state) verdict.add(state.error());
+          state = {};
+          break;
+        case Record::none: return verdict.result();
+      }
+    }
+  }
+
+ private:
+  Result<> begin() {
+    list_.reset();
+    const auto named = in_.message().attributes.value("list");
+    if (!named) {
+      return retry("the message {} names no list, so nobody can be marked for it",
+                   in_.message().id);
+    }
+    auto name = text_to_list_name(*named);
+    if (!name) return fail(name);
+    if (task_.list && *task_.list != *name) {
+      return retry("refused recipients of {} came where those of {} are read", name->text(),
+                   task_.list->text());
+    }
+    auto list = store_.list(name->text());
+    if (!list) return fail(list);
+    list_ = *list;
+    tag_ = message_tag(in_.message().id);
+    return {};
+  }
+
+  Result<> mark(const RcptRecord& rcpt) {
+    const auto status = refusal_status(rcpt);
+    if (!status) {
+      return retry("the record of {} is no refusal for good: nothing here can take it",
+                   shown(rcpt.address));
+    }
+    const auto address = text_to_address(rcpt.address);
+    if (!address) return fail(address);
+    const auto marked = store_.mark_bounce(*list_, *address, tag_, *status);
+    return marked ? Result<>() : fail(marked);
+  }
+
+  Reader& in_;
+  const BounceTask& task_;
+  Store& store_;
+  std::optional<ListNumber> list_;
+  std::uint32_t tag_ = 0;
+};
+
+Result<Status> judge_input(int input, const BounceTask& task, const Keys& keys, Store& store) {
+  auto beginning = first_octets(input);
+  if (!beginning) return fail(beginning);
+  if (begins_stream(*beginning)) {
+    Reader in(input, *beginning);
+    return Refusals(in, task, store).judge();
+  }
+  if (beginning->empty()) return retry("the input is empty: no message came");
+  auto message = read_message(input, std::move(*beginning));
+  if (!message) return fail(message);
+  if (auto judged = Bounce(std::move(*message), task, keys, store).judge(); !judged) {
+    return fail(judged);
+  }
+  return Status::done;
+}
+
+}  // namespace
+
+Result<Status> bounce(int input, Writer& out, const BounceTask& task, const Keys& keys,
+                      Store& store) {
+  const auto judged = judge_input(input, task, keys, store);
+  if (judged) {
+    out.end(Status::done, {});
+  } else {
+    out.end(judged.error().status, judged.error().text);
+  }
+  if (auto flushed = out.flush(); !flushed) return fail(flushed);
+  return judged;
+}
+
+Result<Status> bounce_report(int input, Out& out) {
+  auto message = read_message(input, {});
+  if (!message) return fail(message);
+  for (const Report& report : message_to_reports(*message)) {
+    out.put(fmt::format("{}\t{}\t{}\t{}\t{}\n", shown_or_dash(report.address()),
+                        action_to_text(report.action), shown_or_dash(telling_status(report)),
+                        bounce_class_to_text(bounce_class(report)),
+                        shown_or_dash(report.diagnostic)));
+  }
+  if (auto flushed = out.flush(); !flushed) return fail(flushed);
+  return Status::done;
+}
+
+}  // namespace ml

@@ -1,0 +1,55 @@
+#include "stage/bounce_address.hpp"
+
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+// The list that the address names; empty: none that this home has ever sent for.
+Result<std::string> list_of(const VerpAddress& verp, const Store& store) {
+  if (verp.list_handle.empty()) return verp.list_local + '@' + verp.domain;
+  auto list = store.handle_address(list_handle_row(verp.list_handle));
+  if (!list) return fail(list);
+  if (!*list || !(*list)->ends_with('@' + verp.domain)) return std::string();
+  return std::move(**list);
+}
+
+Result<std::string> recipient_of(const VerpAddress& verp, const Store& store) {
+  if (verp.shared) return std::string();
+  if (verp.handle.empty()) return verp.recipient;
+  auto recipient = store.handle_address(verp.handle);
+  if (!recipient) return fail(recipient);
+  return recipient->value_or(std::string());
+}
+
+}  // namespace
+
+VerpKeys verp_keys(const Key& key) {
+  return {key.generation(), key.sip_key("verp mac"), key.sip_key("verp handle")};
+}
+
+Result<Origin> bounce_address_to_origin(std::string_view text, const Keys& keys, const Store& store,
+                                        std::uint16_t today) {
+  const auto verp = text_to_verp(text);
+  if (!verp) {
+    return failure(Status::rejected, "5.1.3 {} is not a bounce address of a recipient",
+                   printable(text, 320));
+  }
+  auto list = list_of(*verp, store);
+  if (!list) return fail(list);
+  auto recipient = recipient_of(*verp, store);
+  if (!recipient) return fail(recipient);
+  const Key* const key = keys.find(verp->generation);
+  if (!key || list->empty() || !is_ours(*verp, verp_keys(*key), *list, *recipient)) {
+    return failure(Status::rejected,
+                   "5.7.1 {} does not carry our signature: it is forged, damaged, or of another "
+                   "home",
+                   printable(text, 320));
+  }
+  return Origin{std::move(*list), std::move(*recipient), verp->tag, verp->day,
+                is_fresh(*verp, today)};
+}
+
+}  // namespace ml

@@ -1,0 +1,33 @@
+// Who a bounce address was made for: mail/verp's text, read with the keys and the store of a home.
+//
+//   auto origin = bounce_address_to_origin("news-bounces+a...-ann=c.org@x.org", keys, store);
+//   origin->list == "news@x.org"; origin->recipient == "ann@c.org"
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "mail/verp.hpp"
+#include "store/keys.hpp"
+#include "store/store.hpp"
+
+namespace ml {
+
+[[nodiscard]] VerpKeys verp_keys(const Key& key);
+
+struct Origin {
+  std::string list;       // posting address
+  std::string recipient;  // empty: the sender was shared by all of them
+  std::uint32_t tag = 0;  // of the message
+  std::uint16_t day = 0;  // mod 1024
+  bool fresh = true;      // young enough to speak of its recipient today
+};
+
+// 65 where the text has not the shape of a bounce address or its signature is not ours; the text
+// says which.
+[[nodiscard]] Result<Origin> bounce_address_to_origin(std::string_view text, const Keys& keys,
+                                                      const Store& store, std::uint16_t today);
+
+}  // namespace ml

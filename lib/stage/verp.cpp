@@ -1,0 +1,268 @@
+#include "stage/verp.hpp"
+
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/home.hpp"
+#include "base/text.hpp"
+#include "list/name.hpp"
+#include "mail/verp.hpp"
+#include "stage/bounce_address.hpp"
+#include "store/keys.hpp"
+#include "store/store.hpp"
+
+namespace ml {
+namespace {
+
+// A local part of 64 octets and the @ leave so much of a path.
+constexpr std::size_t longest_list_domain = longest_address - longest_local - 1;
+
+// What waits for one commit of handles.
+constexpr std::size_t longest_wait = std::size_t{4} << 20;
+
+struct Rooms {
+  VerpKeys keys;
+  Store store;
+};
+
+Result<Rooms> open_rooms(const std::optional<std::string>& directory, Create create) {
+  auto home = open_home(directory, create);
+  if (!home) return fail(home);
+  if (create == Create::yes) {
+    if (auto made = make_keys(*home); !made) return fail(made);
+  }
+  auto keys = load_keys(*home);
+  if (!keys) return fail(keys);
+  auto store = Store::open(*home, create == Create::yes ? Access::make : Access::write);
+  if (!store) return fail(store);
+  return Rooms{verp_keys(keys->newest()), std::move(*store)};
+}
+
+// The list that a section without list= stands for: its sender, or whose bounces that takes.
+Result<ListName> sender_to_list(std::string_view sender) {
+  const auto at = sender.rfind('@');
+  const auto part = split_local_part(sender.substr(0, at));
+  const bool takes_bounces =
+      part && part->role == Role::bounces && part->extension.empty() && !part->list.empty();
+  auto list = at == std::string_view::npos ? text_to_list_name(sender)
+              : takes_bounces ? text_to_list_name(part->list + std::string(sender.substr(at)))
+                              : text_to_list_name(sender);
+  if (list) return list;
+  return retry("bounces cannot come back to the sender {}: {}", printable(sender, 320),
+               list.error().text);
+}
+
+// Lines on their way out, in order; those behind a recipient whose handle is not yet in the store
+// wait with it.
+class Senders {
+ public:
+  Senders(Verp verp, Rooms& rooms, Writer& out)
+      : verp_(std::move(verp)), rooms_(rooms), out_(out) {}
+
+  Result<> pass(std::string_view line) {
+    room().append(line).push_back('\n');
+    return settle();
+  }
+
+  Result<> sign(std::string_view line, const RcptRecord& rcpt) {
+    std::string_view local;
+    std::string_view domain;
+    Address parsed;
+    if (const auto at = plain_at(rcpt.address)) {
+      local = rcpt.address.substr(0, *at);
+      domain = rcpt.address.substr(*at + 1);
+    } else {
+      auto address = text_to_address(rcpt.address);
+      if (!address) return fail(address);
+      parsed = std::move(*address);
+      local = parsed.local;
+      domain = parsed.domain;
+    }
+    const auto before = static_cast<std::size_t>(rcpt.sender.data() - line.data());
+    std::string& to = room();
+    to.append(line.substr(0, before));
+    if (!verp_.append_sender(to, local, domain)) wait(to, canonical_recipient(local, domain));
+    room().append(line.substr(before + rcpt.sender.size())).push_back('\n');
+    return settle();
+  }
+
+  // Everything that waits leaves, its handles first made durable.
+  Result<> flush() {
+    if (recipients_.empty()) return {};
+    auto handles = rooms_.store.give_handles(recipients_,
+                                             [this](std::string_view recipient, unsigned attempt) {
+                                               return verp_handle(rooms_.keys, recipient, attempt);
+                                             });
+    if (!handles) return fail(handles);
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < recipients_.size(); ++i) {
+      out_.buffer().append(waiting_, from, gaps_[i] - from);
+      verp_.append_sender_with_handle(out_.buffer(), recipients_[i], (*handles)[i]);
+      from = gaps_[i];
+      out_.settle();
+    }
+    out_.buffer().append(waiting_, from);
+    out_.settle();
+    waiting_.clear();
+    gaps_.clear();
+    recipients_.clear();
+    return {};
+  }
+
+ private:
+  [[nodiscard]] std::string& room() { return recipients_.empty() ? out_.buffer() : waiting_; }
+
+  // The sender goes where `to` ends now. `to` may be the writer's buffer, which cannot wait: its
+  // last, unfinished line moves over.
+  void wait(std::string& to, std::string recipient) {
+    if (&to != &waiting_) {
+      const auto begin = to.rfind('\n') + 1;
+      waiting_.append(to, begin);
+      to.resize(begin);
+    }
+    gaps_.push_back(waiting_.size());
+    recipients_.push_back(std::move(recipient));
+  }
+
+  Result<> settle() {
+    if (waiting_.size() >= longest_wait) return flush();
+    if (recipients_.empty()) out_.settle();
+    return {};
+  }
+
+  Verp verp_;
+  Rooms& rooms_;
+  Writer& out_;
+  std::string waiting_;                  // whole lines but for their missing senders
+  std::vector<std::size_t> gaps_;        // where in waiting_ they go
+  std::vector<std::string> recipients_;  // and whose they are, canonical
+};
+
+// The stream, section by section.
+class Stage {
+ public:
+  Stage(Reader& in, Writer& out, const std::optional<std::string>& home, VerpSender sender)
+      : in_(in), out_(out), home_(home), sender_(sender) {}
+
+  Result<Status> run() {
+    for (;;) {
+      switch (in_.next()) {
+        case Record::message: begin(); break;
+        case Record::rcpt: rcpt(); break;
+        case Record::end: end(); break;
+        case Record::none:
+          if (auto flushed = out_.flush(); !flushed) return fail(flushed);
+          return verdict_.result();
+      }
+      if (out_.failed()) return fail(out_.flush());
+    }
+  }
+
+ private:
+  void begin() {
+    state_ = {};
+    senders_.reset();
+    const MessageRecord& message = in_.message();
+    if (message.sender == "<>") return out_.pass(in_.line());
+    auto verp = verp_of(message);
+    if (!verp) {
+      state_ = fail(verp);
+      return out_.pass(in_.line());
+    }
+    if (sender_ == VerpSender::each) {
+      senders_.emplace(std::move(*verp), *rooms_, out_);
+      return out_.pass(in_.line());
+    }
+    std::string& to = out_.buffer();
+    to.append("message\t").append(message.id).push_back('\t');
+    verp->append_shared_sender(to);
+    to.append("\t").append(message.base64).push_back('\t');
+    to.append(with_attribute(message.attributes, "ml.xverp", "+=")).push_back('\n');
+    out_.settle();
+  }
+
+  void rcpt() {
+    if (!state_) return;
+    if (!senders_) return out_.pass(in_.line());
+    state_ = in_.rcpt().sender == "-" ? senders_->sign(in_.line(), in_.rcpt())
+                                      : senders_->pass(in_.line());
+  }
+
+  void end() {
+    if (senders_) {
+      const auto flushed = senders_->flush();
+      if (state_) state_ = flushed;
+      senders_.reset();
+    }
+    verdict_.add(in_.end());
+    if (!state_ && in_.end().status == 0) {
+      verdict_.add(state_.error());
+      out_.end(state_.error().status, state_.error().text);
+    } else {
+      out_.end(in_.end());
+    }
+    state_ = {};
+  }
+
+  Result<Verp> verp_of(const MessageRecord& message) {
+    const auto named = message.attributes.value("list");
+    const auto list = named ? text_to_list_name(*named) : sender_to_list(message.sender);
+    if (!list) return fail(list);
+    if (list->domain.size() > longest_list_domain) {
+      return retry("the domain of {} is too long for bounce addresses: {} octets are the most",
+                   list->text(), longest_list_domain);
+    }
+    if (!rooms_) {
+      auto rooms = open_rooms(home_, named ? Create::no : Create::yes);
+      if (!rooms) return fail(rooms);
+      rooms_.emplace(std::move(*rooms));
+    }
+    auto handle = handle_of(*list);
+    if (!handle) return fail(handle);
+    return Verp(rooms_->keys, list->text(), *handle, message.id, today());
+  }
+
+  // Empty for a list whose name is short enough to stand in its bounce addresses.
+  Result<std::string> handle_of(const ListName& list) {
+    if (list.local.size() <= longest_verp_list) return std::string();
+    auto rows =
+        rooms_->store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
+          return list_handle_row(list_handle(name, attempt));
+        });
+    if (!rows) return fail(rows);
+    return row_to_list_handle(rows->front());
+  }
+
+  Reader& in_;
+  Writer& out_;
+  const std::optional<std::string>& home_;
+  VerpSender sender_;
+  Verdict verdict_;
+  std::optional<Rooms> rooms_;
+  std::optional<Senders> senders_;  // of this section, where there is something to sign
+  Result<> state_;                  // of this section
+};
+
+}  // namespace
+
+Result<Status> verp(Reader& in, Writer& out, const std::optional<std::string>& home,
+                    VerpSender sender) {
+  return Stage(in, out, home, sender).run();
+}
+
+Result<std::string> decoded_verp(const std::string& address,
+                                 const std::optional<std::string>& home) {
+  auto opened = open_home(home, Create::no);
+  if (!opened) return fail(opened);
+  const auto keys = load_keys(*opened);
+  if (!keys) return fail(keys);
+  const auto store = Store::open(*opened, Access::read);
+  if (!store) return fail(store);
+  const auto origin = bounce_address_to_origin(address, *keys, *store, today());
+  if (!origin) return fail(origin);
+  return fmt::format("{}\t{}\t{}\n", origin->recipient.empty() ? "-" : origin->recipient,
+                     origin->list, tag_to_text(origin->tag));
+}
+
+}  // namespace ml

@@ -1,0 +1,311 @@
+bats_require_minimum_version 1.5.0
+load common
+
+# The list news@x.org with two subscribers, one message sent to both; $ann and $bob are the
+# senders that carried it.
+send_one() {
+  ml-list create news@x.org
+  printf '%s\n' ann@example.org bob@example.com | ml-store import news@x.org - >/dev/null
+  message >mail.eml
+  ml-expand news@x.org <mail.eml | ml-verp >sent
+  ann=$(grep ann@example.org sent | cut -f3)
+  bob=$(grep bob@example.com sent | cut -f3)
+}
+
+# dsn SENDER RECIPIENT ACTION STATUS [DIAGNOSTIC]: a delivery report to that sender.
+dsn() {
+  cat <<E
+From: MAILER-DAEMON@mx.example.com (Mail Delivery System)
+To: $1
+Subject: Undelivered Mail Returned to Sender
+Auto-Submitted: auto-replied
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary="=_r1"
+
+--=_r1
+Content-Type: text/plain
+
+Your message did not reach $2.
+
+--=_r1
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; mx.example.com
+
+Final-Recipient: rfc822; $2
+Action: $3
+Status: $4
+Diagnostic-Code: smtp; ${5:-$4 no}
+
+--=_r1
+Content-Type: text/rfc822-headers
+
+From: Ann Author <ann@example.org>
+Subject: hello
+
+--=_r1--
+E
+}
+
+nested_parts() {
+  awk 'BEGIN { for (i = 0; i < 60000; ++i) printf "Content-Type: multipart/mixed; boundary=%d\n\n--%d\n", i, i }'
+}
+
+state() { ml-store show news@x.org "$1" | sed -n 's/^state\t//p'; }
+states() { echo "$(state ann@example.org) $(state bob@example.com)"; }
+
+# marks_nobody COMMAND...: it runs to 0 with a bare end, says why, and both stay active.
+marks_nobody() {
+  run --separate-stderr "$@"
+  is 0 "$status"
+  is "$(printf 'end\t0')" "$output"
+  [[ "$stderr" == "ml-bounce: nobody is marked for a bounce: "* ]]
+  is "active active" "$(states)"
+}
+
+@test "ml-bounce: a report of a failure marks exactly the subscriber it is about" {
+  send_one
+  dsn "$bob" bob@example.com failed 5.1.1 | ml-bounce >out 2>err
+  is "$(printf 'end\t0')" "$(cat out)"
+  is "" "$(cat err)"
+  is "active bouncing" "$(states)"
+}
+
+@test "ml-bounce: a message marks once however often its bounce comes" {
+  send_one
+  for _ in 1 2 3; do dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce news@x.org; done
+  is "bouncing active" "$(states)"
+  is 1 "$(ml-store show news@x.org ann@example.org | sed -n 's/^bounces\t//p')"
+  is "" "$(ml-store check)"
+}
+
+@test "ml-bounce: who the mail was sent to is marked and not whom it was forwarded to" {
+  send_one
+  dsn "$bob" somebody@else.example failed 5.1.1 | ml-bounce
+  is "active bouncing" "$(states)"
+}
+
+@test "ml-bounce: a recipient whose sender carries a handle is marked" {
+  long=$(printf 'l%.0s' {1..40})@example.org
+  ml-list create news@x.org
+  ml-store add news@x.org "$long"
+  sender=$(message | ml-expand news@x.org | ml-verp | grep ^rcpt | cut -f3)
+  dsn "$sender" "$long" failed 5.1.1 | ml-bounce
+  is bouncing "$(state "$long")"
+}
+
+@test "ml-bounce: a list with a long name finds its subscriber" {
+  list=$(printf 'n%.0s' {1..40})@x.org
+  ml-list create "$list"
+  ml-store add "$list" ann@example.org
+  sender=$(message | ml-expand "$list" | ml-verp | grep ^rcpt | cut -f3)
+  dsn "$sender" ann@example.org failed 5.1.1 | ml-bounce
+  is bouncing "$(ml-store show "$list" ann@example.org | sed -n 's/^state\t//p')"
+}
+
+@test "ml-bounce: a forged address marks nobody" {
+  send_one
+  for forged in "${ann/ann=/bob=}" "${ann/+???/+aaa}" "${ann/x.org/y.org}" "${ann/news/views}"; do
+    marks_nobody ml-bounce < <(dsn "$forged" ann@example.org failed 5.1.1)
+    [[ "$stderr" == *"does not carry our signature"* ]]
+  done
+}
+
+@test "ml-bounce: a report without an address of ours marks nobody" {
+  send_one
+  marks_nobody ml-bounce < <(dsn news-bounces@x.org ann@example.org failed 5.1.1)
+  marks_nobody ml-bounce < <(dsn ann@example.org ann@example.org failed 5.1.1)
+}
+
+@test "ml-bounce: plain mail to a bounce address marks nobody" {
+  send_one
+  marks_nobody ml-bounce < <(printf 'To: %s\nSubject: 550 5.1.1\n\nFinal-Recipient: rfc822; %s\nAction: failed\nStatus: 5.1.1\n' "$ann" ann@example.org)
+}
+
+@test "ml-bounce: delays and successes and trouble of others mark nobody" {
+  send_one
+  while read -r action code; do
+    marks_nobody ml-bounce < <(dsn "$ann" ann@example.org "$action" "$code")
+    [[ "$stderr" == *"ann@example.org on news@x.org"* ]]
+  done <<'E'
+delayed 4.4.1
+delayed 5.1.1
+delivered 2.0.0
+relayed 2.0.0
+expanded 2.0.0
+failed 5.7.1
+failed 5.7.26
+failed 5.3.4
+failed 5.1.8
+failed 5.0.0
+failed 4.4.7
+E
+}
+
+@test "ml-bounce: an address of 21 days speaks and one of 22 days marks nobody" {
+  send_one
+  marks_nobody ml-bounce < <(dsn "$(verp-sender news@x.org x1 ann@example.org 22)" ann@example.org failed 5.1.1)
+  [[ "$stderr" == *"older than 21 days"* ]]
+  dsn "$(verp-sender news@x.org x1 ann@example.org 21)" ann@example.org failed 5.1.1 | ml-bounce
+  is "bouncing active" "$(states)"
+}
+
+@test "ml-bounce: an address of another list than LIST marks nobody" {
+  send_one
+  ml-list create views@x.org
+  marks_nobody ml-bounce views@x.org < <(dsn "$ann" ann@example.org failed 5.1.1)
+}
+
+@test "ml-bounce: a shared XVERP sender marks nobody" {
+  send_one
+  shared=$(ml-verp --xverp <sent | grep ^message | cut -f3)
+  marks_nobody ml-bounce < <(dsn "${shared/@/+ann=example.org@}" ann@example.org failed 5.1.1)
+}
+
+@test "ml-bounce: a sender of an ad-hoc run marks nobody" {
+  send_one
+  sender=$(stream ann@example.org | sed 's/news-bounces@x.org/other@x.org/' | ml-verp | grep ^rcpt | cut -f3)
+  marks_nobody ml-bounce < <(dsn "$sender" ann@example.org failed 5.1.1)
+  [[ "$stderr" == *"no such list"* ]]
+}
+
+@test "ml-bounce: the address is found wherever the mail server leaves it" {
+  send_one
+  bare() { dsn news-bounces@x.org ann@example.org failed 5.1.1; }
+  extension=${ann#news-bounces+} extension=${extension%@*}
+  said() { # said COMMAND...: marks ann, and forgets it again
+    "$@" >/dev/null
+    is "bouncing active" "$(states)"
+    ml-store set news@x.org ann@example.org state=active >/dev/null
+  }
+  said ml-bounce --recipient "$ann" < <(bare)
+  said env ML_BOUNCE_RECIPIENT="$ann" ml-bounce < <(bare)
+  said env RECIPIENT="$ann" ml-bounce < <(bare)
+  said env RECIPIENT=news-bounces@x.org ORIGINAL_RECIPIENT="$ann" ml-bounce < <(bare)
+  said env LOCAL=news-bounces EXTENSION="$extension" DOMAIN=x.org ml-bounce < <(bare)
+  said env LOCAL="${ann%@*}" DOMAIN=x.org ml-bounce < <(bare)
+  said env LOCAL_PART=news LOCAL_PART_SUFFIX="-bounces+$extension" DOMAIN=x.org ml-bounce < <(bare)
+  said env LOCAL="${ann%@*}" HOST=x.org ml-bounce < <(bare)
+  said ml-bounce < <(echo "Delivered-To: $ann"; bare)
+  said ml-bounce < <(echo "X-Original-To: $ann"; bare)
+  said ml-bounce < <(dsn "Somebody <${ann^^}>, x@y.org" ann@example.org failed 5.1.1)
+  said ml-bounce < <(echo "From MAILER-DAEMON Sun Nov 22 10:00:00 2026"; dsn "$ann" ann@example.org failed 5.1.1)
+  said ml-bounce < <(dsn "$ann" ann@example.org failed 5.1.1 | sed 's/$/\r/')
+  said ml-bounce < <(dsn "prvs=1234567890=$ann" ann@example.org failed 5.1.1)
+}
+
+@test "ml-bounce: refused recipients of ml-send are marked once a message" {
+  send_one
+  id=$(cut -f2 sent | head -n1)
+  for _ in 1 2; do
+    { grep ^message sent
+      printf 'rcpt\tann@example.org\t%s\tstatus=5.1.1\treply=550 5.1.1 unknown\n' "$ann"
+      printf 'end\t0\n'; } | ml-bounce >out
+    is "$(printf 'end\t0')" "$(cat out)"
+  done
+  is "bouncing active" "$(states)"
+  dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce
+  is 1 "$(ml-store show news@x.org ann@example.org | sed -n 's/^bounces\t//p')"
+}
+
+@test "ml-bounce: a record that is no refusal for good is 75 and marks nobody" {
+  send_one
+  while IFS= read -r attributes; do
+    run ml-bounce < <(grep ^message sent; printf "rcpt\tann@example.org\t-$attributes\nend\t0\n")
+    is "75 $attributes" "$status $attributes"
+    [[ "$output" == *"no refusal for good"*$'end\t75\t'* || "$output" == *$'end\t75\t'*"no refusal for good"* ]]
+    is "active active" "$(states)"
+  done <<'E'
+
+\tstatus=5.1.1
+\tstatus=4.2.2\treply=450 4.2.2 later
+\tstatus=5.7.1\treply=550 5.7.1 spam
+\tstatus=5.1.1\treply=550 5.7.1 spam
+\tstatus=5.1.1\treply=554 5.1.1 unknown
+\tstatus=4.4.7\treply=451 4.4.7 given up
+\treply=
+E
+}
+
+@test "ml-bounce: a bare 550 of a refused recipient counts" {
+  send_one
+  { grep ^message sent
+    printf 'rcpt\tann@example.org\t-\tstatus=5.0.0\treply=550 no such user\nend\t0\n'; } | ml-bounce
+  is "bouncing active" "$(states)"
+}
+
+@test "ml-bounce: refused recipients of a list that is not here are 75" {
+  send_one
+  run ml-bounce < <(printf 'message\tx1\ta-bounces@x.org\taGk=\tlist=a@x.org\nrcpt\ta@x.org\t-\treply=550 no\nend\t0\n')
+  is 75 "$status"
+  [[ "$output" == *"no such list"* ]]
+}
+
+@test "ml-bounce: a failed end of the stage before is its status and a bare end is none" {
+  send_one
+  run ml-bounce < <(printf 'end\t0\n')
+  is 0 "$status"
+  run ml-bounce < <(printf 'end\t65\t5.6.0 no\n')
+  is 65 "$status"
+  run ml-bounce < <(printf 'message\tx1')
+  is 75 "$status"
+}
+
+@test "ml-bounce: no home is 75 and an empty input is 75" {
+  run ml-bounce < <(dsn a@x.org a@x.org failed 5.1.1)
+  is 75 "$status"
+  [[ "$output" == *"there is no home"* ]]
+  ml-list create news@x.org
+  run ml-bounce </dev/null
+  is 75 "$status"
+}
+
+@test "ml-bounce: a store that cannot be written is 75 and the stream says so" {
+  send_one
+  [ "$(id -u)" -ne 0 ] || skip "root may write everything"
+  chmod -R a-w "$ML_HOME/store"
+  run ml-bounce < <(dsn "$ann" ann@example.org failed 5.1.1)
+  chmod -R u+w "$ML_HOME/store"
+  is 75 "$status"
+}
+
+@test "ml-bounce: --report needs no home and prints a line a recipient" {
+  run --separate-stderr ml-bounce --report < <(dsn x@x.org ann@example.org failed 5.2.2 '552 5.2.2 mailbox	full')
+  is 0 "$status"
+  is $'ann@example.org\tfailed\t5.2.2\tfull\t552 5.2.2 mailbox\\x09full' "$output"
+  is "" "$stderr"
+  [ ! -e "$ML_HOME" ]
+}
+
+@test "ml-bounce: --report of plain mail prints nothing" {
+  run ml-bounce --report < <(message)
+  is 0 "$status"
+  is "" "$output"
+}
+
+@test "ml-bounce: --report shows no control of a hostile report" {
+  dsn x@x.org $'a\x1b[2Jb@x.org' failed 5.1.1 $'550 \x1b]0;x\x07' | ml-bounce --report >out
+  is 0 "$(grep -c $'[\x01-\x08\x0b-\x1f\x7f]' out)"
+  is 1 "$(wc -l <out)"
+}
+
+@test "ml-bounce: hostile messages end in time with 0 and mark nobody" {
+  send_one
+  nested() { echo "To: $ann"; nested_parts; }
+  headers() { echo "To: $ann"; seq -f 'X-%.0f: y' 100000; }
+  long_field() { printf 'To: %s\nSubject: ' "$ann"; head -c 1600000 /dev/zero | tr '\0' x; printf '\n\nhello\n'; }
+  long_line() { printf 'To: %s\n\n' "$ann"; head -c 50000000 /dev/zero | tr '\0' x; }
+  nuls() { printf 'To: %s\n\n' "$ann"; head -c 100000 /dev/zero; }
+  nobody() { printf 'To: undisclosed-recipients:\nCc: ;,<,@\n\nhello\n'; }
+  mixed() { printf 'To: %s\r\nContent-Type: multipart/report; boundary=B\r\n\r\n--B\r\n\nh--B\rx\n--B--\r\n' "$ann"; }
+  noise() { head -c 200000 /dev/urandom; }
+  for hostile in nested headers long_field long_line nuls nobody mixed noise; do
+    marks_nobody timeout 20 ml-bounce < <($hostile)
+  done
+}
+
+@test "ml-bounce: a report at the end of sixty thousand nested parts is read from its text" {
+  run timeout 20 ml-bounce --report < <(nested_parts; dsn x@x.org ann@example.org failed 5.1.1)
+  is 0 "$status"
+  is "ann@example.org" "$(cut -f1 <<<"$output")"
+}
