@@ -83,12 +83,14 @@ Failure not_on(const OpenList& list, const Address& address) {
 // One thing known of a subscriber, in the order in which they are shown.
 using Known = std::vector<std::pair<std::string, std::string>>;
 
-Known known_of(std::string_view list, const Subscriber& subscriber) {
-  return {{"list", std::string(list)},
-          {"address", address_to_text(subscriber.address)},
-          {"state", std::string(state_to_text(subscriber.state))},
-          {"joined", day_to_text(subscriber.joined)},
-          {"changed", day_to_text(subscriber.changed)}};
+Known known_of(std::string_view list, const Subscriber& subscriber, std::uint64_t bounces) {
+  Known known = {{"list", std::string(list)},
+                 {"address", address_to_text(subscriber.address)},
+                 {"state", std::string(state_to_text(subscriber.state))},
+                 {"joined", day_to_text(subscriber.joined)},
+                 {"changed", day_to_text(subscriber.changed)}};
+  if (bounces > 0) known.emplace_back("bounces", fmt::to_string(bounces));
+  return known;
 }
 
 void append_object(std::string& line, const Known& known) {
@@ -129,10 +131,14 @@ class Showing {
  public:
   Showing(Report report, Out& out) : report_(report), out_(out) {}
 
-  void subscriber(std::string_view list, const Subscriber& subscriber) {
-    const auto known = known_of(list, subscriber);
+  Result<> subscriber(const Store& store, ListNumber number, std::string_view list,
+                      const Subscriber& subscriber) {
+    const auto bounces = store.bounce_marks(number, subscriber.address);
+    if (!bounces) return fail(bounces);
+    const auto known = known_of(list, subscriber, *bounces);
     put(report_ == Report::json ? subscriber_to_json(known, subscriber.attributes)
                                 : subscriber_to_text(known, subscriber.attributes));
+    return {};
   }
 
   void suppression(const Address& address, const Suppression& suppression) {
@@ -193,7 +199,9 @@ Result<Status> show_subscriber(const OpenList& list, std::string_view address, R
   if (!found) return fail(found);
   if (!*found) return not_on(list, *parsed);
   Showing showing(report, out);
-  showing.subscriber(list.name.text(), **found);
+  if (auto shown = showing.subscriber(list.store, list.number, list.name.text(), **found); !shown) {
+    return fail(shown);
+  }
   auto suppressed = list.store.suppressed(*parsed);
   if (!suppressed) return fail(suppressed);
   if (*suppressed) showing.suppression(*parsed, **suppressed);
@@ -211,7 +219,8 @@ Result<Status> show_address(const Store& store, std::string_view address, Report
     if (!number) return fail(number);
     auto found = store.find(*number, *parsed);
     if (!found) return fail(found);
-    if (*found) showing.subscriber(name, **found);
+    if (!*found) continue;
+    if (auto shown = showing.subscriber(store, *number, name, **found); !shown) return fail(shown);
   }
   auto suppressed = store.suppressed(*parsed);
   if (!suppressed) return fail(suppressed);
