@@ -29,8 +29,9 @@ int main(int argc, char** argv) {
   std::optional<std::string> tmp;
   std::optional<std::uint64_t> memory;
   std::optional<std::uint64_t> seed;
-  Options options("ml-sort", "[OPTION...]", "Orders the recipients of each section of a stream.",
-                  "ml-expand --to people.csv --sender a@x.org <mail.eml | ml-sort | ml-verp | ml-send");
+  Options options(
+      "ml-sort", "[OPTION...]", "Orders the recipients of each section of a stream.",
+      "ml-expand --to people.csv --sender a@x.org <mail.eml | ml-sort | ml-verp | ml-send");
   options.text(by, "--by", "ORDER", "domain (default), fair or random");
   options.size(memory, "--memory", "SIZE", "memory to sort in (64M); beyond it, temporary files");
   options.number(seed, "--seed", "NUMBER", "random: the same number gives the same order");

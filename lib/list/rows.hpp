@@ -38,7 +38,7 @@ enum class Columns { all, address_only };
 struct RowOptions {
   std::optional<std::string> column = {};
   std::vector<std::string> renames = {};  // "status=crm_status": column status becomes crm_status
-  Columns columns = Columns::all;    // address_only: the others are not even looked at
+  Columns columns = Columns::all;         // address_only: the others are not even looked at
 };
 
 struct Row {

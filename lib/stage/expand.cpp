@@ -150,6 +150,8 @@ class Expansion {
 
   // Everything that the command line names is there and good, or it fails.
   [[nodiscard]] Result<> open() {
+    // First of all: for root, this is where it becomes the home's owner.
+    if (auto store = subscribers_.store_if_there(); !store) return fail(store);
     for (const auto& list : options_.lists) {
       auto name = subscribers_.name(list);
       if (!name) return fail(name);
