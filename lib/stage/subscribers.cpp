@@ -119,7 +119,9 @@ std::string subscriber_to_json(const Known& known, std::string_view attributes) 
 // Attributes stay escaped: a line each whatever is in them.
 std::string subscriber_to_text(const Known& known, std::string_view attributes) {
   std::string text;
-  for (const auto& [key, value] : known) text += key + '\t' + value + '\n';
+  for (const auto& [key, value] : known) {
+    text.append(key).append(1, '\t').append(value).append(1, '\n');
+  }
   Attributes(attributes).each([&](std::string_view key, std::string_view value) {
     text.append(key).append(1, '\t').append(value).append(1, '\n');
   });

@@ -140,7 +140,11 @@ std::string sorted_attributes(std::string_view attributes) {
     fields.emplace_back(key, value);
   });
   if (rising) return std::string(attributes);
-  std::ranges::stable_sort(fields, {}, [](const auto& field) { return field.first; });
+  // Of equal keys the one that stands first comes first.
+  std::ranges::sort(fields, [](const auto& a, const auto& b) {
+    const int order = a.first.compare(b.first);
+    return order != 0 ? order < 0 : a.first.data() < b.first.data();
+  });
   std::string sorted;
   for (std::size_t i = 0; i < fields.size(); ++i) {
     if (i + 1 < fields.size() && fields[i].first == fields[i + 1].first) continue;
