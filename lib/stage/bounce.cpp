@@ -106,9 +106,9 @@ class Bounce {
     auto origin = find_origin();
     if (!origin) return fail(origin);
     if (!*origin) return {};
-    auto whole = mark(**origin);
-    if (!whole) return fail(whole);
-    if (!whole->empty()) log(fmt::format("nobody is marked for a bounce: {}", *whole));
+    auto why_not = mark(**origin);
+    if (!why_not) return fail(why_not);
+    if (!why_not->empty()) log(fmt::format("nobody is marked for a bounce: {}", *why_not));
     return {};
   }
 
@@ -166,13 +166,12 @@ class Bounce {
 // The status to mark a refused recipient with; nothing where its record is no such refusal.
 std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
   constexpr std::array<std::string_view, 4> codes{"550", "551", "553", "556"};
-  const auto reply = rcpt.attributes.value("reply");
-  if (!reply || std::ranges::find(codes, std::string_view(*reply).substr(0, 3)) == codes.end()) {
-    return std::nullopt;
-  }
-  const std::string_view text = trim(std::string_view(*reply).substr(3));
+  const auto reply = rcpt.attributes.value("reply").value_or(std::string());
+  const std::string_view code = std::string_view(reply).substr(0, reply.find(' '));
+  if (std::ranges::find(codes, code) == codes.end()) return std::nullopt;
+  const std::string_view text = trim(std::string_view(reply).substr(code.size()));
   const auto given = rcpt.attributes.value("status");
-  const std::string status =
+  std::string status =
       given && leading_status(*given) == *given ? *given : leading_status(text).value_or("5.0.0");
   for (const auto& quoted : {std::optional(status), leading_status(text)}) {
     if (!quoted || *quoted == "5.0.0") continue;

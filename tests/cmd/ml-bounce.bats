@@ -224,6 +224,7 @@ E
 \tstatus=5.1.1\treply=554 5.1.1 unknown
 \tstatus=4.4.7\treply=451 4.4.7 given up
 \treply=
+\treply=5501 no
 E
 }
 

@@ -288,6 +288,9 @@ TEST_CASE("stream: only its first field tells a stream from a message") {
   CHECK(begins_stream("message\tx"));
   CHECK(begins_stream("end\t0\n"));
   CHECK_FALSE(begins_stream("message: x"));
+  for (const char* more : {"", "m", "message", "e", "end"}) CHECK(may_begin_stream(more));
+  for (const char* no : {"From: x", "messages", "end\n", "message\t"})
+    CHECK_FALSE(may_begin_stream(no));
   CHECK_FALSE(begins_stream("rcpt\tx"));
   CHECK_FALSE(begins_stream("end"));
   CHECK_FALSE(begins_stream(""));
