@@ -1,17 +1,14 @@
-#include <array>
 #include <cstdlib>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/diag.hpp"
-#include "base/home.hpp"
 #include "base/options.hpp"
 #include "base/out.hpp"
 #include "base/process.hpp"
-#include "list/settings.hpp"
 #include "stage/bounce.hpp"
+#include "stream/writer.hpp"
 
 using namespace ml;
 
@@ -36,31 +33,13 @@ std::vector<std::string> recipients_of_environment() {
   return found;
 }
 
-Result<Status> run(const std::optional<std::string>& list, BounceTask task,
-                   const std::optional<std::string>& directory) {
-  const auto home = open_home(directory, Create::no);
-  if (!home) return fail(home);
-  if (list) {
-    auto name = find_list_name(*home, *list);
-    if (!name) return fail(name);
-    task.list = std::move(*name);
-  }
-  const auto keys = load_keys(*home);
-  if (!keys) return fail(keys);
-  auto store = Store::open(*home, Access::write);
-  if (!store) return fail(store);
-  Writer out(1);
-  return bounce(0, out, task, *keys, *store);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
   if (auto started = start("ml-bounce"); !started) return leave(fail(started));
 
-  std::optional<std::string> list;
+  BounceOptions task;
   std::optional<std::string> recipient;
-  std::optional<std::string> home;
   std::optional<std::string> events;
   bool report = false;
   Options options("ml-bounce", "[OPTION...] [LIST]",
@@ -68,9 +47,9 @@ int main(int argc, char** argv) {
                   "ml-bounce --report <bounce.eml | cut -f1,3");
   options.flag(report, "--report", "only print what the bounce says; needs no list and no store");
   options.text(recipient, "--recipient", "ADDRESS", "the address that the bounce came to");
-  options.text(home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
+  options.text(task.home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
   options.text(events, "--log", "WHERE", "stderr (default), syslog or a file");
-  options.optional_operand(list, "LIST");
+  options.optional_operand(task.list, "LIST");
   auto read = options.read(argc, argv);
   if (!read) return leave(fail(read));
   if (*read) return leave(**read);
@@ -82,7 +61,7 @@ int main(int argc, char** argv) {
     Out out(1, "standard output");
     return leave(bounce_report(0, out));
   }
-  BounceTask task;
   task.recipients = recipient ? std::vector{*recipient} : recipients_of_environment();
-  return leave(run(list, std::move(task), home));
+  Writer out(1);
+  return leave(bounce(0, out, task));
 }

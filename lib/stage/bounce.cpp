@@ -7,13 +7,18 @@
 
 #include "base/diag.hpp"
 #include "base/fd.hpp"
+#include "base/home.hpp"
 #include "base/text.hpp"
+#include "list/name.hpp"
+#include "list/settings.hpp"
 #include "mail/dsn.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
 #include "mail/mime.hpp"
 #include "mail/verp.hpp"
 #include "stage/bounce_address.hpp"
+#include "store/keys.hpp"
+#include "store/store.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
@@ -95,11 +100,17 @@ std::string shown_or_dash(std::string_view text) {
   return text.empty() ? "-" : printable(text, 1000);
 }
 
+struct Rooms {
+  std::optional<ListName> list;  // marks for this one only
+  Keys keys;
+  Store store;
+};
+
 // One bounce message.
 class Bounce {
  public:
-  Bounce(std::string message, const BounceTask& task, const Keys& keys, Store& store)
-      : message_(std::move(message)), task_(task), keys_(keys), store_(store) {}
+  Bounce(std::string message, const std::vector<std::string>& recipients, Rooms& rooms)
+      : message_(std::move(message)), recipients_(recipients), rooms_(rooms) {}
 
   // Marks who is to be marked. A failure is the store's.
   Result<> judge() {
@@ -115,11 +126,11 @@ class Bounce {
  private:
   // The first address of ours that the message may have come to.
   Result<std::optional<Origin>> find_origin() const {
-    std::vector<std::string> addresses = task_.recipients;
+    std::vector<std::string> addresses = recipients_;
     std::ranges::move(recipients_in(message_), std::back_inserter(addresses));
     std::string why = "it came to no bounce address of a recipient";
     for (const std::string& address : addresses) {
-      auto origin = bounce_address_to_origin(address, keys_, store_, today());
+      auto origin = bounce_address_to_origin(address, rooms_.keys, rooms_.store, today());
       if (origin) return std::move(*origin);
       if (origin.error().status != Status::rejected) return fail(origin);
       if (text_to_verp(address)) why = origin.error().text;
@@ -133,8 +144,8 @@ class Bounce {
     if (origin.recipient.empty()) return "its address names no recipient that we have signed";
     const auto whose = fmt::format("{} on {}", shown(origin.recipient), origin.list);
     if (!origin.fresh) return whose + ": its address is older than 21 days";
-    if (task_.list && task_.list->text() != origin.list) {
-      return fmt::format("{}: this runs for {}", whose, task_.list->text());
+    if (rooms_.list && rooms_.list->text() != origin.list) {
+      return fmt::format("{}: this runs for {}", whose, rooms_.list->text());
     }
     const auto recipient = text_to_address(origin.recipient);
     if (!recipient) return whose + ": that is no address";
@@ -147,20 +158,19 @@ class Bounce {
                          shown_or_dash(telling_status(reports.front())),
                          bounce_class_to_text(bounce_class(reports.front())));
     }
-    const auto known = store_.has_list(origin.list);
+    const auto known = rooms_.store.has_list(origin.list);
     if (!known) return fail(known);
     if (!*known) return whose + ": there is no such list here";
-    const auto list = store_.list(origin.list);
+    const auto list = rooms_.store.list(origin.list);
     if (!list) return fail(list);
-    const auto marked = store_.mark_bounce(*list, *recipient, origin.tag, *status);
+    const auto marked = rooms_.store.mark_bounce(*list, *recipient, origin.tag, *status);
     if (!marked) return fail(marked);
     return std::string();
   }
 
   std::string message_;
-  const BounceTask& task_;
-  const Keys& keys_;
-  Store& store_;
+  const std::vector<std::string>& recipients_;
+  Rooms& rooms_;
 };
 
 // The status to mark a refused recipient with; nothing where its record is no such refusal.
@@ -183,8 +193,7 @@ std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
 // A stream of refused recipients.
 class Refusals {
  public:
-  Refusals(Reader& in, const BounceTask& task, Store& store)
-      : in_(in), task_(task), store_(store) {}
+  Refusals(Reader& in, Rooms& rooms) : in_(in), rooms_(rooms) {}
 
   // The first failure, in a section or in judging it.
   Result<Status> judge() {
@@ -216,11 +225,11 @@ class Refusals {
     }
     auto name = text_to_list_name(*named);
     if (!name) return fail(name);
-    if (task_.list && *task_.list != *name) {
+    if (rooms_.list && *rooms_.list != *name) {
       return retry("refused recipients of {} came where those of {} are read", name->text(),
-                   task_.list->text());
+                   rooms_.list->text());
     }
-    auto list = store_.list(name->text());
+    auto list = rooms_.store.list(name->text());
     if (!list) return fail(list);
     list_ = *list;
     tag_ = message_tag(in_.message().id);
@@ -235,38 +244,52 @@ class Refusals {
     }
     const auto address = text_to_address(rcpt.address);
     if (!address) return fail(address);
-    const auto marked = store_.mark_bounce(*list_, *address, tag_, *status);
+    const auto marked = rooms_.store.mark_bounce(*list_, *address, tag_, *status);
     return marked ? Result<>() : fail(marked);
   }
 
   Reader& in_;
-  const BounceTask& task_;
-  Store& store_;
+  Rooms& rooms_;
   std::optional<ListNumber> list_;
   std::uint32_t tag_ = 0;
 };
 
-Result<Status> judge_input(int input, const BounceTask& task, const Keys& keys, Store& store) {
-  auto beginning = first_octets(input);
-  if (!beginning) return fail(beginning);
-  if (begins_stream(*beginning)) {
-    Reader in(input, *beginning);
-    return Refusals(in, task, store).judge();
+Result<Rooms> open_rooms(const BounceOptions& options) {
+  const auto home = open_home(options.home, Create::no);
+  if (!home) return fail(home);
+  std::optional<ListName> list;
+  if (options.list) {
+    auto name = find_list_name(*home, *options.list);
+    if (!name) return fail(name);
+    list = std::move(*name);
   }
-  if (beginning->empty()) return retry("the input is empty: no message came");
-  auto message = read_message(input, std::move(*beginning));
+  auto keys = load_keys(*home);
+  if (!keys) return fail(keys);
+  auto store = Store::open(*home, Access::write);
+  if (!store) return fail(store);
+  return Rooms{std::move(list), std::move(*keys), std::move(*store)};
+}
+
+Result<Status> judge_input(int input, const BounceOptions& options) {
+  auto rooms = open_rooms(options);
+  if (!rooms) return fail(rooms);
+  auto first = first_octets(input);
+  if (!first) return fail(first);
+  if (begins_stream(*first)) {
+    Reader in(input, *first);
+    return Refusals(in, *rooms).judge();
+  }
+  if (first->empty()) return retry("the input is empty: no message came");
+  auto message = read_message(input, std::move(*first));
   if (!message) return fail(message);
-  if (auto judged = Bounce(std::move(*message), task, keys, store).judge(); !judged) {
-    return fail(judged);
-  }
-  return Status::done;
+  auto judged = Bounce(std::move(*message), options.recipients, *rooms).judge();
+  return judged ? Result<Status>(Status::done) : fail(judged);
 }
 
 }  // namespace
 
-Result<Status> bounce(int input, Writer& out, const BounceTask& task, const Keys& keys,
-                      Store& store) {
-  const auto judged = judge_input(input, task, keys, store);
+Result<Status> bounce(int input, Writer& out, const BounceOptions& options) {
+  const auto judged = judge_input(input, options);
   if (judged) {
     out.end(Status::done, {});
   } else {

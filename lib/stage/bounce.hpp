@@ -15,16 +15,14 @@
 
 #include "base/out.hpp"
 #include "base/result.hpp"
-#include "list/name.hpp"
-#include "store/keys.hpp"
-#include "store/store.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
 
-struct BounceTask {
-  std::optional<ListName> list;         // marks for this one only
+struct BounceOptions {
+  std::optional<std::string> list;      // as the operator names it: marks for this one only
   std::vector<std::string> recipients;  // where the message may have come to, likeliest first
+  std::optional<std::string> home;
 };
 
 // Reads one message, or a stream of recipients that ml-send was refused, from `input`. What is
@@ -32,8 +30,7 @@ struct BounceTask {
 //
 //   rcpt ... reply=550 5.1.1 ...   550, 551, 553 or 556 with 5.1.x, 5.2.x or no status: marked
 //   any other rcpt                 75: what it says would be lost
-[[nodiscard]] Result<Status> bounce(int input, Writer& out, const BounceTask& task,
-                                    const Keys& keys, Store& store);
+[[nodiscard]] Result<Status> bounce(int input, Writer& out, const BounceOptions& options);
 
 // Reads one message and prints `address TAB action TAB status TAB class TAB diagnostic` for each
 // recipient of its report, `-` for what is not said.
