@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
-#include <memory>
 #include <utility>
 
 #include "base/digest.hpp"
@@ -31,22 +31,27 @@ bool is_name(std::string_view text, std::size_t longest, std::string_view marks)
                              [&](char c) { return is_alnum(c) || marks.find(c) != marks.npos; });
 }
 
-// The names in a directory that `wanted` likes; a directory that is not there has none.
+// The names in a directory that `wanted` likes; a directory that is not there has none. Bare
+// getdents: a runner reads all its directories before it knows that nothing is due, and
+// opendir would double what that costs.
 template <class Wanted>
 Result<std::vector<std::string>> list(const Fd& above, const std::string& below,
                                       const Wanted& wanted) {
   std::vector<std::string> names;
-  const int fd = openat(above.get(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 && errno == ENOENT) return names;
-  if (fd < 0) return system_failure("cannot open the directory " + below, errno);
-  const std::unique_ptr<DIR, int (*)(DIR*)> directory(fdopendir(fd), closedir);
-  if (!directory) return system_failure("cannot read the directory " + below, errno);
-  errno = 0;
-  while (const dirent* const entry = readdir(directory.get())) {
-    if (wanted(std::string_view(entry->d_name))) names.emplace_back(entry->d_name);
+  const Fd fd(openat(above.get(), below.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.open() && errno == ENOENT) return names;
+  if (!fd.open()) return system_failure("cannot open the directory " + below, errno);
+  alignas(dirent64) std::array<char, 32768> room;
+  for (;;) {
+    const ssize_t got = getdents64(fd.get(), room.data(), room.size());
+    if (got == 0 || (got < 0 && errno == ENOENT)) return names;  // at its end, or just removed
+    if (got < 0) return system_failure("cannot read the directory " + below, errno);
+    for (ssize_t at = 0; at < got;) {
+      const auto* const entry = reinterpret_cast<const dirent64*>(room.data() + at);
+      at += entry->d_reclen;
+      if (wanted(std::string_view(entry->d_name))) names.emplace_back(entry->d_name);
+    }
   }
-  if (errno != 0) return system_failure("cannot read the directory " + below, errno);
-  return names;
 }
 
 // All of a queue's directories below `fd`, durable.
@@ -220,19 +225,20 @@ Result<Fd> Queue::lock(std::string_view name) const {
   return fd;
 }
 
+bool Queue::has(const std::string& place) const {
+  return faccessat(fd_.get(), place.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 Result<std::optional<std::string>> Queue::find(std::string_view name) const {
   if (!is_entry_name(name)) return std::optional<std::string>();
-  const auto is_there = [&](const std::string& place) {
-    return faccessat(fd_.get(), place.c_str(), F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-  };
-  if (std::string place = due_place(name); is_there(place)) return std::optional(std::move(place));
+  if (std::string place = due_place(name); has(place)) return std::optional(std::move(place));
   auto times = later();
   if (!times) return fail(times);
   for (const std::time_t time : *times) {
     std::string place = fmt::format("{}/{}", later_directory(time), name);
-    if (is_there(place)) return std::optional(std::move(place));
+    if (has(place)) return std::optional(std::move(place));
   }
-  if (std::string place = fmt::format("held/{}", name); is_there(place)) {
+  if (std::string place = fmt::format("held/{}", name); has(place)) {
     return std::optional(std::move(place));
   }
   return std::optional<std::string>();

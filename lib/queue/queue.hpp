@@ -103,6 +103,7 @@ class Queue {
   [[nodiscard]] static std::string later_directory(std::time_t time);
   // Takes an emptied later/TIME away, unless somebody uses it again.
   void drop_later(std::time_t time) const;
+  [[nodiscard]] bool has(const std::string& place) const;
   // Where the entry is, if there is one.
   [[nodiscard]] Result<std::optional<std::string>> find(std::string_view name) const;
   // Every entry, in no order.

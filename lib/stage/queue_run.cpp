@@ -149,7 +149,8 @@ class Runner {
     if (!*slot) return Status::done;
     auto signals = Signals::catch_them();
     if (!signals) return fail(signals);
-    if (auto watching = begin(); !watching) return fail(watching);
+    queue_.remove_litter();
+    fresh_.set();
     for (;;) {
       if (caught == 0 && state_) state_ = start_jobs();
       if (jobs_.empty() && (caught != 0 || !state_)) break;
@@ -159,6 +160,9 @@ class Runner {
         if (!*more) break;
         continue;
       }
+      auto begins = begins_to_watch();
+      if (!begins) return fail(begins);
+      if (*begins) continue;
       if (auto waited = wait(*signals); !waited) return fail(waited);
       if (auto ended = finish_jobs(); !ended && state_) state_ = ended;
     }
@@ -168,20 +172,25 @@ class Runner {
   }
 
  private:
-  Result<> begin() {
-    queue_.remove_litter();
-    fresh_.set();
+  // Begins to watch when there is something to wait for; what came before that is looked for.
+  Result<bool> begins_to_watch() {
+    if (watch_) return false;
     auto watch = Watch::start(queue_);
     if (!watch) return fail(watch);
     watch_.emplace(std::move(*watch));
-    return {};
+    fresh_.set();
+    return true;
   }
 
   // Whoever keeps an entry looks for a runner afterwards, so we look for entries after we are none
   // any more: one of the two sees the other.
   Result<bool> more_after_release(std::optional<Fd>& slot) {
     slot.reset();
-    watch_->collect(fresh_);
+    if (watch_) {
+      watch_->collect(fresh_);
+    } else {
+      fresh_.set();
+    }
     if (auto looked = look(); !looked) return fail(looked);
     if (candidates_.empty()) return false;
     auto again = queue_.become_runner(options_.runners);
@@ -282,8 +291,7 @@ class Runner {
       return {};
     }
     if (!*taken) {  // gone, or somebody else's
-      auto there = queue_.find(name_at(place));
-      if (there && *there == place) passed_over_.insert(place);
+      if (queue_.has(place)) passed_over_.insert(place);
       return {};
     }
     if (place.starts_with("later/") && age_of(**taken) >= options_.give_up) {
