@@ -276,7 +276,7 @@ Result<> Queue::each(const std::function<void(const EntryFacts&)>& call) const {
 }
 
 void Queue::remove_litter() const {
-  constexpr std::time_t a_day = 24 * 60 * 60;
+  constexpr std::time_t a_day = 86400;
   auto drafts = list(fd_, "tmp", is_entry_name);
   if (!drafts) return;
   for (const std::string& name : *drafts) {

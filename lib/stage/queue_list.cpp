@@ -67,9 +67,12 @@ std::string_view state_of(const Row& row) {
 std::string duration_text(std::time_t span) {
   span = std::max<std::time_t>(span, 0);
   if (span < 120) return fmt::format("{}s", span);
-  if (span < 2 * 3600) return fmt::format("{}m", span / 60);
-  if (span < 48 * 3600) return fmt::format("{}h", span / 3600);
-  return fmt::format("{}d", span / 86400);
+  constexpr std::time_t minute = 60;
+  constexpr std::time_t hour = 60 * minute;
+  constexpr std::time_t day = 24 * hour;
+  if (span < 2 * hour) return fmt::format("{}m", span / minute);
+  if (span < 2 * day) return fmt::format("{}h", span / hour);
+  return fmt::format("{}d", span / day);
 }
 
 std::string json_string(std::string_view text) {

@@ -12,12 +12,12 @@
 namespace ml {
 
 struct RunOptions {
-  unsigned jobs = 4;                       // commands at a time
-  unsigned runners = 1;                    // processes at a time; one more leaves with 0
-  bool watch = false;                      // wait for more instead of leaving
-  std::time_t give_up = 5 * 24 * 60 * 60;  // an entry older than this has failed
-  std::time_t first_pause = 60;            // then as long as the entry is old
-  std::time_t longest_pause = 60 * 60;
+  unsigned jobs = 4;             // commands at a time
+  unsigned runners = 1;          // processes at a time; one more leaves with 0
+  bool watch = false;            // wait for more instead of leaving
+  std::time_t give_up = 432000;  // an entry older than this has failed
+  std::time_t first_pause = 60;  // then as long as the entry is old
+  std::time_t longest_pause = 3600;
   std::uint64_t small = std::uint64_t{1} << 20;  // an entry of more octets is big
 };
 

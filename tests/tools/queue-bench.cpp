@@ -70,7 +70,7 @@ Result<> fill(const Home& home, unsigned entries, unsigned due) {
       const std::time_t pause = i < due ? -64 : std::time_t{600 + 64 * (i % 50)};
       const std::string later = Queue::later_directory((std::time(nullptr) + pause) / 64 * 64);
       mkdirat(queue->fd().get(), later.c_str(), 0700);
-      place = later + '/' + name;
+      place = fmt::format("{}/{}", later, name);
     }
     const Fd file(openat(queue->fd().get(), place.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
     if (!file.open()) return system_failure("cannot make an entry", errno);
