@@ -5,12 +5,15 @@
 #include "base/diag.hpp"
 #include "base/options.hpp"
 #include "base/process.hpp"
+#include "list/settings.hpp"
 #include "smtp/relay.hpp"
 #include "stage/send.hpp"
 
 using namespace ml;
 
 namespace {
+
+constexpr const char* default_relay = "smtp://localhost:25";
 
 Result<Status> run(int argc, char** argv) {
   if (auto started = start("ml-send"); !started) return fail(started);
@@ -36,13 +39,19 @@ Result<Status> run(int argc, char** argv) {
   if (!read) return fail(read);
   if (*read) return **read;
 
-  if (via.empty()) via.emplace_back("smtp://localhost:25");
+  const auto site = site_settings(send_options.home);
+  if (!site) return fail(site);
+  if (via.empty()) via = site->many("via").value_or(std::vector<std::string>{default_relay});
   auto relays = texts_to_relays(via);
   if (!relays) return fail(relays);
   send_options.relays = std::move(*relays);
+  const auto patience = site->size("max-wait");
+  if (!patience) return fail(patience);
+  if (!max_wait) max_wait = *patience;
   if (max_wait) send_options.max_wait = std::chrono::seconds(*max_wait);
   if (progress) send_options.progress = ShowProgress::yes;
   if (no_fuse) send_options.fuse = FuseUse::off;
+  if (!log_file) log_file = site->text("log");
   if (log_file) {
     if (auto logging = log_to(*log_file); !logging) return fail(logging);
   }

@@ -7,6 +7,7 @@
 #include "base/home.hpp"
 #include "base/options.hpp"
 #include "base/process.hpp"
+#include "list/settings.hpp"
 #include "stage/sort.hpp"
 
 using namespace ml;
@@ -42,6 +43,12 @@ int main(int argc, char** argv) {
 
   const auto order = text_to_order(by.value_or("domain"));
   if (!order) return leave(retry("--by takes domain, fair or random, not '{}'", *by));
+  const auto site = site_settings(std::nullopt);
+  if (!site) return leave(fail(site));
+  const auto site_memory = site->size("memory");
+  if (!site_memory) return leave(fail(site_memory));
+  if (!memory) memory = *site_memory;
+
   Reader in(0);
   Writer out(1);
   return leave(sort(in, out,

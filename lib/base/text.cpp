@@ -96,7 +96,10 @@ std::string printable(std::string_view text, std::size_t limit) {
   while (!text.empty()) {
     if (result.size() >= limit) return result + "...";
     const std::size_t length = sequence(text);
-    if (length == 0 || is_control(text.front())) {
+    // C1 controls, U+0080 to U+009F, are orders to a terminal as C0 are.
+    const bool is_c1 =
+        length == 2 && text[0] == '\xc2' && static_cast<unsigned char>(text[1]) < 0xa0;
+    if (length == 0 || is_c1 || is_control(text.front())) {
       fmt::format_to(std::back_inserter(result), "\\x{:02x}",
                      static_cast<unsigned char>(text.front()));
       text.remove_prefix(1);

@@ -32,8 +32,9 @@ constexpr std::array known_keys = {
     Known{"archive", Kind::text},   Known{"default-domain", Kind::text},
     Known{"delimiter", Kind::text}, Known{"else", Kind::text},
     Known{"log", Kind::text},       Known{"max-hops", Kind::size},
-    Known{"max-size", Kind::size},  Known{"owner", Kind::many},
-    Known{"post", Kind::text},
+    Known{"max-size", Kind::size},  Known{"max-wait", Kind::size},
+    Known{"memory", Kind::size},    Known{"owner", Kind::many},
+    Known{"post", Kind::text},      Known{"via", Kind::many},
 };
 
 const Known* find_known(std::string_view key) {
@@ -203,6 +204,16 @@ Result<Settings> load_settings(const Home& home, const ListName* list) {
     if (auto laid = overlay_file(settings, home, file); !laid) return fail(laid);
   }
   return settings;
+}
+
+Result<Settings> site_settings(const std::optional<std::string>& home) {
+  const std::string directory = home_directory(home);
+  struct stat about{};
+  if (stat(directory.c_str(), &about) != 0) return Settings();
+  if (geteuid() != 0 && geteuid() != about.st_uid) return Settings();
+  auto opened = open_home(home, Create::no);
+  if (!opened) return fail(opened);
+  return load_settings(*opened, nullptr);
 }
 
 Result<ListName> find_list_name(const Home& home, std::string_view text) {

@@ -54,6 +54,10 @@ class Settings {
 // Missing files are no failure.
 [[nodiscard]] Result<Settings> load_settings(const Home& home, const ListName* list);
 
+// The site's alone, for a filter that needs no home: none where there is no home, or where it is
+// another user's and so has nothing to say to us.
+[[nodiscard]] Result<Settings> site_settings(const std::optional<std::string>& home);
+
 // The list that the operator named, completed by the site setting `default-domain`.
 [[nodiscard]] Result<ListName> find_list_name(const Home& home, std::string_view text);
 

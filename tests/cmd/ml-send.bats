@@ -48,7 +48,8 @@ people() { seq -f "$1%g@example.org" "$2"; }
 
 @test "ml-send: recipients of one sender share a message and a sender of one's own has its own" {
   sink
-  { stream a@x.org b@x.org c@x.org; verp d@x.org e@x.org; } | ml-send --via "$via"
+  { stream a@x.org b@x.org c@x.org; verp d@x.org e@x.org; } >in
+  ml-send --via "$via" <in
   sunk
   is "1 1 1 2 3" "$(cut -f3 log | paste -sd' ')"
   is $'b+e=x.org@x.org\te@x.org' "$(tail -n1 log | cut -f1,2)"
@@ -393,7 +394,8 @@ FAULTS
 @test "ml-send: sendmail: runs a program for each group without a shell" {
   printf '#!/bin/sh\nprintf "%%s\\n" "$@" >>args; cat >>text\n' >fake
   chmod +x fake
-  { stream -a@x.org '$HOME`id`@x.org'; stream c@x.org | sed 's/-$/<>/'; } | ml-send --via "sendmail:$PWD/fake"
+  { stream -a@x.org '$HOME`id`@x.org'; stream c@x.org | sed 's/-$/<>/'; } >in
+  ml-send --via "sendmail:$PWD/fake" <in
   is "-i -f news-bounces@x.org -- -a@x.org \$HOME\`id\`@x.org -i -f <> -- c@x.org" "$(paste -sd' ' args)"
   is "$(message; message)" "$(cat text)"
 }
@@ -412,7 +414,8 @@ FAULTS
 }
 
 @test "ml-send: maildir: keeps a file a recipient" {
-  stream a@x.org b@x.org | ml-send --via maildir:box
+  stream a@x.org b@x.org >in
+  ml-send --via maildir:box <in
   is 2 "$(find box/new -type f | wc -l)"
   is "$(printf 'Return-Path: <news-bounces@x.org>\nDelivered-To: a@x.org\n'; message)" \
     "$(cat box/new/*Q1.*)"
@@ -466,4 +469,25 @@ FAULTS
   is c@x.org "$(rcpts left)"
   run ml-send --via bsmtp:- --undelivered left <in
   [[ "$output" == *"Dear Ann of a@x.org."* ]]
+}
+
+@test "ml-send: the site's relays and patience hold where neither option nor environment speak" {
+  sink
+  mkdir -m 700 home
+  printf 'via = "%s"\nmax-wait = 0\n' "$via" >home/lists.toml
+  stream ann@example.org | ml-send
+  is ann@example.org "$(cut -f2 log)"
+  stream bob@example.org | ML_SEND_VIA=null: ml-send
+  stream cy@example.org | ml-send --via null:
+  is ann@example.org "$(cut -f2 log)"
+  sunk
+}
+
+@test "ml-send: a damaged site setting is 75 and names its file" {
+  mkdir -m 700 home
+  echo 'via = 25' >home/lists.toml
+  echo 'max-wait = "soon"' >>home/lists.toml
+  run ml-send < <(stream ann@example.org)
+  is 75 "$status"
+  [[ "$output" == *lists.toml* ]]
 }

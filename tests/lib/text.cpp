@@ -77,6 +77,10 @@ TEST_CASE("text: one bad octet is found wherever it stands in a long text") {
 TEST_CASE("text: what a person sees has no control and no octet that is not UTF-8") {
   CHECK(printable("a\x1b[2Jb\n\x7f\xFF\xC3\xA4") == "a\\x1b[2Jb\\x0a\\x7f\\xff\xC3\xA4");
   CHECK(printable(std::string_view("a\0b", 3)) == "a\\x00b");
+  CHECK(printable("\xC2\x9B"
+                  "2J\xC2\xA0") ==
+        "\\xc2\\x9b"
+        "2J\xC2\xA0");
 }
 
 TEST_CASE("text: a long text for a person is cut between two characters and says so") {

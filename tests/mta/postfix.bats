@@ -51,17 +51,18 @@ stop_sink() {
   until_true 10 eval "! kill -0 $pid 2>/dev/null"
 }
 
-# The lines that README and `ml-list mta postfix` give, with this home and this relay.
+# What `ml-list mta postfix` prints, to the letter, and below it pipes that go wrong.
 write_aliases() {
-  local env="cd /; export ML_HOME=$ML_HOME ML_SEND_VIA=smtp://127.0.0.1:$SINK_PORT ML_SEND_MAX_WAIT=1; P=$P;"
+  printf 'via = "smtp://127.0.0.1:%s"\nmax-wait = 1\n' "$SINK_PORT" >"$T/home/lists.toml"
+  chown list "$T/home/lists.toml"
   install -d -o list "$T/pf"
-  cat >"$T/pf/aliases" <<A
-announce: "|$env \$P/ml-receive announce@lists.test | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
-announce-bounces: "|$env \$P/ml-bounce announce@lists.test | \$P/ml-send"
-sorted: "|$env \$P/ml-receive announce@lists.test --post anyone | \$P/ml-expand | \$P/ml-sort | \$P/ml-rcpts -- cat | \$P/ml-edit -- cat | \$P/ml-verp | \$P/ml-send"
-killed: "|$env \$P/ml-receive announce@lists.test --post anyone | sh -c 'kill -9 \$\$' | \$P/ml-verp | \$P/ml-send"
+  run_as_list ml-list mta postfix >"$T/pf/aliases"
+  local env="cd /; export ML_HOME=$ML_HOME; P=$P;" post="announce@lists.test --post anyone"
+  cat >>"$T/pf/aliases" <<A
+sorted: "|$env \$P/ml-receive $post | \$P/ml-expand | \$P/ml-sort | \$P/ml-rcpts -- cat | \$P/ml-edit -- cat | \$P/ml-verp | \$P/ml-send"
+killed: "|$env \$P/ml-receive $post | sh -c 'kill -9 \$\$' | \$P/ml-verp | \$P/ml-send"
 killed-first: "|$env sh -c 'kill -9 \$\$' | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
-killed-late: "|$env \$P/ml-receive announce@lists.test --post anyone | \$P/ml-expand | sh -c 'head -c 300; kill -9 \$\$' | \$P/ml-send"
+killed-late: "|$env \$P/ml-receive $post | \$P/ml-expand | sh -c 'head -c 300; kill -9 \$\$' | \$P/ml-send"
 no-such-list: "|$env \$P/ml-receive nobody@lists.test | \$P/ml-expand | \$P/ml-verp | \$P/ml-send"
 A
   chown list "$T/pf/aliases"
