@@ -25,9 +25,8 @@
 //   MAIL not 2yz                   354 to DATA          closed without the dot
 //   MAIL 2yz, no RCPT 2yz          354 to DATA          a lone dot, counting nobody (LMTP: closed
 //                                                       without the dot)
-//   any                            500-504 555, garbage, or none was due: a fault: nobody's
-//   failure;
-//                                                       over, the next connection is in lockstep
+//   any                            500-504 555,         a fault: nobody's failure; over, the next
+//                                  garbage, none due    connection is in lockstep
 //   any                            421                  over, the relay is busy
 //   the dot was written            none, lost           its recipients are unanswered
 //

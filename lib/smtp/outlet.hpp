@@ -5,8 +5,11 @@
 //   auto outlet = open_outlet(relay, manner, outcomes);
 //   while (outlet->wants()) outlet->give(transaction);
 //   outlet->finish();
-//   while (!outlet->over()) { outlet->flush(now); poll(outlet->watched()); outlet->hear(ready,
-//   now); }
+//   while (!outlet->over()) {
+//     outlet->flush(now);
+//     poll(outlet->watched());
+//     outlet->hear(ready, now);
+//   }
 #pragma once
 
 #include <poll.h>

@@ -2,16 +2,16 @@
 //
 // No sockets and no clock of its own; times are handed in.
 //
-//   | heard from a relay                        | what follows | |
-//   ----------------------------------------- | ------------------------------------------------ |
-//   | busy or lost, after it took messages      | a new connection at once | | busy or lost, and it
-//   took none            | left alone: 0.5 s, 1 s, 2 s ... ; `max_wait`     | | | after the first
-//   of these it is out               | | 20 recipients running deferred by it      | the same | |
-//   it refuses to talk to us                  | out                                              |
-//   | a fault                                   | a new connection, its first messages in
-//   lockstep;| |                                           | the third running without a message
-//   taken: out   | | the fuse                                  | out, and its refusals of this run
-//   are taken back |
+//   | heard from a relay                     | what follows                                      |
+//   | -------------------------------------- | ------------------------------------------------- |
+//   | busy or lost, after it took messages   | a new connection at once                          |
+//   | busy or lost, and it took none         | left alone: 0.5 s, 1 s, 2 s ...; `max_wait` after |
+//   |                                        | the first of these it is out                      |
+//   | 20 recipients running deferred by it   | the same                                          |
+//   | it refuses to talk to us               | out                                               |
+//   | a fault                                | a new connection, its first messages in lockstep; |
+//   |                                        | the third running without a message taken: out    |
+//   | the fuse                               | out, and its refusals of this run are taken back  |
 //
 // "Out" is for the rest of the run.
 #pragma once
