@@ -52,7 +52,7 @@ awkward() {
 @test "dkim: a subscriber's copy verifies after the whole pipe" {
   echo bob@example.com >people
   for sample in message awkward; do
-    $sample | sign | ml-receive news@x.org --post anyone | ml-expand --to people |
+    $sample | sign | ml-receive news@x.org --post anyone | ml-expand --to people | ml-verp |
       ml-send --via "bsmtp:$PWD/wire"
     # From behind DATA to the lone dot, the dots that stuff lines taken out again.
     sed -e '1,/^DATA$/d' -e '/^\.$/,$d' -e 's/^\.//' wire >got

@@ -86,6 +86,27 @@ TEST_CASE("settings: text that is no TOML names file and line", "[list]") {
   CHECK(!settings.overlay("a = '\xff'", "f"));
 }
 
+TEST_CASE("settings: what the library takes for impossible is refused like the rest", "[list]") {
+  Settings settings;
+  for (const char* text : {"[!", "[ !x]", "[[ (", "a = 1\n[=]", "[\xc2\xa0!", "[#", "[."}) {
+    CAPTURE(text);
+    const std::string reason = why(settings.overlay(text, "news.toml"));
+    CHECK(holds(reason, "news.toml: "));
+  }
+}
+
+TEST_CASE("settings: other characters than ASCII stand in quotes and comments only", "[list]") {
+  for (const char* text : {"\xef\xbb\xbfpost = 'anyone'", "a = 'b\xc3\xbc' # \xc3\xbc"}) {
+    CAPTURE(text);
+    CHECK(why(Settings().overlay(text, "f")).empty());
+  }
+  for (const char* text : {"pos= \xef\xb3\xbft = 'x'", "a = 'x'\xc3\xbc", "a = 5'\xcc\xb2'",
+                           "a = \"\"\"\\\xef\xb3\xbf", "\xc3\xbc = 'x'"}) {
+    CAPTURE(text);
+    CHECK(!Settings().overlay(text, "f"));
+  }
+}
+
 TEST_CASE("settings: a size of an unknown key is checked when it is read", "[list]") {
   Settings settings;
   REQUIRE(settings.overlay("batch = 'many'\n", "f"));
