@@ -57,9 +57,8 @@ class Options {
   [[nodiscard]] Result<std::optional<Status>> read(int argc, const char* const* argv);
 
  private:
-  using Target =
-      std::variant<bool*, std::optional<std::string>*, std::vector<std::string>*,
-                   std::optional<std::uint64_t>*>;
+  using Target = std::variant<bool*, std::optional<std::string>*, std::vector<std::string>*,
+                              std::optional<std::uint64_t>*>;
   struct Option {
     Target to;
     std::string names;

@@ -22,7 +22,7 @@ enum class Exactness { exact, filtered };
 struct SenderSources {
   std::optional<std::string> option = {};
   std::optional<std::string> environment = {};  // $SENDER
-  Exactness exactness = Exactness::exact;  // of the environment
+  Exactness exactness = Exactness::exact;       // of the environment
   std::optional<std::string> return_path = {};
   std::optional<std::string> from_line = {};
 };

@@ -171,8 +171,8 @@ Result<Status> print_mta_postfix(const Home& home, std::string_view which, Out& 
   if (!programs) return fail(programs);
   std::error_code unknown;  // then the name as it was given serves, or is refused
   const auto directory = std::filesystem::canonical(home.directory(), unknown);
-  const auto text = postfix_aliases(*lists, *programs,
-                                    unknown ? home.directory() : directory.string());
+  const auto text =
+      postfix_aliases(*lists, *programs, unknown ? home.directory() : directory.string());
   if (!text) return fail(text);
   out.put(*text);
   return Status::done;

@@ -31,7 +31,8 @@ class Run {
     if (ending->signal != 0) return retry("{} was ended by signal {}", name, ending->signal);
     if (ending->status > 1) return retry("{} left with status {}", name, ending->status);
     if (!partial_.empty()) wrong_ = "its last line lacks its LF";
-    if (!wrong_.empty()) return retry("the output of {} is no list of recipients: {}", name, wrong_);
+    if (!wrong_.empty())
+      return retry("the output of {} is no list of recipients: {}", name, wrong_);
     return {};
   }
 
