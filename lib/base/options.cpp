@@ -230,6 +230,7 @@ Result<std::optional<Status>> Options::read(int argc, const char* const* argv) {
   app.add_flag("--version", wants_version);
   std::vector<std::vector<std::string>> values(options_.size());
   std::vector<CLI::Option*> given;
+  given.reserve(options_.size());
   for (std::size_t i = 0; i < options_.size(); ++i) {
     given.push_back(options_[i].value.empty()
                         ? app.add_flag(options_[i].names)->disable_flag_override()
