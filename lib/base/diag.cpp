@@ -85,9 +85,10 @@ void log(std::string_view text) {
 int leave(const Result<Status>& result) {
   if (result) return static_cast<int>(*result);
   const Error& error = result.error();
+  if (error.text.empty()) return static_cast<int>(error.status);
   if (error.status == Status::rejected || error.status == Status::denied) {
     write_line(2, printable(error.text, longest_line));
-  } else if (!error.text.empty()) {
+  } else {
     say(error.text);
   }
   return static_cast<int>(error.status);

@@ -76,9 +76,13 @@ Result<Home> open_home(const std::optional<std::string>& given, Create create) {
   }
   if (auto became = become_owner(directory, about); !became) return fail(became);
   auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
-  if (!fd || access(directory.c_str(), W_OK | X_OK) != 0 || geteuid() != about.st_uid) {
+  if (geteuid() != about.st_uid) {
     return retry("the home {} belongs to uid {} and this runs as uid {}: run it as its owner",
                  directory, about.st_uid, geteuid());
+  }
+  if (!fd) return fail(fd);
+  if (access(directory.c_str(), W_OK | X_OK) != 0) {
+    return system_failure("cannot use the home " + directory, errno);
   }
   return Home(directory, std::move(*fd));
 }

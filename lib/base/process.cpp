@@ -43,8 +43,10 @@ Result<> start(std::string_view program) {
   for (const int number : {SIGPIPE, SIGXFSZ}) {
     if (signal(number, SIG_IGN) == SIG_ERR) return system_failure("cannot ignore a signal", errno);
   }
+  // Opened the wrong way round: what is closed must fail when it is used, not swallow a message.
   for (int fd = 0; fd <= 2; ++fd) {
-    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR) != fd) {
+    const int way = fd == 0 ? O_WRONLY : O_RDONLY;
+    if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", way) != fd) {
       return retry("descriptor {} is closed and /dev/null cannot take its place", fd);
     }
   }

@@ -16,7 +16,8 @@
 namespace ml {
 
 // Called first by every main: names the program, sets umask 077, ignores SIGPIPE and SIGXFSZ
-// (writes are checked instead), makes sure that descriptors 0 to 2 are open, refuses to run set-id.
+// (writes are checked instead), makes sure that using a descriptor of 0 to 2 that was closed fails
+// and meets no file of ours, refuses to run set-id.
 [[nodiscard]] Result<> start(std::string_view program);
 
 struct Ending {

@@ -267,6 +267,9 @@ Result<Rooms> open_rooms(const BounceOptions& options) {
   if (!keys) return fail(keys);
   auto store = Store::open(*home, Access::write);
   if (!store) return fail(store);
+  if (list) {
+    if (const auto number = store->list(list->text()); !number) return fail(number);
+  }
   return Rooms{std::move(list), std::move(*keys), std::move(*store)};
 }
 
@@ -275,7 +278,7 @@ Result<Status> judge_input(int input, const BounceOptions& options) {
   if (!rooms) return fail(rooms);
   auto first = first_octets(input);
   if (!first) return fail(first);
-  if (begins_stream(*first)) {
+  if (begins_stream(*first) || (!first->empty() && may_begin_stream(*first))) {
     Reader in(input, *first);
     return Refusals(in, *rooms).judge();
   }

@@ -72,13 +72,7 @@ Result<Status> edit(Reader& in, Writer& out, const std::vector<std::string>& com
         if (state) out.pass(in.line());
         break;
       case Record::end:
-        verdict.add(in.end());
-        if (!state && in.end().status == 0) {
-          verdict.add(state.error());
-          out.end(state.error().status, state.error().text);
-        } else {
-          out.end(in.end());
-        }
+        end_section(in.end(), state, out, verdict);
         state = {};
         break;
       case Record::none:

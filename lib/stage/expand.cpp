@@ -371,17 +371,11 @@ Result<Status> expand_stream(Expansion& expansion, const Changes& changes, Reade
         out.pass(in.line());
         break;
       case Record::end:
-        verdict.add(in.end());
         if (state && has_message && in.end().status == 0) {
           state = expansion.add_recipients(list, out);
         }
         if (out.failed()) return fail(out.flush());
-        if (!state && in.end().status == 0) {
-          verdict.add(state.error());
-          out.end(state.error().status, state.error().text);
-        } else {
-          out.end(in.end());
-        }
+        end_section(in.end(), state, out, verdict);
         has_message = false;
         state = {};
         break;
@@ -402,7 +396,7 @@ Result<Status> expand_input(const ExpandOptions& options, int input, Writer& out
   if (auto opened = expansion.open(); !opened) return refuse(opened.error(), out);
   auto first = first_octets(input);
   if (!first) return refuse(first.error(), out);
-  if (!first->empty() && !begins_stream(*first)) {
+  if (!first->empty() && !begins_stream(*first) && !may_begin_stream(*first)) {
     auto expanded = expand_message(expansion, options, std::move(*first), input, out);
     return expanded ? expanded : refuse(expanded.error(), out);
   }

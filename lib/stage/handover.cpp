@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstdlib>
 
 #include <fmt/format.h>
 
@@ -30,6 +31,13 @@ Result<Named> create_below(const Home& home, std::string_view kind, std::string_
   }
 }
 
+Result<Named> create_elsewhere(std::string_view kind, std::string_view id, const Error& why) {
+  std::string path = fmt::format("/var/tmp/mlpipe-{}-{}.XXXXXX", kind, id);
+  Fd fd(mkostemp(path.data(), O_CLOEXEC));
+  if (!fd.open()) return Failure(why);
+  return Named{std::move(path), std::move(fd)};
+}
+
 Result<Named> open_named(const std::optional<std::string>& given,
                          const std::optional<std::string>& home, std::string_view kind,
                          std::string_view id) {
@@ -39,7 +47,7 @@ Result<Named> open_named(const std::optional<std::string>& given,
     return Named{*given, std::move(*file)};
   }
   auto opened = open_home(home, Create::yes);
-  if (!opened) return fail(opened);
+  if (!opened) return create_elsewhere(kind, id, opened.error());
   return create_below(*opened, kind, id);
 }
 
@@ -57,6 +65,13 @@ Result<> make_durable(const Named& file) {
 }
 
 }  // namespace
+
+Result<> check_handover(const std::optional<std::string>& given) {
+  if (!given || *given == "-") return {};
+  auto file = open_file(*given, O_WRONLY | O_CREAT);
+  if (!file) return fail(file);
+  return {};
+}
 
 Result<Handover> hand_over(const std::optional<std::string>& given,
                            const std::optional<std::string>& home, std::string_view kind,

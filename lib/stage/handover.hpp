@@ -18,8 +18,13 @@ struct Handover {
   std::string path;         // empty: standard output, or nothing was written
 };
 
+// 75 if `given` names a file that cannot be written: to be known before the first recipient is sent
+// to. The file is made if it is missing, and keeps what it holds.
+[[nodiscard]] Result<> check_handover(const std::optional<std::string>& given);
+
 // Writes the stream to `given` ("-": standard output), or where that is missing to HOME/KIND/ID,
-// numbered where that name is taken. A missing home is made.
+// numbered where that name is taken. A missing home is made; where there can be none the file is
+// one of its own below /var/tmp, so that an account of the recipients is never lost.
 [[nodiscard]] Result<Handover> hand_over(
     const std::optional<std::string>& given, const std::optional<std::string>& home,
     std::string_view kind, std::string_view id,

@@ -91,13 +91,7 @@ Result<Status> rcpts(Reader& in, Writer& out, const std::vector<std::string>& co
           if (state) state = finished;
           run.reset();
         }
-        verdict.add(in.end());
-        if (!state && in.end().status == 0) {
-          verdict.add(state.error());
-          out.end(state.error().status, state.error().text);
-        } else {
-          out.end(in.end());
-        }
+        end_section(in.end(), state, out, verdict);
         state = {};
         break;
       }

@@ -147,6 +147,7 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
 
   auto octets = read_all(input, rules->max_size, "standard input");
   if (!octets) return fail(octets);
+  if (octets->empty()) return retry("the input is empty: no message came");
   const auto judgement =
       judge_post(std::move(*octets), *rules, [&](const Address& author) -> Result<bool> {
         const auto found = store->find(*list, author);

@@ -652,6 +652,9 @@ std::string Sender::why_blown() const {
 }  // namespace
 
 Result<Status> send(Reader& in, const SendOptions& options) {
+  for (const auto& given : {options.refused, options.undelivered}) {
+    if (auto checked = check_handover(given); !checked) return fail(checked);
+  }
   Sender sender(in, options);
   return sender.run();
 }

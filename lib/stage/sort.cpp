@@ -160,13 +160,7 @@ Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {
         if (state) state = section->finish(out);
         section->clear();
         if (out.failed()) return fail(out.flush());
-        verdict.add(in.end());
-        if (!state && in.end().status == 0) {
-          verdict.add(state.error());
-          out.end(state.error().status, state.error().text);
-        } else {
-          out.end(in.end());
-        }
+        end_section(in.end(), state, out, verdict);
         state = {};
         break;
       case Record::none:

@@ -195,13 +195,7 @@ class Stage {
       if (state_) state_ = flushed;
       senders_.reset();
     }
-    verdict_.add(in_.end());
-    if (!state_ && in_.end().status == 0) {
-      verdict_.add(state_.error());
-      out_.end(state_.error().status, state_.error().text);
-    } else {
-      out_.end(in_.end());
-    }
+    end_section(in_.end(), state_, out_, verdict_);
     state_ = {};
   }
 

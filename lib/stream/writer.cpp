@@ -57,4 +57,11 @@ Result<Status> Verdict::result() const {
   return Failure(Error{status_, text_});
 }
 
+void end_section(const EndRecord& read, const Result<>& here, Writer& out, Verdict& verdict) {
+  verdict.add(read);
+  if (here || read.status != 0) return out.end(read);
+  verdict.add(here.error());
+  out.end(here.error().status, here.error().text);
+}
+
 }  // namespace ml

@@ -64,4 +64,8 @@ class Verdict {
   std::string text_;
 };
 
+// Writes a section's end and counts it: the one that was read, or where all went well so far and
+// this stage failed (`here`), our own.
+void end_section(const EndRecord& read, const Result<>& here, Writer& out, Verdict& verdict);
+
 }  // namespace ml

@@ -384,11 +384,23 @@ FAULTS
   grep -q '1 of 4 left' said
 }
 
-@test "ml-send: without a home what is left is counted and said" {
+@test "ml-send: without a home the left are kept in a file of their own all the same" {
   : >file
   run ml-send --home "$PWD/file/home" --via smtp://127.0.0.1:1 --max-wait 0 < <(stream a@x.org)
   is 75 "$status"
-  [[ "$output" == *"1 of 1 left, and they cannot be kept"* ]]
+  left=$(grep -o '/var/tmp/mlpipe-left-x1[^ ]*' <<<"$output")
+  is a@x.org "$(rcpts "$left")"
+  rm "$left"
+}
+
+@test "ml-send: a file that cannot take the left is refused before anybody is sent to" {
+  sink
+  for option in --undelivered --refused; do
+    run ml-send --via "$via" $option no/such/file < <(stream a@x.org)
+    is 75 "$status"
+  done
+  is "" "$(cat log)"
+  sunk
 }
 
 @test "ml-send: sendmail: runs a program for each group without a shell" {

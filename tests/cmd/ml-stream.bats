@@ -86,3 +86,30 @@ bats_require_minimum_version 1.5.0
   is "ml-rcpts: line 1: the line is too long" "$(cat said)"
   is "bob@example.com" "$(grep ^rcpt out | cut -f2)"
 }
+
+@test "ml-stream: a closed standard output or input is 75 and never a silent success" {
+  stream ann@example.org >in
+  message >mail
+  for filter in "ml-sort" "ml-rcpts -- cat" "ml-edit -- cat" "ml-send --via bsmtp:-"; do
+    run bash -c "$filter <in >&-"
+    is 75 "$status"
+    run bash -c "$filter <&-"
+    is 75 "$status"
+  done
+  run bash -c "ml-expand --to people --sender a@x.org <mail >&-"
+  is 75 "$status"
+}
+
+@test "ml-stream: a failed end without a text is passed on in silence" {
+  run --separate-stderr ml-send --via null: < <(printf 'end\t77\t5.7.1 no\n')
+  is 77 "$status"
+  is "" "$stderr"
+}
+
+@test "ml-stream: a stream cut in its first octets is a cut stream and no message" {
+  echo bob@example.org >people
+  for size in 1 4 7; do
+    run ml-expand --to people --sender a@x.org < <(stream ann@example.org | head -c $size)
+    is 75 "$status"
+  done
+}

@@ -130,6 +130,17 @@ TEST_CASE(
         }).status == 0);
 }
 
+TEST_CASE("process: reading and writing what was closed at the start is a failure and no success") {
+  CHECK(in_a_child([] {
+          close(0);
+          close(1);
+          if (!start("ml-trial")) return 1;
+          char octet = 0;
+          if (read(0, &octet, 1) >= 0) return 2;
+          return write(1, "x", 1) >= 0 ? 3 : 0;
+        }).status == 0);
+}
+
 TEST_CASE("process: a child has SIGPIPE back at its default") {
   signal(SIGPIPE, SIG_IGN);
   const Filtered seen = filtered({"sh", "-c", "kill -PIPE $$; echo survived"}, "");
