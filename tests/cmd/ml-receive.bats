@@ -126,13 +126,18 @@ entries() { find "$ML_HOME/queue/held" -regex '.*/[a-z2-7]/r[a-z2-7]+' 2>/dev/nu
   printf 'To: news@x.org\n\nHi\n' >no-from
   printf 'From: a@x.org\nFrom: b@x.org\n\nHi\n' >two-from
   printf 'From: a@x.org\n\nH\0i\n' >nul
-  : >empty
-  for sample in no-from two-from nul empty; do
+  for sample in no-from two-from nul; do
     run --separate-stderr post <$sample
     is "$sample 65" "$sample $status"
     [[ "$stderr" == "5.6.0 "* ]]
     is "$(printf 'end\t65\t%s' "$stderr")" "$output"
   done
+}
+
+@test "ml-receive: no input at all is 75: somebody before us has died" {
+  run --separate-stderr post </dev/null
+  is 75 "$status"
+  [[ "$stderr" == *"input is empty"* ]]
 }
 
 @test "ml-receive: a message at --max-size passes and one octet more is 65" {
