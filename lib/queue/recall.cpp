@@ -78,7 +78,8 @@ Result<> Recall::load_segment(std::uint32_t segment) {
 
 Result<> Recall::fill_window() {
   while (window_.size() < window_size_ && next_ < used_) {
-    if (auto loaded = load_segment(next_ / slots_a_segment); !loaded) return fail(loaded);
+    if (auto loaded = load_segment(static_cast<std::uint32_t>(next_ / slots_a_segment)); !loaded)
+      return fail(loaded);
     const std::size_t index = next_ % slots_a_segment;
     if (index < segment_.size()) {
       const Slot& slot = segment_[index];
