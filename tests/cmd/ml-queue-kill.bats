@@ -139,7 +139,10 @@ put_again() {
 @test "ml-queue put: a failed sync or rename is 75 and leaves no draft" {
   setup_queue
   put_whole
-  for fault in fsync:error=EIO:when=1 renameat:error=ENOSPC:when=1 write:error=ENOSPC:when=1; do
+  faults=(fsync:error=EIO:when=1 renameat:error=ENOSPC:when=1)
+  # The first write of a sanitized program is not ours.
+  [ -n "${SAN:-}" ] || faults+=(write:error=ENOSPC:when=1)
+  for fault in "${faults[@]}"; do
     run strace -qqo /dev/null -e inject="$fault" ml-queue put q --name two <whole
     is 75 "$status"
     is "" "$(ls "$ML_HOME/queue/q/tmp")"
