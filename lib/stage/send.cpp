@@ -162,7 +162,6 @@ class Sender : public Outcomes {
 
   void begin_section();
   void take_rcpt();
-  void end_section();
   [[nodiscard]] std::size_t take_place();
   [[nodiscard]] Result<> fill(Waiting& one);
   [[nodiscard]] Result<> fill_sender(Waiting& one);
