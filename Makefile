@@ -11,6 +11,7 @@
 #   make asan      the tests under AddressSanitizer and UBSan
 #   make fuzz      each parser of foreign octets for FUZZ_SECONDS (60); one alone: make fuzz-NAME
 #   make check-mta the pipe in the alias file of a throwaway Postfix on loopback
+#   make check-corpus CORPUS=DIR   ml-bounce against bounces with known answers
 #   make deps      only install what building needs
 #   make clean     remove build
 #
@@ -150,6 +151,11 @@ demo-programs: all $(TEST_TOOLS)
 check-mta: mta-deps
 	@$(MAKE) --no-print-directory demo-programs
 	@tests/mta/run
+
+# CORPUS: see tests/bounce-corpus.
+.PHONY: check-corpus
+check-corpus: $(BUILD)/bin/ml-bounce
+	@tests/bounce-corpus $(if $(SHOW),--show) $(CORPUS)
 
 # --- fuzzing: the library again, by clang with coverage -------------------------------------
 
