@@ -108,12 +108,17 @@ Result<Status> run_entries(int argc, char** argv) {
     const auto seconds = [&](const auto& given, std::time_t otherwise) {
       return given ? static_cast<std::time_t>(std::min(*given, century)) : otherwise;
     };
-    run.jobs = static_cast<unsigned>(std::clamp<std::uint64_t>(jobs.value_or(4), 1, most));
-    run.runners = static_cast<unsigned>(std::clamp<std::uint64_t>(runners.value_or(1), 1, most));
+    for (const auto& [option, given] : {std::pair{"--jobs", jobs}, {"--runners", runners}}) {
+      if (given && (*given == 0 || *given > most)) {
+        return retry("{} takes 1 to {}, not {}", option, most, *given);
+      }
+    }
+    run.jobs = static_cast<unsigned>(jobs.value_or(4));
+    run.runners = static_cast<unsigned>(runners.value_or(1));
     run.give_up = seconds(give_up, run.give_up);
     run.first_pause = std::max<std::time_t>(seconds(pause, run.first_pause), 1);
     run.longest_pause = seconds(max_pause, run.longest_pause);
-    const auto queue = Queue::open(home, name, Create::yes);
+    const auto queue = Queue::open(home, name, create_if_own(name));
     if (!queue) return fail(queue);
     return run_queue(home, *queue, command, run);
   });
@@ -175,6 +180,9 @@ Result<Status> ask_entries(int argc, char** argv, Ask what, std::string purpose,
     const auto queue = Queue::open(home, name, Create::no);
     if (!queue) return fail(queue);
     if (what == Ask::release && !to && name == "held") to = "post";
+    if (to) {
+      if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
+    }
     return ask(home, *queue, what, ids, to);
   });
 }

@@ -125,6 +125,11 @@ std::string_view name_at(std::string_view place) {
   return place.substr(place.rfind('/') + 1);
 }
 
+Create create_if_own(std::string_view name) {
+  constexpr std::array<std::string_view, 3> own = {"post", "outbound", "bounces"};
+  return std::ranges::find(own, name) == own.end() ? Create::no : Create::yes;
+}
+
 std::time_t growing_pause(std::time_t age, std::time_t first, std::time_t longest,
                           std::uint64_t random) {
   const std::time_t pause = std::clamp(age, first, std::max(first, longest));

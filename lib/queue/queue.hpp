@@ -177,6 +177,10 @@ class Taken {
 // the queue `failed` an entry is NAME@QUEUE.
 [[nodiscard]] bool is_queue_name(std::string_view text);
 
+// Those that programs of ours put into: post, outbound, bounces. Whoever names one of them may make
+// it; a name that only a person knows is made by putting alone, so that a slip makes no queue.
+[[nodiscard]] Create create_if_own(std::string_view name);
+
 // A pause that grows with the age of an entry, from `first` to `longest` seconds, a quarter of it
 // by chance (`random`: any number), so that what failed together does not come back together.
 [[nodiscard]] std::time_t growing_pause(std::time_t age, std::time_t first, std::time_t longest,

@@ -296,6 +296,8 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
 
 @test "ml-queue run --watch: sleeps until an entry comes or is due" {
   setup_queue
+  put q first x
+  ml-queue remove q first
   ml-queue run q --watch --pause 1 -- 'cat >>seen; [ -e go ] || { touch go; exit 75; }' 3>&- &
   runner=$!
   has_runner() { ml-queue list | grep -q '[^o] runner\|	runner'; }
@@ -395,4 +397,39 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   grep -qxF 'mlpipe_queue_entries{queue="q",state="due"} 1' numbers
   grep -qxF 'mlpipe_queue_runner{queue="q"} 0' numbers
   is numbers "$(ls | grep numbers)"
+}
+
+@test "ml-queue: a misspelt queue is 75 and is not made" {
+  setup_queue
+  for verb in "run nosuch -- cat" "list nosuch" "show nosuch x" "retry nosuch" "hold nosuch x" \
+    "release nosuch x" "remove nosuch x"; do
+    run ml-queue $verb
+    is 75 "$status"
+    [[ "$output" == *"there is no queue nosuch"* ]]
+  done
+  put held one hello
+  run ml-queue release held one --to nosuch
+  is 75 "$status"
+  is held "$(ls "$ML_HOME/queue")"
+}
+
+@test "ml-queue: a runner may be there before the first post and a held post before any other" {
+  setup_queue
+  ml-queue run post -- cat
+  ml-queue run outbound -- cat
+  put held one hello
+  ml-queue release held one
+  is hello "$(ml-queue run post -- cat)"
+}
+
+@test "ml-queue run: no jobs or runners at all is 75" {
+  setup_queue
+  put q one x
+  for option in --jobs --runners; do
+    for number in 0 1001; do
+      run ml-queue run q $option $number -- cat
+      is 75 "$status"
+      is "ml-queue: $option takes 1 to 1000, not $number" "$output"
+    done
+  done
 }
