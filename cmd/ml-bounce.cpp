@@ -36,7 +36,7 @@ std::vector<std::string> recipients_of_environment() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-bounce"); !started) return leave(fail(started));
+  if (auto started = start("ml-bounce"); !started) return leave_unbegun(fail(started));
 
   BounceOptions task;
   std::optional<std::string> recipient;
@@ -51,10 +51,10 @@ int main(int argc, char** argv) {
   options.text(events, "--log", "WHERE", "stderr (default), syslog or a file");
   options.optional_operand(task.list, "LIST");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
   if (events) {
-    if (auto logging = log_to(*events); !logging) return leave(fail(logging));
+    if (auto logging = log_to(*events); !logging) return leave_unbegun(fail(logging));
   }
 
   if (report) {

@@ -9,7 +9,7 @@
 using namespace ml;
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-edit"); !started) return leave(fail(started));
+  if (auto started = start("ml-edit"); !started) return leave_unbegun(fail(started));
 
   std::vector<std::string> command;
   Options options("ml-edit", "-- COMMAND [ARGUMENT...]",
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
                   "ml-receive news <mail.eml | ml-edit -- sed '/^X-Spam/d' | ml-expand | ml-send");
   options.rest(command, "COMMAND");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   Reader in(0);

@@ -9,7 +9,7 @@
 using namespace ml;
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-expand"); !started) return leave(fail(started));
+  if (auto started = start("ml-expand"); !started) return leave_unbegun(fail(started));
 
   ExpandOptions expansion;
   std::optional<std::string> bad;
@@ -30,10 +30,10 @@ int main(int argc, char** argv) {
   options.text(expansion.home, "--home", "DIRECTORY", "the home of the lists");
   options.operands(expansion.lists, "LIST");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
-  if (bad && *bad != "skip") return leave(retry("--bad takes skip, not '{}'", *bad));
+  if (bad && *bad != "skip") return leave_unbegun(retry("--bad takes skip, not '{}'", *bad));
   if (bad) expansion.on_bad_row = OnBadRow::skip;
   if (merge) expansion.merge = Merge::yes;
   Writer out(1);

@@ -9,7 +9,7 @@
 using namespace ml;
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-rcpts"); !started) return leave(fail(started));
+  if (auto started = start("ml-rcpts"); !started) return leave_unbegun(fail(started));
 
   std::vector<std::string> command;
   Options options("ml-rcpts", "-- COMMAND [ARGUMENT...]",
@@ -17,7 +17,7 @@ int main(int argc, char** argv) {
                   "ml-expand news <mail.eml | ml-rcpts -- grep -v @test.invalid | ml-send");
   options.rest(command, "COMMAND");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   Reader in(0);

@@ -20,7 +20,7 @@ std::optional<std::string> variable(const char* name) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-receive"); !started) return leave(fail(started));
+  if (auto started = start("ml-receive"); !started) return leave_unbegun(fail(started));
 
   ReceiveOptions receiving;
   Options options("ml-receive", "[OPTION...] LIST",
@@ -41,7 +41,7 @@ int main(int argc, char** argv) {
   options.text(receiving.home, "--home", "DIRECTORY", "the home of store, settings and queues");
   options.operand(receiving.list, "LIST");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   receiving.sender.environment = variable("SENDER");

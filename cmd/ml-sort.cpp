@@ -24,7 +24,7 @@ std::vector<std::string> temporary_directories(const std::optional<std::string>&
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-sort"); !started) return leave(fail(started));
+  if (auto started = start("ml-sort"); !started) return leave_unbegun(fail(started));
 
   std::optional<std::string> by;
   std::optional<std::string> tmp;
@@ -38,15 +38,15 @@ int main(int argc, char** argv) {
   options.number(seed, "--seed", "NUMBER", "random: the same number gives the same order");
   options.text(tmp, "--tmp", "DIRECTORY", "where temporary files go (TMPDIR, the home, /var/tmp)");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   const auto order = text_to_order(by.value_or("domain"));
-  if (!order) return leave(retry("--by takes domain, fair or random, not '{}'", *by));
+  if (!order) return leave_unbegun(retry("--by takes domain, fair or random, not '{}'", *by));
   const auto site = site_settings(std::nullopt);
-  if (!site) return leave(fail(site));
+  if (!site) return leave_unbegun(fail(site));
   const auto site_memory = site->size("memory");
-  if (!site_memory) return leave(fail(site_memory));
+  if (!site_memory) return leave_unbegun(fail(site_memory));
   if (!memory) memory = *site_memory;
 
   Reader in(0);

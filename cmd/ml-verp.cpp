@@ -10,7 +10,7 @@
 using namespace ml;
 
 int main(int argc, char** argv) {
-  if (auto started = start("ml-verp"); !started) return leave(fail(started));
+  if (auto started = start("ml-verp"); !started) return leave_unbegun(fail(started));
 
   std::optional<std::string> home;
   std::optional<std::string> decode;
@@ -23,7 +23,7 @@ int main(int argc, char** argv) {
                "one sender for all, to which the mail server adds each recipient");
   options.text(home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
   auto read = options.read(argc, argv);
-  if (!read) return leave(fail(read));
+  if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   if (decode) {

@@ -109,10 +109,12 @@ Record Reader::parse_rcpt() {
 Record Reader::parse_end() {
   std::string_view fields = line_;
   take_field(fields);
-  const auto status = number<int>(take_field(fields));
+  const std::string_view digits = take_field(fields);
+  const auto status = number<int>(digits);
   const bool text_is_right =
       !line_.ends_with('\t') && fields.find('\t') == fields.npos && unescaped(fields).has_value();
-  if (!status || *status > 255 || !text_is_right) {
+  const bool is_canonical = digits == "0" || !digits.starts_with('0');
+  if (!status || *status > 255 || !is_canonical || !text_is_right) {
     const Record malformed = broken("the end record is malformed");
     state_ = State::between;  // it was the end nevertheless
     return malformed;

@@ -1,5 +1,8 @@
 #include "stream/writer.hpp"
 
+#include <unistd.h>
+
+#include "base/diag.hpp"
 #include "base/digest.hpp"
 
 namespace ml {
@@ -55,6 +58,15 @@ void Verdict::add(const Error& error) {
 Result<Status> Verdict::result() const {
   if (!failed()) return Status::done;
   return Failure(Error{status_, text_});
+}
+
+int leave_unbegun(const Failure& failure) {
+  if (isatty(1) == 0) {
+    Writer out(1);
+    out.end(failure.error().status, failure.error().text);
+    static_cast<void>(out.flush());  // the failure itself is what there is to say
+  }
+  return leave(failure);
 }
 
 void end_section(const EndRecord& read, const Result<>& here, Writer& out, Verdict& verdict) {

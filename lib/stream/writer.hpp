@@ -64,6 +64,13 @@ class Verdict {
   std::string text_;
 };
 
+// For a filter that fails before its stage has begun, as over its command line: says it, tells the
+// stages behind in an end on standard output, so that they need not, and gives the status to leave
+// with. A terminal gets no end.
+//
+//   if (!read) return leave_unbegun(fail(read));
+[[nodiscard]] int leave_unbegun(const Failure& failure);
+
 // Writes a section's end and counts it: the one that was read, or where all went well so far and
 // this stage failed (`here`), our own.
 void end_section(const EndRecord& read, const Result<>& here, Writer& out, Verdict& verdict);

@@ -113,3 +113,17 @@ bats_require_minimum_version 1.5.0
     is 75 "$status"
   done
 }
+
+@test "ml-stream: a command line that makes no sense is said by its own stage alone" {
+  message >mail
+  for stage in ml-receive ml-expand ml-sort ml-verp ml-rcpts ml-edit ml-bounce; do
+    piped "$stage --no-such-option <mail | ml-rcpts -- cat | ml-send --via null:"
+    is 75 "$status"
+    is 1 "${#stderr_lines[@]}"
+    [[ "$stderr" == "$stage: "*"no-such-option"* ]]
+  done
+  piped "ml-expand --bad x <mail | ml-sort | ml-send --via null:"
+  is 1 "${#stderr_lines[@]}"
+  piped "ml-sort --by x <mail | ml-rcpts -- cat"
+  is $'end\t75\t--by takes domain, fair or random, not \'x\'' "$output"
+}

@@ -153,8 +153,8 @@ TEST_CASE("stream: a message that is none has its end and the next section comes
 }
 
 TEST_CASE("stream: an end that is none still ends its section with 75") {
-  for (const std::string line : {"end", "end\t", "end\tok", "end\t-1", "end\t256", "end\t0\t",
-                                 "end\t75\ta\tb", "end\t75\t\\"}) {
+  for (const std::string line : {"end", "end\t", "end\tok", "end\t-1", "end\t00", "end\t075",
+                                 "end\t256", "end\t0\t", "end\t75\ta\tb", "end\t75\t\\"}) {
     CAPTURE(line);
     CHECK(told(message + ann + line + "\n" + section) ==
           "message x1 ann@example.org " + broken(3, "the end record is malformed") + ' ' + whole);
