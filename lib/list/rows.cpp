@@ -207,6 +207,7 @@ class Fields {
 struct Header {
   std::vector<std::string> keys;  // empty: the column gives none
   std::size_t address = 0;
+  std::vector<std::string> address_keys = {"email"};
 };
 
 Result<> check_column(const std::string& file, std::string_view cell, const std::string& key) {
@@ -250,6 +251,15 @@ Result<std::size_t> find_address(const std::string& file, const std::vector<std:
   return retry("{}: there is no column {}", file, quoted(*column));
 }
 
+std::vector<std::string> keys_of_address(const std::vector<std::string>& columns,
+                                         std::size_t address) {
+  std::vector<std::string> keys;
+  const std::string& own = columns[address];
+  if (is_key(own) && !is_reserved_key(own)) keys.push_back(own);
+  if (std::ranges::find(columns, "email") == columns.end()) keys.emplace_back("email");
+  return keys;
+}
+
 Result<Header> fields_to_header(const std::string& file, const Fields& fields,
                                 const RowOptions& options) {
   Header header;
@@ -271,6 +281,7 @@ Result<Header> fields_to_header(const std::string& file, const Fields& fields,
   auto address = find_address(file, header.keys, as_named, options.column);
   if (!address) return fail(address);
   header.address = *address;
+  header.address_keys = keys_of_address(header.keys, header.address);
   for (std::size_t i = 0; i < header.keys.size(); ++i) {
     if (i == header.address || options.columns == Columns::address_only) {
       header.keys[i].clear();
@@ -510,6 +521,10 @@ Result<bool> Rows::rewind() {
 
 const std::string& Rows::name() const {
   return inside_->name;
+}
+
+const std::vector<std::string>& Rows::address_keys() const {
+  return inside_->header.address_keys;
 }
 
 std::string bad_row_to_text(const Rows& rows, const Row& row) {

@@ -67,6 +67,10 @@ class Rows {
 
   [[nodiscard]] const std::string& name() const;  // for messages: the path
 
+  // The keys by which somebody who writes {{key}} may mean the address: the name of its column, if
+  // it could be an attribute's, and email where no column is so named.
+  [[nodiscard]] const std::vector<std::string>& address_keys() const;
+
  private:
   struct Inside;
   explicit Rows(std::unique_ptr<Inside> inside);

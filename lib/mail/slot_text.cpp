@@ -46,6 +46,14 @@ bool is_any_of(std::string_view name, std::span<const std::string_view> names) {
   return std::ranges::any_of(names, [&](auto one) { return same_nocase(name, one); });
 }
 
+// "{{name} and welcome": the words of its line, for people to find it.
+AuthorSlot unclosed(std::string_view text) {
+  constexpr std::size_t shown = 40;
+  AuthorSlot slot;
+  slot.raw = text.substr(0, std::min(text.find('\n'), shown));
+  return slot;
+}
+
 std::string unquoted(std::string_view phrase) {
   std::string text;
   for (std::size_t i = 0; i < phrase.size(); ++i) {
@@ -59,12 +67,16 @@ std::string unquoted(std::string_view phrase) {
 }  // namespace
 
 std::optional<AuthorSlot> find_slot(std::string_view text, std::size_t from) {
-  std::size_t end = 0;  // the first `}}` behind `at`: looked for once for all `{{` before it
+  std::size_t scanned = from;  // up to here there is no `}}` that could close
   for (auto at = text.find("{{", from); at != std::string_view::npos;
        at = text.find("{{", at + 2)) {
-    if (end < at + 2) end = text.find("}}", at + 2);
-    if (end == std::string_view::npos) return std::nullopt;
-    if (end - at > longest_slot) continue;
+    const std::string_view near = text.substr(0, at + longest_slot);
+    const auto end = near.find("}}", std::max(scanned, at + 2));
+    if (end == std::string_view::npos) {
+      scanned = near.size() - 1;
+      if (at + 2 < text.size() && is_alpha(text[at + 2])) return unclosed(text.substr(at));
+      continue;
+    }
     AuthorSlot slot;
     slot.raw = text.substr(at, end + 2 - at);
     const std::string_view inner = text.substr(at + 2, end - at - 2);

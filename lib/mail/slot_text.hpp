@@ -30,7 +30,7 @@ struct AuthorSlot {
 };
 
 // The first `{{...}}` at or behind `from`; nothing if there is none. Braces that are not closed
-// within longest_slot octets are text.
+// within longest_slot octets are text, but before a letter a slot that is no good.
 inline constexpr std::size_t longest_slot = 400;
 [[nodiscard]] std::optional<AuthorSlot> find_slot(std::string_view text, std::size_t from);
 

@@ -30,7 +30,7 @@
 // attributes, names of fields, fields with a structure, fields of a part, and text that is neither
 // plain nor HTML; more than 10,000 slots or 200 keys. Attachments and attached messages are not
 // looked into, nor are trace fields. In Subject, addresses and text, {{...}} that is no slot is 65
-// too: nobody wants "Dear {{Name}}" mailed to all.
+// too: nobody wants "Dear {{Name}}" or "Dear {{name}" mailed to all.
 //
 // A part with slots becomes quoted-printable in UTF-8, whatever it was, its Content-Type and
 // Content-Transfer-Encoding with it: so a value of any length and script needs no 8BITMIME, makes

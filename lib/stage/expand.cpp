@@ -47,7 +47,9 @@ class Subscribers {
   // Nothing where there is no home or nothing in it yet: an ad-hoc send needs neither.
   [[nodiscard]] Result<Store*> store_if_there() {
     struct stat about{};
-    const std::string path = home_directory(given_) + "/store";
+    const std::string home = home_directory(given_);
+    if (home.empty()) return nullptr;
+    const std::string path = home + "/store";
     if (stat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) return nullptr;
     return store();
   }
@@ -100,6 +102,10 @@ class File {
     if (bad.any() && on_bad_row_ == OnBadRow::refuse) return bad.failure();
     checked_ = true;
     return {};
+  }
+
+  [[nodiscard]] const std::vector<std::string>& address_keys() const {
+    return rows_.address_keys();
   }
 
   // Calls with each good row.
@@ -185,7 +191,11 @@ class Expansion {
   void begin_section() {
     seen_.clear();
     present_ = 0;
+    slots_.clear();
   }
+
+  // The slots of the section's message: an address is given under the key that asks for it.
+  void fill(std::vector<SlotKey> slots) { slots_ = std::move(slots); }
 
   // One who is there already.
   void add_present(std::string_view address) {
@@ -237,9 +247,29 @@ class Expansion {
     return remember == Remember::yes ? seen_.insert(local, domain) : !seen_.contains(local, domain);
   }
 
+  // Those of the keys that the message asks for.
+  [[nodiscard]] std::vector<std::string> wanted_of(const std::vector<std::string>& keys) const {
+    std::vector<std::string> wanted;
+    for (const std::string& key : keys) {
+      if (std::ranges::find(slots_, key, &SlotKey::key) != slots_.end()) wanted.push_back(key);
+    }
+    return wanted;
+  }
+
+  // `attributes`: as on a line, with a TAB in front of each.
+  static void append_address(std::string& attributes, const std::vector<std::string>& keys,
+                             std::string_view address) {
+    for (const std::string& key : keys) {
+      const auto given = Attributes(std::string_view(attributes).substr(!attributes.empty()));
+      if (!given.raw(key)) append_attribute(attributes, key, address);
+    }
+  }
+
   [[nodiscard]] Result<> add_list(ListNumber list, Remember remember, Writer& out) {
     auto store = subscribers_.store();
     if (!store) return fail(store);
+    const auto keys = wanted_of({"email"});
+    std::string attributes;
     const bool look = remember == Remember::yes || seen_.size() > 0 || excluded_.size() > 0;
     Slice slice;
     do {
@@ -252,7 +282,13 @@ class Expansion {
         const std::string_view address = line.substr(0, tab);
         const auto at = address.rfind('@');
         if (look && !is_wanted(address.substr(0, at), address.substr(at + 1), remember)) continue;
-        out.rcpt(address, "-", line.substr(tab));
+        if (keys.empty()) {
+          out.rcpt(address, "-", line.substr(tab));
+          continue;
+        }
+        attributes = line.substr(tab);
+        append_address(attributes, keys, address);
+        out.rcpt(address, "-", attributes);
       }
       if (out.failed()) return fail(out.flush());
     } while (!slice.last);
@@ -262,6 +298,7 @@ class Expansion {
   [[nodiscard]] Result<> add_file(File& file, Writer& out) {
     auto store = subscribers_.store_if_there();
     if (!store) return fail(store);
+    const auto keys = wanted_of(file.address_keys());
     std::string line;
     return file.each([&](const Row& row) -> Result<> {
       if (!is_wanted(row.address.local, row.address.domain, Remember::yes)) return {};
@@ -272,7 +309,9 @@ class Expansion {
       }
       line.clear();
       if (!row.attributes.empty()) line.append("\t").append(row.attributes);
-      out.rcpt(address_to_text(row.address), "-", line);
+      const std::string address = address_to_text(row.address);
+      append_address(line, keys, address);
+      out.rcpt(address, "-", line);
       return out.failed() ? out.flush() : Result<>();
     });
   }
@@ -282,22 +321,32 @@ class Expansion {
   std::vector<ListName> names_;
   std::vector<ListNumber> lists_;
   std::vector<File> files_;
+  std::vector<SlotKey> slots_;  // of this section's message
   MailboxSet excluded_;
   MailboxSet seen_;            // in this section
   std::uint64_t present_ = 0;  // recipients it came with
 };
 
-// Marks the slots of a message and says so in its attributes; without slots nothing changes.
-Result<> merge(std::string& text, std::string& attributes) {
-  std::array<std::uint8_t, 16> random{};
-  random_octets(random);
-  const std::string nonce = base32(random);
+// The hash of the message itself: the same when a mail server delivers the message again, so that
+// ml-send knows it again; and nobody can write a message that holds its own hash.
+std::string nonce_of(std::string_view message) {
+  constexpr std::size_t enough = 26;  // 130 bits
+  Sha256 digest;
+  digest.add("mlpipe slots\n");
+  digest.add(message);
+  return base32(digest.finish()).substr(0, enough);
+}
+
+// Marks the slots of a message and says so in its attributes; without slots nothing changes. Gives
+// the keys of the slots.
+Result<std::vector<SlotKey>> merge(std::string& text, std::string& attributes) {
+  const std::string nonce = nonce_of(text);
   auto marked = mark_slots(text, nonce);
   if (!marked) return fail(marked);
-  if (marked->keys.empty()) return {};
+  if (marked->keys.empty()) return std::move(marked->keys);
   text = std::move(marked->message);
   append_attribute(attributes, "ml.slots", nonce);
-  return {};
+  return std::move(marked->keys);
 }
 
 Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options, std::string first,
@@ -315,7 +364,9 @@ Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options
       octets_to_bare_message(std::move(first) + *rest, {options.sender, options.id, list});
   if (!message) return fail(message);
   if (options.merge == Merge::yes) {
-    if (auto merged = merge(message->text, message->attributes); !merged) return fail(merged);
+    auto slots = merge(message->text, message->attributes);
+    if (!slots) return fail(slots);
+    expansion.fill(std::move(*slots));
   }
   out.message(message->id, message->sender, message->text, message->attributes);
   if (auto added = expansion.add_recipients(std::nullopt, out); !added) return fail(added);
@@ -330,14 +381,16 @@ struct Changes {
 };
 
 Result<> pass_message(const MessageRecord& message, std::string_view line, const Changes& changes,
-                      Writer& out) {
+                      Expansion& expansion, Writer& out) {
   std::string attributes;
   if (!message.attributes.empty()) attributes.append("\t").append(message.attributes.text());
   const std::string_view sender = changes.sender ? *changes.sender : message.sender;
   if (changes.merge == Merge::yes && !message.attributes.raw("ml.slots")) {
     auto text = decoded_message(message);
     if (!text) return fail(text);
-    if (auto merged = merge(*text, attributes); !merged) return fail(merged);
+    auto slots = merge(*text, attributes);
+    if (!slots) return fail(slots);
+    expansion.fill(std::move(*slots));
     out.message(message.id, sender, *text, attributes);
   } else if (changes.sender) {
     std::string& to = out.buffer();
@@ -363,7 +416,7 @@ Result<Status> expand_stream(Expansion& expansion, const Changes& changes, Reade
         has_message = true;
         list = in.message().attributes.value("list");
         expansion.begin_section();
-        state = pass_message(in.message(), in.line(), changes, out);
+        state = pass_message(in.message(), in.line(), changes, expansion, out);
         break;
       case Record::rcpt:
         if (!state) break;

@@ -32,7 +32,8 @@ struct ExpandOptions {
 // suppressed. A section that came failed or cut passes as it is: the message will come again.
 //
 // Merge::yes marks the slots of each message and names the marks' nonce on its line (ml.slots=); a
-// message with a slot that cannot be filled safely is 65 and gets no recipients.
+// message with a slot that cannot be filled safely is 65 and gets no recipients. A recipient's
+// address stands under the keys of Rows::address_keys(), email for subscribers, if a slot asks.
 //
 // No snapshot of the store is held while the output blocks. What cannot be used (a list that is
 // not there, a bad row in a file that can be read twice) is found before the first recipient.

@@ -411,6 +411,35 @@ TEST_CASE("expand: braces are text without merge and slots with it") {
         std::string::npos);
 }
 
+TEST_CASE("expand: the same message is marked alike each time and another one otherwise") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.merge = Merge::yes;
+  const std::string head = "From: a@x.org\nDate: x\nMessage-ID: <y>\n\nHi {{name|you}}";
+  const auto first = expanded(head, options, place).lines.front();
+  CHECK(first == expanded(head, options, place).lines.front());
+  CHECK(split(first, '\t').back() !=
+        split(expanded(head + "!", options, place).lines.front(), '\t').back());
+}
+
+TEST_CASE("expand: a slot may ask for the address by the name of its column and as email") {
+  Place place;
+  const auto people = [&](const std::string& file, const std::string& text) {
+    ExpandOptions options = to_files({place.file(file)});
+    options.merge = Merge::yes;
+    return rcpts(expanded("From: a@x.org\n\n" + text + "\n", options, place));
+  };
+  const std::string ann = "ann@example.org\t-";
+  CHECK(people("ann@example.org\n", "{{email}}") == Texts{ann + "\temail=ann@example.org"});
+  CHECK(people("ann@example.org\n", "{{name|you}}") == Texts{ann});
+  CHECK(people("mail,name\nann@example.org,Ann\n", "{{mail}} {{email}}") ==
+        Texts{ann + "\tname=Ann\tmail=ann@example.org\temail=ann@example.org"});
+  CHECK(people("e-mail,email\nann@example.org,\n", "{{email|}} {{e-mail}}") ==
+        Texts{"ann@example.org\t-\te-mail=ann@example.org"});
+  CHECK(people("email,status_\nann@example.org,x\n", "{{email}}") ==
+        Texts{ann + "\tstatus_=x\temail=ann@example.org"});
+}
+
 TEST_CASE("expand: a slot that cannot be filled safely is 65 before the first recipient") {
   Place place;
   ExpandOptions options = to_files({place.file("ann@example.org\n")});

@@ -151,6 +151,14 @@ TEST_CASE("slots: a recipient who lacks a key is left and the key is named") {
   CHECK(body(from + "\n{{name}} {{code}}\n", {{"name", "Bob"}}) == "left: no value for {{code}}");
 }
 
+TEST_CASE("slots: braces that are not closed are refused before a letter and text elsewhere") {
+  CHECK(refuses(from + "\nDear {{name}, hello\n", "{{name}, hello in part 1"));
+  CHECK(refuses("Subject: to {{name\n" + from + "\nHello\n", "is no slot"));
+  CHECK(refuses(from + "\n{{name" + std::string(500, 'x') + "}}\n", "is no slot"));
+  CHECK(body(from + "\n{{name}} {{{{ {{1 {{ {{\n", {{"name", "Bob"}}) == "Bob {{{{ {{1 {{ {{\n");
+  CHECK(mark_slots(from + "X-Made: {{name\n\nHello\n", nonce).value().keys.empty());
+}
+
 TEST_CASE("slots: what looks like a mark is text") {
   const std::string message = from + "\n{{otherno/t/name}} {{name}}\n";
   CHECK(refuses(message, "is no slot"));
