@@ -57,11 +57,15 @@ std::string home_directory(const std::optional<std::string>& given) {
   if (auto set = from_environment("ML_HOME"); !set.empty()) return set;
   if (exists(system_home)) return system_home;
   if (auto state = from_environment("XDG_STATE_HOME"); !state.empty()) return state + "/mlpipe";
-  return from_environment("HOME") + "/.local/state/mlpipe";
+  const auto user = from_environment("HOME");
+  return user.empty() ? std::string() : user + "/.local/state/mlpipe";
 }
 
 Result<Home> open_home(const std::optional<std::string>& given, Create create) {
   const std::string directory = home_directory(given);
+  if (directory.empty()) {
+    return retry("nothing says where the home is, not even HOME: name it with --home or ML_HOME");
+  }
   struct stat about{};
   if (stat(directory.c_str(), &about) != 0) {
     if (errno != ENOENT) return system_failure("cannot use the home " + directory, errno);

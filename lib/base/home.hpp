@@ -38,7 +38,7 @@ class Home {
   Fd fd_;
 };
 
-// The name alone, by the rules above; nothing is touched.
+// The name alone, by the rules above; nothing is touched. Empty: not even HOME is set.
 [[nodiscard]] std::string home_directory(const std::optional<std::string>& given);
 
 // Create::yes makes a missing home (0700) with the directories above it.

@@ -122,10 +122,16 @@ void say_kept_out(const Change& change) {
                   change.kept_out, change.kept_out == 1 ? "address stays" : "addresses stay"));
 }
 
-void say_unknown(const OpenList& list, const Change& change) {
-  if (change.unknown == 0) return;
-  say(fmt::format("{} {} not on {}", change.unknown,
-                  change.unknown == 1 ? "address is" : "addresses are", list.name.text()));
+// Those who were to be removed and are not on the list, or not any more.
+std::uint64_t absent(const Change& change) {
+  return change.unknown + change.unchanged;
+}
+
+void say_absent(const OpenList& list, const Change& change) {
+  const std::uint64_t count = absent(change);
+  if (count == 0) return;
+  say(fmt::format("{} {} not on {}", count, count == 1 ? "address is" : "addresses are",
+                  list.name.text()));
 }
 
 Result<Status> refuse_one(const OpenList& list, const Address& address) {
@@ -192,7 +198,7 @@ Result<Status> add_subscribers(OpenList& list, const std::vector<std::string>& a
   if (!change) return fail(change);
   if (change->kept_out > 0 && parsed->size() == 1) return refuse_one(list, parsed->front());
   say_kept_out(*change);
-  return Status::done;
+  return change->kept_out == 0 ? Status::done : Status::no;
 }
 
 Result<Status> remove_subscribers(OpenList& list, const std::vector<std::string>& addresses,
@@ -204,19 +210,19 @@ Result<Status> remove_subscribers(OpenList& list, const std::vector<std::string>
   if (is_standard_input(addresses)) {
     auto change = import_rows(list, "-", request, State::removed);
     if (!change) return fail(change);
-    say_unknown(list, *change);
+    say_absent(list, *change);
     return Status::done;
   }
   auto parsed = operands_to_addresses(addresses);
   if (!parsed) return fail(parsed);
   auto change = import_addresses(list, *parsed, State::removed, request.rules);
   if (!change) return fail(change);
-  if (change->removed == 0 && parsed->size() == 1) {
+  if (absent(*change) > 0 && parsed->size() == 1) {
     return failure(Status::no, "{} is not on {}", address_to_text(parsed->front()),
                    list.name.text());
   }
-  say_unknown(list, *change);
-  return Status::done;
+  say_absent(list, *change);
+  return absent(*change) == 0 ? Status::done : Status::no;
 }
 
 }  // namespace ml

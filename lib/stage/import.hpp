@@ -40,8 +40,9 @@ struct ImportRequest {
 [[nodiscard]] Result<Status> import_subscribers(OpenList& list, const std::string& file,
                                                 const ImportRequest& request, Out& out);
 
-// `addresses` may be a single "-": rows on standard input. A single address that stays out, or
-// was not there to be removed, is Status::no; one that is none is Status::usage.
+// One of the addresses that stays out, or was not there to be removed, is Status::no, and the
+// others are done; one that is none is Status::usage and nothing is done. A single "-" is rows on
+// standard input, of which those that stay out or are not there are only said.
 [[nodiscard]] Result<Status> add_subscribers(OpenList& list,
                                              const std::vector<std::string>& addresses,
                                              const ImportRequest& request);

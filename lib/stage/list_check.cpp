@@ -218,6 +218,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
     return findings.status();
   }
   if (list) {
+    if (const auto there = store->list(list->text()); !there) return fail(there);
     check_list(home, *store, *list, findings);
     return findings.status();
   }

@@ -144,9 +144,9 @@ class Showing {
   }
 
   void suppression(const Address& address, const Suppression& suppression) {
-    const Known known = {{"address", address_to_text(address)},
-                         {"suppressed", day_to_text(suppression.day)},
-                         {"reason", suppression.reason}};
+    Known known = {{"address", address_to_text(address)},
+                   {"suppressed", day_to_text(suppression.day)}};
+    if (!suppression.reason.empty()) known.emplace_back("reason", suppression.reason);
     std::string json;
     append_object(json, known);
     put(report_ == Report::json ? json + "}\n" : subscriber_to_text(known, {}));

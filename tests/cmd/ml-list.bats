@@ -243,3 +243,10 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
     [ "${#lines[@]}" -le 24 ]
   done
 }
+
+@test "ml-list: check of a list that is not there is 75 as everywhere" {
+  ml-list create news@x.org
+  run ml-list check nope@x.org
+  is 75 "$status"
+  [[ "$output" == *"no such list (make it with: ml-list create nope@x.org)"* ]]
+}

@@ -126,8 +126,9 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   [[ "$output" == *"1 address stays out"* ]]
   is 1 "$(counted all)"
   run ml-store add news@x.org ann@example.org bob@example.org
-  is 0 "$status"
+  is 1 "$status"
   [[ "$output" == *"1 address stays out"* ]]
+  ml-store add news@x.org - <in
   ml-store add --revive news@x.org ann@example.org
   is 2 "$(counted due)"
 }
@@ -365,4 +366,31 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   ml-store --help >help
   [ "$(wc -l <help)" -le 24 ]
   ml-store --version | grep -q '^ml-store (mlpipe) '
+}
+
+@test "ml-store: remove of some who are not there removes the others and is 1" {
+  printf '%s\n' ann@example.org bob@example.com | ml-store add news@x.org -
+  run ml-store remove news@x.org ann@example.org nobody@example.org
+  is 1 "$status"
+  is "ml-store: 1 address is not on news@x.org" "$output"
+  is 1 "$(counted all)"
+  run ml-store remove news@x.org ann@example.org
+  is 1 "$status"
+  run ml-store remove news@x.org - < <(printf '%s\n' ann@example.org bob@example.com)
+  is 0 "$status"
+  is "ml-store: 1 address is not on news@x.org" "$output"
+  is 0 "$(counted all)"
+}
+
+@test "ml-store: a suppression without a reason shows none" {
+  ml-store suppress ann@example.org
+  ! ml-store show ann@example.org | grep reason
+  ml-store show --json ann@example.org | grep -v reason
+}
+
+@test "ml-store: without any home the options that name one are named" {
+  [ ! -e /var/lib/mlpipe ] || skip "this machine has the system's home"
+  run env -u ML_HOME -u HOME -u XDG_STATE_HOME ml-store count news@x.org
+  is 75 "$status"
+  [[ "$output" == *"--home or ML_HOME"* ]]
 }
