@@ -3,9 +3,9 @@
 //
 // Pure, and total: every line is a command or has a reply that refuses it.
 //
-//   const Command command = line_to_command("MAIL FROM:<ann@x.org> SIZE=120");
-//   if (command.verb == Verb::mail) {
-//     const auto terms = read_mail(command.argument, {.max_size = 1000});
+//   const Command line = line_to_command("MAIL FROM:<ann@x.org> SIZE=120");
+//   if (line.verb == Verb::mail) {
+//     const auto terms = read_mail(line.argument, {.max_size = 1000});
 //     if (!terms) say(terms.error());             // "501 5.1.7 ..."
 //   }
 #pragma once
