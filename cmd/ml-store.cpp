@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <array>
 #include <optional>
 #include <string>
@@ -6,12 +5,8 @@
 #include <vector>
 
 #include "base/diag.hpp"
-#include "base/fd.hpp"
-#include "base/home.hpp"
-#include "base/options.hpp"
-#include "base/out.hpp"
 #include "base/process.hpp"
-#include "base/version.hpp"
+#include "base/verbs.hpp"
 #include "stage/export.hpp"
 #include "stage/import.hpp"
 #include "stage/subscribers.hpp"
@@ -20,31 +15,27 @@ using namespace ml;
 
 namespace {
 
-// The command line of one verb: what all of them have, and how they begin.
-class Verb {
- public:
-  Verb(const std::string& name, std::string synopsis, std::string purpose, std::string example)
-      : options("ml-store " + name, std::move(synopsis), std::move(purpose), std::move(example),
-                Status::usage) {}
+// Calls work(list, out) with the list that the operator named, opened.
+template <class Work>
+Result<Status> with_list(VerbLine& line, const std::string& name, Access access, const Work& work) {
+  return line.run([&](const Home& home, Out& out) -> Result<Status> {
+    auto list = open_list(home, name, access);
+    return list ? work(*list, out) : fail(list);
+  });
+}
 
-  [[nodiscard]] Result<std::optional<Status>> read(int argc, char** argv) {
-    options.text(home_, "--home", "DIR", "the home (ML_HOME, /var/lib/mlpipe)");
-    return options.read(argc, argv);
-  }
-  [[nodiscard]] Result<OpenList> list(const std::string& name, Access access) const {
-    auto home = open_home(home_, Create::no);
-    return home ? open_list(*home, name, access) : fail(home);
-  }
-  [[nodiscard]] Result<Store> store(Access access) const {
-    auto home = open_home(home_, Create::no);
-    return home ? Store::open(*home, access) : fail(home);
-  }
+// The same with the store alone.
+template <class Work>
+Result<Status> with_store(VerbLine& line, Access access, const Work& work) {
+  return line.run([&](const Home& home, Out& out) -> Result<Status> {
+    auto store = Store::open(home, access);
+    return store ? work(*store, out) : fail(store);
+  });
+}
 
-  Options options;
-
- private:
-  std::optional<std::string> home_;
-};
+Report form_of(bool json) {
+  return json ? Report::json : Report::text;
+}
 
 Failure bad_value(std::string_view option, std::string_view value, std::string_view wanted) {
   return failure(Status::usage, "{} takes {}, not '{}'", option, wanted, value);
@@ -63,8 +54,8 @@ struct RowFlags {
   bool revive = false;
   ImportRequest request;
 
-  void offer(Options& options) {
-    options.text(request.columns.column, "--column", "NAME", "the column of the addresses")
+  Options& offer(Options& options) {
+    return options.text(request.columns.column, "--column", "NAME", "the column of the addresses")
         .many(request.columns.renames, "--rename", "OLD=NEW", "another name for a column")
         .text(state, "--state", "STATE", "of rows that say none (active)")
         .flag(revive, "--revive", "take back who was removed or suspended")
@@ -82,240 +73,181 @@ struct RowFlags {
   }
 };
 
-Result<Status> import_verb(int argc, char** argv) {
+Result<Status> import_list(VerbLine& line) {
   std::string list;
   std::optional<std::string> file;
   bool replace = false;
   bool yes = false;
   RowFlags rows;
-  Verb verb("import", "[OPTION...] LIST [FILE]",
-            "Adds and changes subscribers from text, CSV or TSV, all rows or none.",
-            "psql -qAtc 'select email from people' | ml-store import news@x.org --replace");
-  verb.options.operand(list, "LIST").optional_operand(file, "FILE");
-  rows.offer(verb.options);
-  verb.options.flag(replace, "--replace", "remove those that the file does not name")
-      .flag(yes, "--yes", "even if they are a tenth of the list");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  if (auto taken = rows.take(); !taken) return fail(taken);
-  if (replace) rows.request.rules.absent = yes ? Absent::leave : Absent::leave_if_few;
-  auto open = verb.list(list, Access::write);
-  if (!open) return fail(open);
-  Out out(1, "standard output");
-  return import_subscribers(*open, file.value_or("-"), rows.request, out);
+  rows.offer(line.options("[OPTION...] LIST [FILE]",
+                          "Adds and changes subscribers from text, CSV or TSV, all rows or none.",
+                          "psql -qAtc 'select email from people' | ml-store import news@x.org "
+                          "--replace"))
+      .flag(replace, "--replace", "remove those that the file does not name")
+      .flag(yes, "--yes", "even if they are a tenth of the list")
+      .operand(list, "LIST")
+      .optional_operand(file, "FILE");
+  return line.run([&](const Home& home, Out& out) -> Result<Status> {
+    if (auto taken = rows.take(); !taken) return fail(taken);
+    if (replace) rows.request.rules.absent = yes ? Absent::leave : Absent::leave_if_few;
+    auto open = open_list(home, list, Access::write);
+    return open ? import_subscribers(*open, file.value_or("-"), rows.request, out) : fail(open);
+  });
 }
 
-Result<Status> export_verb(int argc, char** argv) {
+Result<Status> export_list(VerbLine& line) {
   std::string list;
   bool addresses = false;
-  Verb verb("export", "[OPTION...] LIST", "Writes a list as TSV, all that import needs.",
-            "ml-store export news@x.org | cut -f2 | sort | uniq -c");
-  verb.options.operand(list, "LIST")
-      .flag(addresses, "--addresses", "only the addresses, sorted, without the removed");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto open = verb.list(list, Access::read);
-  if (!open) return fail(open);
-  Out out(1, "standard output");
-  return export_subscribers(*open, addresses ? Shape::addresses : Shape::table, out);
+  line.options("[OPTION...] LIST", "Writes a list as TSV, all that import needs.",
+               "ml-store export news@x.org | cut -f2 | sort | uniq -c")
+      .flag(addresses, "--addresses", "only the addresses, sorted, without the removed")
+      .operand(list, "LIST");
+  return with_list(line, list, Access::read, [&](OpenList& open, Out& out) {
+    return export_subscribers(open, addresses ? Shape::addresses : Shape::table, out);
+  });
 }
 
-Result<Status> add_verb(int argc, char** argv) {
+Result<Status> add(VerbLine& line) {
   std::string list;
   std::vector<std::string> addresses;
   RowFlags rows;
-  Verb verb("add", "[OPTION...] LIST ADDRESS... | LIST -",
-            "Adds subscribers, with - those on standard input.",
-            "comm -13 have want | ml-store add news@x.org -");
-  verb.options.operand(list, "LIST").operands(addresses, "ADDRESS");
-  rows.offer(verb.options);
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  if (auto taken = rows.take(); !taken) return fail(taken);
-  auto open = verb.list(list, Access::write);
-  if (!open) return fail(open);
-  return add_subscribers(*open, addresses, rows.request);
+  rows.offer(line.options("[OPTION...] LIST ADDRESS... | LIST -",
+                          "Adds subscribers, with - those on standard input.",
+                          "comm -13 have want | ml-store add news@x.org -"))
+      .operand(list, "LIST")
+      .operands(addresses, "ADDRESS");
+  return line.run([&](const Home& home, Out&) -> Result<Status> {
+    if (auto taken = rows.take(); !taken) return fail(taken);
+    auto open = open_list(home, list, Access::write);
+    return open ? add_subscribers(*open, addresses, rows.request) : fail(open);
+  });
 }
 
-Result<Status> remove_verb(int argc, char** argv) {
+Result<Status> remove(VerbLine& line) {
   std::string list;
   std::vector<std::string> addresses;
   std::optional<std::string> bad;
-  Verb verb("remove", "[OPTION...] LIST ADDRESS... | LIST -",
-            "Removes subscribers, with - those on standard input; they stay out.",
-            "comm -23 have want | ml-store remove news@x.org -");
-  verb.options.operand(list, "LIST")
-      .operands(addresses, "ADDRESS")
-      .text(bad, "--bad", "skip|stop", "pass over bad rows and name them (stop)");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto mode = text_to_bad_row(bad);
-  if (!mode) return fail(mode);
-  auto open = verb.list(list, Access::write);
-  if (!open) return fail(open);
-  return remove_subscribers(*open, addresses, *mode);
+  line.options("[OPTION...] LIST ADDRESS... | LIST -",
+               "Removes subscribers, with - those on standard input; they stay out.",
+               "comm -23 have want | ml-store remove news@x.org -")
+      .text(bad, "--bad", "skip|stop", "pass over bad rows and name them (stop)")
+      .operand(list, "LIST")
+      .operands(addresses, "ADDRESS");
+  return line.run([&](const Home& home, Out&) -> Result<Status> {
+    auto mode = text_to_bad_row(bad);
+    if (!mode) return fail(mode);
+    auto open = open_list(home, list, Access::write);
+    return open ? remove_subscribers(*open, addresses, *mode) : fail(open);
+  });
 }
 
-Result<Status> set_verb(int argc, char** argv) {
+Result<Status> set(VerbLine& line) {
   std::string list;
   std::string address;
   std::vector<std::string> changes;
   bool revive = false;
-  Verb verb("set", "[--revive] LIST ADDRESS KEY=VALUE...",
-            "Changes a subscriber's state and attributes; an empty value takes one away.",
-            "ml-store set news@x.org ann@example.org state=nomail tags=");
-  verb.options.operand(list, "LIST")
+  line.options("[--revive] LIST ADDRESS KEY=VALUE...",
+               "Changes a subscriber's state and attributes; an empty value takes one away.",
+               "ml-store set news@x.org ann@example.org state=nomail tags=")
+      .flag(revive, "--revive", "take back who was removed or suspended")
+      .operand(list, "LIST")
       .operand(address, "ADDRESS")
-      .operands(changes, "KEY=VALUE")
-      .flag(revive, "--revive", "take back who was removed or suspended");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto open = verb.list(list, Access::write);
-  if (!open) return fail(open);
-  return set_subscriber(*open, address, changes, revive ? Revive::yes : Revive::no);
+      .operands(changes, "KEY=VALUE");
+  return with_list(line, list, Access::write, [&](OpenList& open, Out&) {
+    return set_subscriber(open, address, changes, revive ? Revive::yes : Revive::no);
+  });
 }
 
-Result<Status> show_verb(int argc, char** argv) {
+Result<Status> show(VerbLine& line) {
   std::string first;
   std::optional<std::string> second;
   bool json = false;
-  Verb verb("show", "[--json] [LIST] ADDRESS", "Shows a subscriber of one list, or of all.",
-            "ml-store show ann@example.org | grep ^list");
-  verb.options.operand(first, "ADDRESS")
-      .optional_operand(second, "ADDRESS")
-      .flag(json, "--json", "an object a line");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  const Report report = json ? Report::json : Report::text;
-  Out out(1, "standard output");
-  if (second) {
-    auto open = verb.list(first, Access::read);
-    return open ? show_subscriber(*open, *second, report, out) : fail(open);
-  }
-  auto store = verb.store(Access::read);
-  return store ? show_address(*store, first, report, out) : fail(store);
+  line.options("[--json] [LIST] ADDRESS", "Shows a subscriber of one list, or of all.",
+               "ml-store show ann@example.org | grep ^list")
+      .flag(json, "--json", "an object a line")
+      .operand(first, "ADDRESS")
+      .optional_operand(second, "ADDRESS");
+  return line.run([&](const Home& home, Out& out) -> Result<Status> {
+    if (second) {
+      auto list = open_list(home, first, Access::read);
+      return list ? show_subscriber(*list, *second, form_of(json), out) : fail(list);
+    }
+    auto store = Store::open(home, Access::read);
+    return store ? show_address(*store, first, form_of(json), out) : fail(store);
+  });
 }
 
-Result<Status> count_verb(int argc, char** argv) {
+Result<Status> count(VerbLine& line) {
   std::string list;
   bool json = false;
-  Verb verb("count", "[--json] LIST", "Counts subscribers: those due a message, and all.",
-            "ml-store count news@x.org | grep ^due | cut -f2");
-  verb.options.operand(list, "LIST").flag(json, "--json", "an object in a line");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto open = verb.list(list, Access::read);
-  if (!open) return fail(open);
-  Out out(1, "standard output");
-  return count_subscribers(*open, json ? Report::json : Report::text, out);
+  line.options("[--json] LIST", "Counts subscribers: those due a message, and all.",
+               "ml-store count news@x.org | grep ^due | cut -f2")
+      .flag(json, "--json", "an object in a line")
+      .operand(list, "LIST");
+  return with_list(line, list, Access::read, [&](OpenList& open, Out& out) {
+    return count_subscribers(open, form_of(json), out);
+  });
 }
 
-Result<Status> suppress_verb(int argc, char** argv) {
+Result<Status> suppress(VerbLine& line) {
   std::string address;
   std::optional<std::string> reason;
-  Verb verb("suppress", "ADDRESS [REASON]", "No list mails this address any more.",
-            "ml-store suppress ann@example.org 'complained to abuse@'");
-  verb.options.operand(address, "ADDRESS").optional_operand(reason, "REASON");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto store = verb.store(Access::write);
-  return store ? suppress_address(*store, address, reason.value_or("")) : fail(store);
+  line.options("ADDRESS [REASON]", "No list mails this address any more.",
+               "ml-store suppress ann@example.org 'complained to abuse@'")
+      .operand(address, "ADDRESS")
+      .optional_operand(reason, "REASON");
+  return with_store(line, Access::write, [&](Store& store, Out&) {
+    return suppress_address(store, address, reason.value_or(""));
+  });
 }
 
-Result<Status> unsuppress_verb(int argc, char** argv) {
+Result<Status> unsuppress(VerbLine& line) {
   std::string address;
-  Verb verb("unsuppress", "ADDRESS", "Lists mail this address again.",
-            "ml-store unsuppress ann@example.org");
-  verb.options.operand(address, "ADDRESS");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto store = verb.store(Access::write);
-  return store ? unsuppress_address(*store, address) : fail(store);
+  line.options("ADDRESS", "Lists mail this address again.", "ml-store unsuppress ann@example.org")
+      .operand(address, "ADDRESS");
+  return with_store(line, Access::write,
+                    [&](Store& store, Out&) { return unsuppress_address(store, address); });
 }
 
-Result<Status> check_verb(int argc, char** argv) {
+Result<Status> check(VerbLine& line) {
   bool json = false;
-  Verb verb("check", "[--json]", "Looks at every record and every count; says what is wrong.",
-            "ml-store check || ls -l /var/backups/mlpipe");
-  verb.options.flag(json, "--json", "an object in a line");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto store = verb.store(Access::read);
-  Out out(1, "standard output");
-  return store ? check_store(*store, json ? Report::json : Report::text, out) : fail(store);
+  line.options("[--json]", "Looks at every record and every count; says what is wrong.",
+               "ml-store check || ls -l /var/backups/mlpipe")
+      .flag(json, "--json", "an object in a line");
+  return with_store(line, Access::read,
+                    [&](Store& store, Out& out) { return check_store(store, form_of(json), out); });
 }
 
-Result<Status> copy_verb(int argc, char** argv) {
+Result<Status> copy(VerbLine& line) {
   std::string directory;
-  Verb verb("copy", "DIR", "Copies the store into a new or empty directory while it is in use.",
-            "ml-store copy /var/backups/mlpipe/$(date +%F)");
-  verb.options.operand(directory, "DIR");
-  auto read = verb.read(argc, argv);
-  if (!read) return fail(read);
-  if (*read) return **read;
-  auto store = verb.store(Access::read);
-  if (!store) return fail(store);
-  if (auto copied = store->copy(directory); !copied) return fail(copied);
-  return Status::done;
+  line.options("DIR", "Copies the store into a new or empty directory while it is in use.",
+               "ml-store copy /var/backups/mlpipe/$(date +%F)")
+      .operand(directory, "DIR");
+  return with_store(line, Access::read, [&](Store& store, Out&) -> Result<Status> {
+    if (auto copied = store.copy(directory); !copied) return fail(copied);
+    return Status::done;
+  });
 }
 
-struct Named {
-  std::string_view name;
-  Result<Status> (*run)(int argc, char** argv);
-  std::string_view purpose;
-};
-constexpr std::array verbs = {
-    Named{"import", import_verb,
-          "LIST [FILE]                  add and change, from text, CSV, TSV"},
-    Named{"export", export_verb, "LIST                         the list as TSV"},
-    Named{"add", add_verb, "LIST ADDRESS... | LIST -     add subscribers"},
-    Named{"remove", remove_verb, "LIST ADDRESS... | LIST -     remove subscribers"},
-    Named{"set", set_verb, "LIST ADDRESS KEY=VALUE...    state, name, tags, attributes"},
-    Named{"show", show_verb, "[LIST] ADDRESS               what is known of a subscriber"},
-    Named{"count", count_verb, "LIST                         how many are due, how many there are"},
-    Named{"suppress", suppress_verb, "ADDRESS [REASON]             no list mails this address"},
-    Named{"unsuppress", unsuppress_verb, "ADDRESS                      lists mail it again"},
-    Named{"check", check_verb, "                             look for damage"},
-    Named{"copy", copy_verb, "DIR                          copy the store while it is in use"}};
-
-Result<Status> help() {
-  std::string text = "Usage: ml-store VERB [OPTION...] ...\nThe subscribers of the lists.\n\n";
-  for (const Named& verb : verbs) text += fmt::format("  {:<10} {}\n", verb.name, verb.purpose);
-  text +=
-      "\n  --help     print this and leave; ml-store VERB --help tells a verb's options\n"
-      "  --version  print the version and leave\n\nExample:\n"
-      "  ml-store export news@x.org | grep @example.com | cut -f1 | ml-store remove news@x.org -\n"
-      "\nThe manual: man ml-store\n";
-  auto written = write_all(1, text, "standard output");
-  return written ? Result<Status>(Status::done) : fail(written);
-}
-
-Result<Status> run(int argc, char** argv) {
-  const std::string_view name = argc > 1 ? argv[1] : "";
-  if (name == "--help") return help();
-  if (name == "--version") {
-    auto written = write_all(1, fmt::format("ml-store (mlpipe) {}\n", version), "standard output");
-    return written ? Result<Status>(Status::done) : fail(written);
-  }
-  const auto* verb = std::ranges::find(verbs, name, &Named::name);
-  if (verb != verbs.end()) return verb->run(argc - 1, argv + 1);
-  if (name.empty()) return failure(Status::usage, "a verb is missing (see ml-store --help)");
-  return failure(Status::usage, "'{}' is no verb (see ml-store --help)", name);
-}
+constexpr std::array verbs{
+    Verb{"import", import_list, "LIST [FILE]", "add and change, from text, CSV, TSV"},
+    Verb{"export", export_list, "LIST", "the list as TSV"},
+    Verb{"add", add, "LIST ADDRESS... | LIST -", "add subscribers"},
+    Verb{"remove", remove, "LIST ADDRESS... | LIST -", "remove subscribers"},
+    Verb{"set", set, "LIST ADDRESS KEY=VALUE...", "state, name, tags, attributes"},
+    Verb{"show", show, "[LIST] ADDRESS", "what is known of a subscriber"},
+    Verb{"count", count, "LIST", "how many are due, how many there are"},
+    Verb{"suppress", suppress, "ADDRESS [REASON]", "no list mails this address"},
+    Verb{"unsuppress", unsuppress, "ADDRESS", "lists mail it again"},
+    Verb{"check", check, "", "look for damage"},
+    Verb{"copy", copy, "DIR", "copy the store while it is in use"}};
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (auto started = start("ml-store"); !started) return leave(fail(started));
-  return leave(run(argc, argv));
+  return leave(run_verb({"ml-store", "The subscribers of the lists.",
+                         "ml-store export news@x.org | grep @example.com | cut -f1 | "
+                         "ml-store remove news@x.org -"},
+                        verbs, argc, argv));
 }
