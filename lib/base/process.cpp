@@ -9,8 +9,11 @@
 
 #include <cerrno>
 #include <csignal>
+#include <span>
+#include <string_view>
 
 #include "base/diag.hpp"
+#include "base/text.hpp"
 
 extern char** environ;
 
@@ -34,6 +37,75 @@ struct SpawnPlan {
   }
 };
 
+// What execve wants: views into `texts`, which must outlive them.
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> all;
+  all.reserve(texts.size() + 1);
+  for (const std::string& text : texts) all.push_back(const_cast<char*>(text.c_str()));
+  all.push_back(nullptr);
+  return all;
+}
+
+// A name without a slash along the PATH of `environment`; as it is where it is nowhere.
+std::string find_program(const std::string& name, const Variables& environment) {
+  constexpr std::string_view variable = "PATH=";
+  if (name.find('/') != std::string::npos) return name;
+  for (const std::string& line : environment) {
+    if (!line.starts_with(variable)) continue;
+    for (const std::string_view directory : split(std::string_view(line).substr(5), ':')) {
+      std::string path = std::string(directory) + '/' + name;
+      if (access(path.c_str(), X_OK) == 0) return path;
+    }
+  }
+  return "/no/such/" + name;
+}
+
+Result<pid_t> spawn_program(const std::string& program, const std::vector<std::string>& argv,
+                            const Fd& input, const Fd& output, int errors,
+                            char* const* environment) {
+  SpawnPlan plan;
+  posix_spawn_file_actions_adddup2(&plan.actions, input.get(), 0);
+  posix_spawn_file_actions_adddup2(&plan.actions, output.get(), 1);
+  posix_spawn_file_actions_adddup2(&plan.actions, errors, 2);
+  sigset_t defaults;
+  sigemptyset(&defaults);
+  sigaddset(&defaults, SIGPIPE);
+  sigaddset(&defaults, SIGXFSZ);
+  posix_spawnattr_setsigdefault(&plan.attributes, &defaults);
+  sigset_t nothing_blocked;
+  sigemptyset(&nothing_blocked);
+  posix_spawnattr_setsigmask(&plan.attributes, &nothing_blocked);
+  posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  pid_t child = 0;
+  const int code = posix_spawnp(&child, program.c_str(), &plan.actions, &plan.attributes,
+                                pointers(argv).data(), environment);
+  if (code != 0) return system_failure("cannot run " + argv.front(), code);
+  return child;
+}
+
+// Between fork and exec: no allocation, no lock.
+[[noreturn]] void become(char* const* words, char* const* environment, const Fd& null,
+                         const Fd& errors, const Fd& report) {
+  for (int number = 1; number < NSIG; ++number) static_cast<void>(signal(number, SIG_DFL));
+  sigset_t nothing_blocked;
+  sigemptyset(&nothing_blocked);
+  sigprocmask(SIG_SETMASK, &nothing_blocked, nullptr);
+  // Above what is about to be put in its place, and the only one to be kept for a while.
+  const int told = fcntl(report.get(), F_DUPFD_CLOEXEC, 10);
+  int code = 0;
+  if (told < 0 || dup2(errors.get(), 2) < 0 || dup2(null.get(), 0) < 0 || dup2(null.get(), 1) < 0 ||
+      chdir("/") != 0) {
+    code = errno;
+  } else {
+    close_range(3, static_cast<unsigned>(told) - 1, 0);
+    close_range(static_cast<unsigned>(told) + 1, ~0U, 0);
+    execve(words[0], words, environment);
+    code = errno;
+  }
+  static_cast<void>(!write(told, &code, sizeof code));
+  _exit(1);
+}
+
 }  // namespace
 
 Result<> start(std::string_view program) {
@@ -55,29 +127,39 @@ Result<> start(std::string_view program) {
 
 Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,
                     int errors) {
-  SpawnPlan plan;
-  posix_spawn_file_actions_adddup2(&plan.actions, input.get(), 0);
-  posix_spawn_file_actions_adddup2(&plan.actions, output.get(), 1);
-  posix_spawn_file_actions_adddup2(&plan.actions, errors, 2);
-  sigset_t defaults;
-  sigemptyset(&defaults);
-  sigaddset(&defaults, SIGPIPE);
-  sigaddset(&defaults, SIGXFSZ);
-  posix_spawnattr_setsigdefault(&plan.attributes, &defaults);
-  sigset_t nothing_blocked;
-  sigemptyset(&nothing_blocked);
-  posix_spawnattr_setsigmask(&plan.attributes, &nothing_blocked);
-  posix_spawnattr_setflags(&plan.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+  return spawn_program(argv.front(), argv, input, output, errors, environ);
+}
 
-  std::vector<char*> words;
-  words.reserve(argv.size() + 1);
-  for (const std::string& word : argv) words.push_back(const_cast<char*>(word.c_str()));
-  words.push_back(nullptr);
-  pid_t child = 0;
-  const int code =
-      posix_spawnp(&child, words[0], &plan.actions, &plan.attributes, words.data(), environ);
-  if (code != 0) return system_failure("cannot run " + argv[0], code);
-  return child;
+Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,
+                    int errors, const Variables& environment) {
+  return spawn_program(find_program(argv.front(), environment), argv, input, output, errors,
+                       pointers(environment).data());
+}
+
+// Forked twice, so that it is nobody's child; what exec says, if it fails, comes back by a pipe
+// that a program which has begun has closed.
+Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
+                        const Variables& environment) {
+  auto report = make_pipe();
+  if (!report) return fail(report);
+  auto null = open_file("/dev/null", O_RDWR);
+  if (!null) return fail(null);
+  std::vector<char*> words = pointers(argv);
+  std::vector<char*> variables = pointers(environment);
+  const pid_t child = fork();
+  if (child < 0) return system_failure("cannot start a process for " + argv.front(), errno);
+  if (child == 0) {
+    setsid();
+    if (fork() != 0) _exit(0);
+    become(words.data(), variables.data(), *null, errors, report->write);
+  }
+  report->write.reset();
+  if (auto ended = wait_for(child); !ended) return fail(ended);
+  int code = 0;
+  auto got = read_some(report->read.get(), std::span(reinterpret_cast<char*>(&code), sizeof code),
+                       "the start of a process");
+  if (!got) return fail(got);
+  return *got == 0 ? Result<>() : system_failure("cannot run " + argv.front(), code);
 }
 
 Result<Ending> wait_for(pid_t child) {

@@ -25,11 +25,23 @@ struct Ending {
   int signal = 0;
 };
 
+// NAME=value each.
+using Variables = std::vector<std::string>;
+
 // Starts argv[0], found along PATH unless it has a slash, with these as its descriptors 0 and 1,
 // and `errors` as its 2. The child has SIGPIPE and SIGXFSZ back at their defaults and no signal
 // blocked. A program that cannot be started is 75.
 [[nodiscard]] Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input,
                                   const Fd& output, int errors = 2);
+// The same with this environment instead of our own, its PATH too.
+[[nodiscard]] Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input,
+                                  const Fd& output, int errors, const Variables& environment);
+
+// Starts argv[0], a path, as a process of its own: in a session of its own, a child of nobody, with
+// no descriptor of ours, /dev/null as 0 and 1, `errors` as 2, in the directory /, every signal at
+// its default. True when the program has begun; 75 where it cannot be started.
+[[nodiscard]] Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
+                                      const Variables& environment);
 
 [[nodiscard]] Result<Ending> wait_for(pid_t child);
 

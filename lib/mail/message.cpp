@@ -39,12 +39,12 @@ std::string_view from_line_sender(std::string_view line) {
 
 }  // namespace
 
-Result<Intake> octets_to_message(std::string octets) {
+Result<IncomingMessage> octets_to_message(std::string octets) {
   if (octets.find('\0') != std::string::npos) {
     return failure(Status::rejected, "5.6.0 the message has a NUL octet; mail must not");
   }
   to_lf(octets);
-  Intake intake;
+  IncomingMessage intake;
   if (octets.starts_with("From ")) {
     const auto lf = octets.find('\n');
     const std::string_view line = std::string_view(octets).substr(0, lf);

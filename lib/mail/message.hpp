@@ -17,7 +17,7 @@
 
 namespace ml {
 
-struct Intake {
+struct IncomingMessage {
   std::string message;  // LF line ends, no `From ` line
   // What a leading `From ` line (mbox, UUCP) named as envelope sender, as it stood there: an
   // address, MAILER-DAEMON, or empty. Nothing where there was no such line.
@@ -26,7 +26,7 @@ struct Intake {
 
 // CRLF and bare CR become LF; one leading `From ` line is taken off; all else stays, a blank line
 // more at the very end (Exim) and a last line without LF too. A NUL is 65, `5.6.0 ...`.
-[[nodiscard]] Result<Intake> octets_to_message(std::string octets);
+[[nodiscard]] Result<IncomingMessage> octets_to_message(std::string octets);
 
 struct MessageParts {
   std::string_view head;       // the header block: whole fields, each with its LF

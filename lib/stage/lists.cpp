@@ -15,14 +15,12 @@
 #include "base/text.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
-#include "mail/verp.hpp"
+#include "stage/route.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
 
 namespace ml {
 namespace {
-
-constexpr std::size_t list_handle_size = 6;
 
 std::string settings_text(const ListName& list, std::string_view owner) {
   return fmt::format(
@@ -125,32 +123,6 @@ std::string joined(const std::vector<std::string>& items) {
   return text;
 }
 
-// The list that an address belongs to, by the reading that names one that is there.
-Result<std::optional<std::string>> list_of(const Store& store, const LocalPart& reading,
-                                           const std::string& domain) {
-  std::string list = reading.list + '@' + domain;
-  if (reading.list.empty()) {
-    const std::string handle = lower(reading.extension).substr(0, list_handle_size);
-    const auto named = store.handle_address(list_handle_row(handle));
-    if (!named) return fail(named);
-    if (!*named || !(*named)->ends_with('@' + domain)) return std::nullopt;
-    list = **named;
-  }
-  const auto there = store.has_list(list);
-  if (!there) return fail(there);
-  if (!*there) return std::nullopt;
-  return list;
-}
-
-Result<char> delimiter_of(const Home& home) {
-  const auto site = load_settings(home, nullptr);
-  if (!site) return fail(site);
-  const std::string delimiter = site->text("delimiter").value_or("+");
-  if (delimiter == "+" || delimiter == "-") return delimiter.front();
-  return retry("lists.toml: delimiter must be \"+\" or \"-\", not \"{}\"",
-               printable(delimiter, 40));
-}
-
 }  // namespace
 
 Result<Status> create_list(const Home& home, const ListName& list,
@@ -242,28 +214,18 @@ Result<Status> remove_list(const Home& home, const ListName& list, Sure sure) {
 }
 
 Result<Status> route_address(const Home& home, std::string_view address, Out& out) {
-  const auto nowhere = [&] {
-    return failure(Status::no, "{} belongs to no list here", printable(address, 320));
-  };
-  const auto at = address.rfind('@');
-  if (at == std::string_view::npos || !is_utf8(address) ||
-      std::ranges::any_of(address, is_control)) {
-    return nowhere();
-  }
-  const auto domain = text_to_domain(address.substr(at + 1));
-  if (!domain) return nowhere();
   const auto delimiter = delimiter_of(home);
   if (!delimiter) return fail(delimiter);
   const auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
-  for (const LocalPart& reading : local_part_readings(address.substr(0, at), *delimiter)) {
-    const auto list = list_of(*store, reading, *domain);
-    if (!list) return fail(list);
-    if (!*list) continue;
-    out.put(fmt::format("{}\t{}\t{}\n", **list, role_to_text(reading.role), reading.extension));
-    return Status::done;
+  const auto route = text_to_route(*store, address, *delimiter);
+  if (!route) return fail(route);
+  if (!*route || !(*route)->list) {
+    return failure(Status::no, "{} belongs to no list here", printable(address, 320));
   }
-  return nowhere();
+  out.put(fmt::format("{}\t{}\t{}\n", (*route)->list->text(), role_to_text((*route)->role),
+                      (*route)->extension));
+  return Status::done;
 }
 
 }  // namespace ml

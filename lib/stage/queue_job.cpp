@@ -73,22 +73,22 @@ void Job::take_lines(std::string_view octets) {
   }
 }
 
-Result<Judgement> Job::finish() {
+Result<JobEnding> Job::finish() {
   auto ending = wait_for(child_);
   if (!ending) return fail(ending);
   listen();
   if (!partial_.empty()) take_lines("\n");
-  Judgement judgement;
+  JobEnding judgement;
   judgement.reason =
       last_line_.empty() || ending->signal != 0 ? way_of_ending(*ending) : last_line_;
   if (ending->signal != 0) return judgement;
   const auto status = static_cast<Status>(ending->status);
   if (status == Status::done) {
-    judgement.kind = Judgement::Kind::done;
+    judgement.kind = JobEnding::Kind::done;
   } else if (status == Status::rejected || status == Status::denied) {
-    judgement.kind = Judgement::Kind::failed;
+    judgement.kind = JobEnding::Kind::failed;
   } else if (status == Status::retry && output_is_stream()) {
-    judgement.kind = Judgement::Kind::left;
+    judgement.kind = JobEnding::Kind::left;
   } else {
     judgement.at_once = !last_line_.empty() && lseek(taken_.fd().get(), 0, SEEK_CUR) == 0;
   }

@@ -17,7 +17,7 @@
 namespace ml {
 
 // What a command made of its entry.
-struct Judgement {
+struct JobEnding {
   enum class Kind {
     done,    // exit 0
     failed,  // 65 or 77: the message's fault, no use in trying again
@@ -49,7 +49,7 @@ class Job {
   // Passes on what the command says, by whole lines, and remembers the last one.
   void listen();
   // Once, when ended() is readable.
-  [[nodiscard]] Result<Judgement> finish();
+  [[nodiscard]] Result<JobEnding> finish();
   // What the command wrote, to our stdout.
   [[nodiscard]] Result<> pass_output() const;
 

@@ -302,7 +302,7 @@ class Runner {
       return {};
     }
     auto job = Job::start(queue_, **taken, command_);
-    if (!job) return put_off(**taken, {Judgement::Kind::later, job.error().text, true});
+    if (!job) return put_off(**taken, {JobEnding::Kind::later, job.error().text, true});
     jobs_.push_back(std::move(*job));
     return {};
   }
@@ -379,19 +379,19 @@ class Runner {
     if (!judgement) return fail(judgement);
     if (!judgement->at_once) failures_ = 0;
     switch (judgement->kind) {
-      case Judgement::Kind::done:
+      case JobEnding::Kind::done:
         if (auto removed = queue_.remove(job.taken()); !removed) return removed;
         return job.pass_output();
-      case Judgement::Kind::failed: return move_to_failed(job.taken(), judgement->reason);
-      case Judgement::Kind::left:
+      case JobEnding::Kind::failed: return move_to_failed(job.taken(), judgement->reason);
+      case JobEnding::Kind::left:
         return queue_.replace(job.taken(), job.output().draft(), job.output().file(),
                               pause(job.taken()), note(job.taken(), judgement->reason));
-      case Judgement::Kind::later: return put_off(job.taken(), *judgement);
+      case JobEnding::Kind::later: return put_off(job.taken(), *judgement);
     }
     return {};
   }
 
-  Result<> put_off(const Taken& taken, const Judgement& judgement) {
+  Result<> put_off(const Taken& taken, const JobEnding& judgement) {
     auto done = queue_.put_off(taken, pause(taken), note(taken, judgement.reason));
     if (!done || !judgement.at_once) return done;
     failures_ = judgement.reason == last_failure_ ? failures_ + 1 : 1;
@@ -426,7 +426,7 @@ class Runner {
 
   Result<> move_to_failed(const Taken& taken, const std::string& reason) {
     const std::string& name = taken.facts().name;
-    if (queue_.name() == "failed") return put_off(taken, {Judgement::Kind::later, reason, false});
+    if (queue_.name() == "failed") return put_off(taken, {JobEnding::Kind::later, reason, false});
     if (!failed_) {
       auto opened = Queue::open(home_, "failed", Create::yes);
       if (!opened) return fail(opened);

@@ -48,25 +48,14 @@ Result<PostPolicy> post_policy(const ReceiveOptions& options, const Settings& se
   return text_to_post_policy(is_word || set.starts_with('/') ? set : home.path(set));
 }
 
-SenderSources with_message(SenderSources sources, const Intake& intake, std::string_view head) {
-  if (const auto field = find_field(top_block(head), "Return-Path")) {
-    sources.return_path = unfolded(field->value);
-  }
-  sources.from_line = intake.from_line;
-  return sources;
-}
-
 // Why the message must not go round again; nothing if it may go out.
 std::optional<std::string> loop(const ReceiveRules& rules, std::string_view head) {
-  std::size_t hops = 0;
   for (const Field& field : Fields(head)) {
     if (is_loop_mark(rules.list, field.name, unfolded(field.value))) {
       return fmt::format("a loop: its {} says that it has been through this list", field.name);
     }
-    if (same_nocase(field.name, "Received")) ++hops;
   }
-  if (hops <= rules.max_hops) return std::nullopt;
-  return fmt::format("a loop: {} servers have passed it on, more than {}", hops, rules.max_hops);
+  return too_many_hops(head, rules.max_hops);
 }
 
 // RFC 5322 3.6: exactly one From. A second one would let a server judge one and readers see the
@@ -110,14 +99,6 @@ Result<> apply_policy(Judgement& judgement, const ReceiveRules& rules,
   return {};
 }
 
-void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
-  std::string attributes;
-  append_attribute(attributes, "list", list.text());
-  if (judgement.author) append_attribute(attributes, "author", *judgement.author);
-  out.message(judgement.id, list.address(Role::bounces), judgement.text, attributes);
-  out.end(Status::done, "");
-}
-
 // The entry is the section that would have gone on: releasing it is writing it out.
 Result<> hold(const Home& home, const ListName& list, const Judgement& judgement) {
   auto entry = QueueEntry::create(home, "held", judgement.id);
@@ -126,12 +107,6 @@ Result<> hold(const Home& home, const ListName& list, const Judgement& judgement
   write_post(draft, list, judgement);
   if (auto written = draft.flush(); !written) return written;
   return entry->keep();
-}
-
-void log_fate(const ListName& list, const Judgement& judgement) {
-  log(fmt::format("{}: {} {} from {}: {}", list.text(),
-                  judgement.fate == Fate::hold ? "held" : "dropped", judgement.id,
-                  judgement.author.value_or("an unknown sender"), judgement.why));
 }
 
 Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
@@ -148,12 +123,7 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
   auto octets = read_all(input, rules->max_size, "standard input");
   if (!octets) return fail(octets);
   if (octets->empty()) return retry("the input is empty: no message came");
-  const auto judgement =
-      judge_post(std::move(*octets), *rules, [&](const Address& author) -> Result<bool> {
-        const auto found = store->find(*list, author);
-        if (!found) return fail(found);
-        return *found && (*found)->state != State::removed;
-      });
+  const auto judgement = judge_post(std::move(*octets), *rules, subscribers_of(*store, *list));
   if (!judgement) return fail(judgement);
   if (judgement->fate == Fate::pass) {
     write_post(out, rules->list, *judgement);
@@ -231,6 +201,43 @@ Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
   }
   judgement.text = dressed(rules, parts);
   return judgement;
+}
+
+SenderSources with_message(SenderSources sources, const IncomingMessage& intake,
+                           std::string_view head) {
+  if (const auto field = find_field(top_block(head), "Return-Path")) {
+    sources.return_path = unfolded(field->value);
+  }
+  sources.from_line = intake.from_line;
+  return sources;
+}
+
+std::optional<std::string> too_many_hops(std::string_view head, std::size_t max_hops) {
+  const std::size_t hops = count_fields(head, "Received");
+  if (hops <= max_hops) return std::nullopt;
+  return fmt::format("a loop: {} servers have passed it on, more than {}", hops, max_hops);
+}
+
+void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
+  std::string attributes;
+  append_attribute(attributes, "list", list.text());
+  if (judgement.author) append_attribute(attributes, "author", *judgement.author);
+  out.message(judgement.id, list.address(Role::bounces), judgement.text, attributes);
+  out.end(Status::done, "");
+}
+
+void log_fate(const ListName& list, const Judgement& judgement) {
+  log(fmt::format("{}: {} {} from {}: {}", list.text(),
+                  judgement.fate == Fate::hold ? "held" : "dropped", judgement.id,
+                  judgement.author.value_or("an unknown sender"), judgement.why));
+}
+
+PostPolicy::IsSubscriber subscribers_of(const Store& store, ListNumber list) {
+  return [&store, list](const Address& author) -> Result<bool> {
+    const auto found = store.find(list, author);
+    if (!found) return fail(found);
+    return *found && (*found)->state != State::removed;
+  };
 }
 
 Result<Status> receive(const ReceiveOptions& options, int input, Writer& out) {

@@ -13,6 +13,8 @@
 #include "list/name.hpp"
 #include "list/policy.hpp"
 #include "mail/envelope.hpp"
+#include "mail/message.hpp"
+#include "store/store.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -59,6 +61,18 @@ struct Judgement {
 // an author who may not post, where the rules say reject, 77; both texts begin with a code.
 [[nodiscard]] Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
                                            const PostPolicy::IsSubscriber& is_subscriber);
+
+// The section of a post that may go out, or is held: the message and `end 0`.
+void write_post(Writer& out, const ListName& list, const Judgement& judgement);
+// The line of the log about one that was held or dropped.
+void log_fate(const ListName& list, const Judgement& judgement);
+// Who may post where subscribers may: whoever is on the list, in whatever state but removed.
+[[nodiscard]] PostPolicy::IsSubscriber subscribers_of(const Store& store, ListNumber list);
+// The sources of the envelope sender, completed by what the message itself says.
+[[nodiscard]] SenderSources with_message(SenderSources sources, const IncomingMessage& message,
+                                         std::string_view head);
+// Why a message has come too far to go on; nothing if it has not.
+[[nodiscard]] std::optional<std::string> too_many_hops(std::string_view head, std::size_t max_hops);
 
 // Reads one message from `input` and writes its section: the message and `end 0`; a bare `end 0`
 // where it was held (by then durably, in the queue `held`) or dropped (a line to the log); or an

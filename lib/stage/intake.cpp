@@ -1,0 +1,368 @@
+#include "stage/intake.hpp"
+
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "base/attributes.hpp"
+#include "base/diag.hpp"
+#include "base/text.hpp"
+#include "mail/address.hpp"
+#include "mail/header.hpp"
+#include "mail/id.hpp"
+#include "mail/message.hpp"
+#include "mail/mime.hpp"
+#include "stage/mta.hpp"
+#include "stage/runner.hpp"
+#include "stage/stages.hpp"
+#include "stream/reader.hpp"
+#include "stream/writer.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::chrono::seconds fresh{1};
+constexpr std::chrono::minutes patience{4};  // less than any mail server's
+constexpr std::size_t most_lists = 1000;     // remembered
+constexpr std::string_view held = "held";
+
+Failure too_big(std::size_t limit) {
+  return failure(Status::rejected, "5.3.4 message too big: more than {} octets are not taken here",
+                 limit);
+}
+
+// Postfix gives the commands of its aliases a limit of 51.2 MB that nobody can raise again.
+Result<> check_file_size(std::size_t octets) {
+  constexpr std::size_t other_fields = 65536;
+  rlimit limit{};
+  if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return {};
+  if (octets / 3 * 4 + other_fields < limit.rlim_cur) return {};
+  return retry(
+      "a message of {} octets needs a larger file than the {} octets allowed here (in Postfix: "
+      "postconf -e mailbox_size_limit=0)",
+      octets, limit.rlim_cur);
+}
+
+Result<Fd> memory_file(std::string_view octets) {
+  Fd file(memfd_create("mail", MFD_CLOEXEC));
+  if (!file.open()) return system_failure("cannot keep the mail in memory", errno);
+  if (auto written = write_all(file, octets, "memory"); !written) return fail(written);
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
+  return file;
+}
+
+Result<std::string> contents(const Fd& file) {
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
+  constexpr std::size_t most = std::size_t{1} << 20;
+  std::string text(most, '\0');
+  auto got = read_some(file.get(), text, "memory");
+  if (!got) return fail(got);
+  text.resize(*got);
+  return text;
+}
+
+// What the stages said, to the log, but for the last line where that is the failure.
+std::string last_line(const std::string& said, bool log_it_too) {
+  std::string last;
+  for (const std::string_view line : split(said, '\n')) {
+    if (trim(line).empty()) continue;
+    if (!last.empty()) log(last);
+    last = trim(line);
+  }
+  if (log_it_too && !last.empty()) log(last);
+  return last;
+}
+
+// The id of a stream's first message; empty where it has none. What failed in it is a failure here.
+Result<std::string> first_id(const Fd& stream) {
+  if (lseek(stream.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
+  Reader in(stream.get());
+  Verdict verdict;
+  std::string id;
+  for (Record record = in.next(); record != Record::none; record = in.next()) {
+    if (record == Record::message && id.empty()) id = in.message().id;
+    if (record == Record::end) verdict.add(in.end());
+  }
+  if (verdict.failed()) return fail(verdict.result());
+  return id;
+}
+
+// The sections of a stream that is known to be whole, `attributes` at the end of each message line.
+Result<> copy_stream(const Fd& stream, std::string_view attributes, Writer& out) {
+  if (lseek(stream.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
+  Reader in(stream.get());
+  bool in_section = false;
+  for (Record record = in.next(); record != Record::none; record = in.next()) {
+    switch (record) {
+      case Record::message:
+        out.buffer().append(in.line()).append(attributes).push_back('\n');
+        out.settle();
+        in_section = true;
+        break;
+      case Record::rcpt: out.pass(in.line()); break;
+      default:
+        if (in_section) out.end(in.end());
+        in_section = false;
+    }
+  }
+  return {};
+}
+
+struct Letter {
+  std::string text;
+  std::string sender;  // "<>": the null sender, or nobody named one
+};
+
+Result<Letter> octets_to_letter(std::string octets, const SenderSources& sources) {
+  auto message = octets_to_message(std::move(octets));
+  if (!message) return fail(message);
+  const MessageParts parts = split_message(message->message);
+  auto sender = envelope_sender(with_message(sources, *message, parts.head));
+  if (!sender) return fail(sender);
+  return Letter{std::move(message->message), sender->value_or(std::string(null_sender))};
+}
+
+// The message for the owners, marked so that it cannot come round a second time.
+std::string text_for_owner(const std::string& text, const std::string& address) {
+  const MessageParts parts = split_message(text);
+  std::string head =
+      without_fields(parts.head, {"Return-Path", "Delivered-To", "X-Original-To", "Envelope-To"});
+  prepend_field(head, "X-BeenThere", address);
+  return head.append(parts.separator).append(parts.body);
+}
+
+bool has_been_at(std::string_view head, std::string_view address) {
+  for (const Field& field : Fields(head)) {
+    if (same_nocase(field.name, "X-BeenThere") && unfolded(field.value) == address) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<Intake> Intake::open(const Home& home) {
+  auto store = Store::open(home, Access::read);
+  if (!store) return fail(store);
+  const auto delimiter = delimiter_of(home);
+  if (!delimiter) return fail(delimiter);
+  auto programs = program_directory();
+  if (!programs) return fail(programs);
+  return Intake(home, std::move(*store), *delimiter, std::move(*programs));
+}
+
+Result<std::optional<Route>> Intake::route(std::string_view recipient) const {
+  return text_to_route(store_, recipient, delimiter_);
+}
+
+Result<bool> Intake::knows(std::string_view recipient) const {
+  const auto found = route(recipient);
+  if (!found) return fail(found);
+  return found->has_value();
+}
+
+Result<const Intake::ListTerms*> Intake::terms_of(const ListName& list) {
+  const auto now = std::chrono::steady_clock::now();
+  const std::string name = list.text();
+  if (const auto known = terms_.find(name); known != terms_.end()) {
+    if (now - known->second.read < fresh) return &known->second;
+    terms_.erase(known);
+  }
+  ReceiveOptions options;
+  options.list = name;
+  auto rules = receive_rules(*home_, options);
+  if (!rules) return fail(rules);
+  if (auto logged = log_to(rules->log); !logged) return fail(logged);
+  auto settings = load_settings(*home_, &list);
+  if (!settings) return fail(settings);
+  if (terms_.size() >= most_lists) terms_.clear();
+  return &terms_.insert_or_assign(name, ListTerms{std::move(*rules), std::move(*settings), now})
+              .first->second;
+}
+
+Result<> Intake::take(Arrival arrival) {
+  auto found = route(arrival.recipient);
+  if (!found) return fail(found);
+  if (!*found) {
+    return failure(Status::rejected, "5.1.1 no such list: {}", printable(arrival.recipient, 320));
+  }
+  return take(std::move(**found), std::move(arrival));
+}
+
+Result<> Intake::take(Route route, Arrival arrival) {
+  if (auto fits = check_file_size(arrival.octets.size()); !fits) return fits;
+  if (!route.list) return take_raw(route, std::move(arrival));
+  const auto terms = terms_of(*route.list);
+  if (!terms) return fail(terms);
+  const std::size_t limit = (*terms)->rules.max_size;
+  if (route.role != Role::bounces && arrival.octets.size() > limit) return too_big(limit);
+  const auto role = role_to_text(route.role);
+  const Pipeline pipeline = split_pipeline(pipeline_of((*terms)->settings, role));
+  if (pipeline.inside.empty() && pipeline.after.empty()) {
+    return take_for_owner(**terms, route, std::move(arrival));
+  }
+  if (pipeline.inside.empty()) return take_raw(route, std::move(arrival));
+  if (route.role == Role::post && is_plain_receive(pipeline.inside)) {
+    return take_post(**terms, std::move(arrival));
+  }
+  return take_filtered(**terms, route, pipeline.inside, arrival);
+}
+
+Result<> Intake::take_post(const ListTerms& terms, Arrival arrival) {
+  const ListName& list = terms.rules.list;
+  const auto number = store_.list(list.text());
+  if (!number) return fail(number);
+  ReceiveRules rules = terms.rules;
+  rules.sender = std::move(arrival.sender);
+  const auto judgement =
+      judge_post(std::move(arrival.octets), rules, subscribers_of(store_, *number));
+  if (!judgement) return fail(judgement);
+  if (judgement->fate != Fate::pass) log_fate(list, *judgement);
+  if (judgement->fate == Fate::drop) return {};
+  return draft(judgement->fate == Fate::hold ? held : "post", judgement->id, [&](Writer& out) {
+    write_post(out, list, *judgement);
+    return Result<>();
+  });
+}
+
+Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const Stages& inside,
+                               const Arrival& arrival) {
+  const std::string list = terms.rules.list.text();
+  const auto letter = octets_to_letter(arrival.octets, arrival.sender);
+  if (!letter) return fail(letter);
+  std::vector<std::vector<std::string>> argvs;
+  for (const std::string& stage : inside) argvs.push_back(stage_to_argv(stage, {programs_, list}));
+  const auto input = memory_file(arrival.octets);
+  if (!input) return fail(input);
+  const auto output = memory_file({});
+  if (!output) return fail(output);
+  const auto errors = memory_file({});
+  if (!errors) return fail(errors);
+  const auto environment = stage_environment(
+      programs_, home_->directory(),
+      {list, role_to_text(route.role), arrival.recipient, letter->sender, route.extension});
+  const auto ending = run_stages(argvs, environment, {*input, *output, errors->get()}, patience);
+  if (!ending) return fail(ending);
+  const auto said = contents(*errors);
+  if (!said) return fail(said);
+  const std::string last = last_line(*said, ending->status == Status::done || !ending->why.empty());
+  if (ending->status != Status::done) {
+    return Failure(Error{ending->status, ending->why.empty() ? last : ending->why});
+  }
+  std::string attributes;
+  const auto role = role_to_text(route.role);
+  if (route.role != Role::post) append_attribute(attributes, "ml.received", role);
+  const auto id = first_id(*output);
+  if (!id) return fail(id);
+  if (id->empty()) return {};  // held or dropped by ml-receive
+  return draft(role, *id, [&](Writer& out) { return copy_stream(*output, attributes, out); });
+}
+
+// A bounce is always taken: whatever a refusal said would bounce to nobody.
+Result<> Intake::take_raw(const Route& route, Arrival arrival) {
+  std::string& octets = arrival.octets;
+  if (route.role == Role::bounces) {
+    octets.resize(std::min(octets.size(), longest_mime_text));
+    std::erase(octets, '\0');
+  }
+  if (octets.size() > largest_message) return too_big(largest_message);
+  const auto letter = octets_to_letter(std::move(octets), arrival.sender);
+  if (!letter) return fail(letter);
+  const auto role = role_to_text(route.role);
+  const std::string id = message_id_of('m', arrival.recipient, letter->text);
+  std::string attributes;
+  if (route.list) append_attribute(attributes, "list", route.list->text());
+  append_attribute(attributes, "author", letter->sender);
+  append_attribute(attributes, "ml.role", role);
+  append_attribute(attributes, "ml.recipient", arrival.recipient);
+  return draft(role, id, [&](Writer& out) {
+    out.message(id, letter->sender, letter->text, attributes);
+    out.end(Status::done, "");
+    return Result<>();
+  });
+}
+
+Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arrival arrival) {
+  const ListName& list = *route.list;
+  const std::string address = list.address(route.role);
+  const auto letter = octets_to_letter(std::move(arrival.octets), arrival.sender);
+  if (!letter) return fail(letter);
+  const std::string_view head = split_message(letter->text).head;
+  auto loop = too_many_hops(head, terms.rules.max_hops);
+  if (!loop && has_been_at(head, address)) loop = "a loop: it has been at this address";
+  if (loop) {
+    log(fmt::format("{}: dropped a message from {}: {}", address, letter->sender, *loop));
+    return {};
+  }
+  const auto owners =
+      terms.settings.many("owner").value_or(std::vector{"postmaster@" + list.domain});
+  const std::string id = message_id_of('r', address, letter->text);
+  std::string attributes;
+  append_attribute(attributes, "list", list.text());
+  append_attribute(attributes, "author", letter->sender);
+  const bool is_null = letter->sender == null_sender;
+  return draft("outbound", id, [&](Writer& out) -> Result<> {
+    out.message(id, is_null ? std::string(null_sender) : list.address(Role::bounces),
+                text_for_owner(letter->text, address), attributes);
+    for (const std::string& owner : owners) {
+      const auto mailbox = text_to_address(owner);
+      if (!mailbox) return fail(mailbox);
+      out.rcpt(address_to_text(*mailbox), "-", "");
+    }
+    out.end(Status::done, "");
+    return {};
+  });
+}
+
+Result<Queue*> Intake::open_queue(std::string_view queue) {
+  if (const auto known = queues_.find(queue); known != queues_.end()) return known->second.get();
+  if (queue != held) {
+    if (auto run = check_runner(*home_, queue); !run) return fail(run);
+  }
+  auto opened = Queue::open(*home_, queue, Create::yes);
+  if (!opened) return fail(opened);
+  return queues_.emplace(queue, std::make_unique<Queue>(std::move(*opened))).first->second.get();
+}
+
+Result<> Intake::draft(std::string_view queue, std::string_view name,
+                       const std::function<Result<>(Writer&)>& write) {
+  const auto opened = open_queue(queue);
+  if (!opened) return fail(opened);
+  auto entry = QueueEntry::create(**opened, name);
+  if (!entry) return fail(entry);
+  Writer out(entry->fd(), "an entry of the queue " + std::string(queue));
+  if (auto written = write(out); !written) return written;
+  if (auto flushed = out.flush(); !flushed) return flushed;
+  drafts_.push_back(std::move(*entry));
+  if (queue != held && std::ranges::find(touched_, queue) == touched_.end()) {
+    touched_.emplace_back(queue);
+  }
+  return {};
+}
+
+Result<> Intake::keep_drafts() {
+  if (drafts_.empty()) return {};
+  if (drafts_.size() == 1) return drafts_.front().keep(Same::beside);
+  return QueueEntry::keep_all(drafts_, Same::beside);
+}
+
+Result<> Intake::commit() {
+  const auto kept = keep_drafts();
+  const std::vector<std::string> touched = std::exchange(touched_, {});
+  drafts_.clear();
+  if (!kept) return kept;
+  for (const std::string& queue : touched) {
+    if (auto woken = wake_runner(*home_, queue); !woken) return woken;
+  }
+  return {};
+}
+
+void Intake::forget() {
+  drafts_.clear();
+  touched_.clear();
+}
+
+}  // namespace ml

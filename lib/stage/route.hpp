@@ -1,0 +1,35 @@
+// Where an address of ours leads: which list, in which role, with which extension.
+//
+//   auto route = text_to_route(store, "news-owner@x.org", '+');
+//   if (!*route) ...                              // no list of ours
+//   (*route)->list->text() == "news@x.org"; (*route)->role == Role::owner
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "list/name.hpp"
+#include "store/store.hpp"
+
+namespace ml {
+
+struct Route {
+  // Nothing, with Role::bounces: a bounce address whose list's handle (verp.hpp) is unknown.
+  std::optional<ListName> list;
+  Role role = Role::post;
+  std::string extension;  // case kept; often empty
+};
+
+// Nothing where no list is there that the address could belong to, or where it is no address. What
+// follows `-bounces+` or the `bounces+` of long names is not looked at, but for the handle in the
+// latter: a forged bounce address routes as a signed one.
+[[nodiscard]] Result<std::optional<Route>> text_to_route(const Store& store,
+                                                         std::string_view address, char delimiter);
+
+// The site setting `delimiter`: '+', or '-', where the longest name that is a list wins.
+[[nodiscard]] Result<char> delimiter_of(const Home& home);
+
+}  // namespace ml

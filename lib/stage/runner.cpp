@@ -1,0 +1,110 @@
+#include "stage/runner.hpp"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+#include "base/process.hpp"
+#include "list/name.hpp"
+#include "list/settings.hpp"
+#include "queue/queue.hpp"
+#include "stage/mta.hpp"
+#include "stage/stages.hpp"
+
+namespace ml {
+namespace {
+
+constexpr const char* system_home = "/var/lib/mlpipe";
+constexpr const char* units = "/etc/systemd/system";
+constexpr const char* systemd_runs = "/run/systemd/system";
+
+bool runs_by_itself(std::string_view queue) {
+  return queue == "outbound" || text_to_role(queue);
+}
+
+// The home by its real name: whoever is detached works in another directory.
+std::string real_name(const Home& home) {
+  std::error_code unknown;
+  const auto path = std::filesystem::canonical(home.directory(), unknown);
+  return unknown ? home.directory() : path.string();
+}
+
+// Enabled for the system's home: a link mlpipe-queue@QUEUE.service in some TARGET.wants.
+bool has_unit(const Home& home, std::string_view queue) {
+  if (access(systemd_runs, F_OK) != 0 || real_name(home) != system_home) return false;
+  const std::string unit = fmt::format("mlpipe-queue@{}.service", queue);
+  std::error_code failed;
+  for (const auto& directory : std::filesystem::directory_iterator(units, failed)) {
+    if (directory.path().extension() != ".wants") continue;
+    if (access((directory.path() / unit).c_str(), F_OK) == 0) return true;
+  }
+  return false;
+}
+
+struct Programs {
+  std::string directory;
+  std::string queue;
+  std::string run;
+};
+
+std::optional<Programs> programs_beside_us() {
+  const auto directory = program_directory();
+  if (!directory) return std::nullopt;
+  Programs programs{*directory, *directory + "/ml-queue", *directory + "/ml-run"};
+  for (const std::string& path : {programs.queue, programs.run}) {
+    if (access(path.c_str(), X_OK) != 0) return std::nullopt;
+  }
+  return programs;
+}
+
+// The site's log, but never the standard error of a mail server, which it would wait for.
+std::string log_of(const Home& home) {
+  const auto site = load_settings(home, nullptr);
+  std::string set = site ? site->text("log").value_or("") : "";
+  if (!set.empty() && set != "stderr") return set;
+  return access("/dev/log", W_OK) == 0 ? "syslog" : real_name(home) + "/runner.log";
+}
+
+Failure nobody(const Home& home, std::string_view queue) {
+  return retry(
+      "nobody runs the queue {} of {}, and ml-queue and ml-run, which could, are not beside this "
+      "program (see RUNNERS in ml-run(1))",
+      queue, home.directory());
+}
+
+}  // namespace
+
+Runner runner_of(const Home& home, std::string_view queue) {
+  const auto opened = Queue::open(home, queue, Create::no);
+  if (opened && opened->has_runner()) return Runner::held;
+  if (has_unit(home, queue)) return Runner::unit;
+  return runs_by_itself(queue) && programs_beside_us() ? Runner::startable : Runner::nobody;
+}
+
+Result<> check_runner(const Home& home, std::string_view queue) {
+  if (runner_of(home, queue) == Runner::nobody) return nobody(home, queue);
+  return {};
+}
+
+Result<> wake_runner(const Home& home, std::string_view queue) {
+  const Runner runner = runner_of(home, queue);
+  if (runner == Runner::nobody) return nobody(home, queue);
+  if (runner != Runner::startable) return {};
+  const auto programs = programs_beside_us();
+  if (!programs) return nobody(home, queue);
+  const std::string directory = real_name(home);
+  const std::string name(queue);
+  auto null = open_file("/dev/null", O_WRONLY);
+  if (!null) return fail(null);
+  return spawn_detached({programs->queue, "run", name, "--until-empty", "--log", log_of(home), "--",
+                         programs->run, "--from", name},
+                        *null, stage_environment(programs->directory, directory, {}));
+}
+
+}  // namespace ml

@@ -1,0 +1,132 @@
+#include "stage/stages.hpp"
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+struct Child {
+  pid_t process = 0;
+  bool killed_by_us = false;
+};
+
+std::string shown(const std::vector<std::string>& argv) {
+  std::string text = argv.size() == 3 && argv[0] == "/bin/sh" ? argv[2] : argv.front();
+  if (argv.size() != 3 || argv[0] != "/bin/sh") text.erase(0, text.rfind('/') + 1);
+  return printable(text, 80);
+}
+
+// Waits until it has ended or the time is up; false: it is up.
+bool has_ended(pid_t process, steady_clock::time_point until) {
+  const Fd watched(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
+  if (!watched.open()) return true;  // then wait_for() waits, however long
+  for (;;) {
+    const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
+    if (left.count() <= 0) return false;
+    pollfd one{watched.get(), POLLIN, 0};
+    const int got = poll(&one, 1, static_cast<int>(std::min<long>(left.count(), 3'600'000)));
+    if (got > 0) return true;
+    if (got < 0 && errno != EINTR) return true;
+  }
+}
+
+void kill_late(std::span<Child> children, milliseconds patience) {
+  const auto until = steady_clock::now() + patience;
+  for (Child& child : children) {
+    if (has_ended(child.process, until)) continue;
+    child.killed_by_us = kill(child.process, SIGKILL) == 0;
+  }
+}
+
+StagesEnding judged(const Ending& ending, bool killed_by_us, const std::vector<std::string>& argv) {
+  if (killed_by_us) {
+    return {Status::retry, fmt::format("the stage '{}' took too long", shown(argv))};
+  }
+  if (ending.signal != 0) {
+    return {Status::retry,
+            fmt::format("the stage '{}' was killed by signal {}", shown(argv), ending.signal)};
+  }
+  switch (static_cast<Status>(ending.status)) {
+    case Status::done:
+    case Status::rejected:
+    case Status::retry:
+    case Status::denied: return {static_cast<Status>(ending.status), {}};
+    default: break;
+  }
+  return {Status::retry,
+          fmt::format("the stage '{}' left with status {}", shown(argv), ending.status)};
+}
+
+// Starts them; what it could not start is told, and those before it then see the end of a pipe.
+Result<> start_all(std::span<const std::vector<std::string>> argvs, const Variables& environment,
+                   const StageEnds& ends, std::vector<Child>& children) {
+  Fd from;
+  for (std::size_t i = 0; i < argvs.size(); ++i) {
+    const bool is_last = i + 1 == argvs.size();
+    auto next = is_last ? Result<Pipe>(Pipe{}) : make_pipe();
+    if (!next) return fail(next);
+    auto child = spawn(argvs[i], i == 0 ? ends.input : from, is_last ? ends.output : next->write,
+                       ends.errors, environment);
+    if (!child) return fail(child);
+    children.push_back({*child});
+    from = std::move(next->read);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<StagesEnding> run_stages(std::span<const std::vector<std::string>> argvs,
+                                const Variables& environment, const StageEnds& ends,
+                                std::optional<milliseconds> patience) {
+  std::vector<Child> children;
+  const auto started = start_all(argvs, environment, ends, children);
+  if (patience) kill_late(children, *patience);
+  StagesEnding decisive;
+  bool only_broken_pipes = true;
+  for (std::size_t i = 0; i < children.size(); ++i) {
+    const auto ending = wait_for(children[i].process);
+    if (!ending) return fail(ending);
+    auto one = judged(*ending, children[i].killed_by_us, argvs[i]);
+    if (one.status == Status::done || (!only_broken_pipes && decisive.status != Status::done)) {
+      continue;
+    }
+    const bool is_broken_pipe = ending->signal == SIGPIPE;
+    if (is_broken_pipe && decisive.status != Status::done) continue;
+    decisive = std::move(one);
+    only_broken_pipes = is_broken_pipe;
+  }
+  if (!started) return fail(started);
+  return decisive;
+}
+
+Variables stage_environment(std::string_view programs, std::string_view home,
+                            const StageMail& mail) {
+  Variables environment{fmt::format("PATH={}:/usr/local/bin:/usr/bin:/bin", programs),
+                        fmt::format("HOME={}", home), fmt::format("ML_HOME={}", home),
+                        "LC_ALL=C.UTF-8"};
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (!value.empty()) environment.push_back(fmt::format("{}={}", name, value));
+  };
+  add("LIST", mail.list);
+  add("ROLE", mail.role);
+  add("RECIPIENT", mail.recipient);
+  add("EXTENSION", mail.extension);
+  if (mail.sender) {
+    environment.push_back(fmt::format("SENDER={}", *mail.sender == "<>" ? "" : *mail.sender));
+  }
+  return environment;
+}
+
+}  // namespace ml
