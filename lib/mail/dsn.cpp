@@ -8,56 +8,22 @@
 
 #include "base/text.hpp"
 #include "mail/header.hpp"
-#include "mail/message.hpp"
-#include "mail/mime.hpp"
 
 namespace ml {
 namespace {
 
 constexpr std::size_t most_reports = 1000;
 
-constexpr std::array<std::pair<std::string_view, Action>, 7> actions{
+constexpr std::array<std::pair<std::string_view, Action>, 9> actions{
     {{"failed", Action::failed},
      {"failure", Action::failed},
      {"delayed", Action::delayed},
      {"delivered", Action::delivered},
      {"relayed", Action::relayed},
      {"expanded", Action::expanded},
+     {"replied", Action::replied},
+     {"complained", Action::complained},
      {"-", Action::unknown}}};
-
-// The kind of trouble that subject and detail of a status name, RFC 3463 and its registry; the
-// first row that fits. Detail -1 fits any.
-struct StatusRow {
-  int subject;
-  int detail;
-  BounceClass kind;
-};
-constexpr std::array<StatusRow, 24> status_rows{{
-    {1, 2, BounceClass::domain},
-    {1, 7, BounceClass::policy},  // of the sender's address
-    {1, 8, BounceClass::policy},
-    {1, 9, BounceClass::relay},
-    {1, 10, BounceClass::domain},  // a null MX, RFC 7505
-    {1, -1, BounceClass::mailbox},
-    {2, 2, BounceClass::full},
-    {2, 3, BounceClass::size},
-    {2, 4, BounceClass::relay},
-    {2, -1, BounceClass::mailbox},
-    {3, 4, BounceClass::size},
-    {3, -1, BounceClass::relay},
-    {4, 4, BounceClass::domain},  // unable to route: no MX and no address
-    {4, -1, BounceClass::relay},
-    {5, -1, BounceClass::relay},
-    {6, -1, BounceClass::policy},
-    {7, 20, BounceClass::auth},
-    {7, 21, BounceClass::auth},
-    {7, 22, BounceClass::auth},
-    {7, 23, BounceClass::auth},
-    {7, 24, BounceClass::auth},
-    {7, 26, BounceClass::auth},
-    {7, 30, BounceClass::relay},  // wants TLS
-    {7, -1, BounceClass::policy},
-}};
 
 std::optional<unsigned> capital_hex(char c) {
   if (is_digit(c)) return static_cast<unsigned>(c - '0');
@@ -93,6 +59,20 @@ std::string_view without_type(std::string_view value, std::string& type) {
   if (!is_type) return trim(value);
   type = lower(before);
   return trim(value.substr(semicolon + 1));
+}
+
+// Single blanks for runs of them, which folded fields are full of.
+std::string one_line(std::string_view text) {
+  std::string line;
+  line.reserve(text.size());
+  for (const char c : text) {
+    if (!is_blank(c)) {
+      line.push_back(c);
+    } else if (!line.empty() && line.back() != ' ') {
+      line.push_back(' ');
+    }
+  }
+  return line;
 }
 
 // "rfc822; <ann@c.org> (Ann)" -> "ann@c.org"
@@ -150,18 +130,21 @@ class Groups {
       report_.action = text_to_action(value);
     } else if (same_nocase(field.name, "Status")) {
       report_.status = leading_status(value).value_or(std::string());
+      if (report_.status.empty()) misplaced_ = value;  // some put the reply there
     } else if (same_nocase(field.name, "Diagnostic-Code")) {
       std::string type;
-      report_.diagnostic = without_type(value, type);
+      report_.diagnostic = one_line(without_type(value, type));
     }
   }
 
   void close() {
     if (!report_.address().empty() && reports_.size() < most_reports) {
       if (report_.action == Action::unknown) report_.action = status_to_action(report_.status);
+      if (report_.diagnostic.empty()) report_.diagnostic = std::move(misplaced_);
       reports_.push_back(std::move(report_));
     }
     report_ = {};
+    misplaced_.clear();
   }
 
   [[nodiscard]] bool full() const { return reports_.size() >= most_reports; }
@@ -174,49 +157,14 @@ class Groups {
   }
 
   Report report_;
+  std::string misplaced_;  // what stands for a status and is none
   std::vector<Report> reports_;
 };
-
-// The first enhanced status that stands as a word of its own: "550 5.1.1 ..." or "(#5.1.1)".
-std::string quoted_status(std::string_view text) {
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool begins = i == 0 || (!is_alnum(text[i - 1]) && text[i - 1] != '.');
-    if (!begins) continue;
-    if (auto status = leading_status(text.substr(i))) return *status;
-  }
-  return {};
-}
-
-bool is_delivery_status(std::string_view type) {
-  return type == "message/delivery-status" || type == "message/global-delivery-status";
-}
-
-// For reports whose boundaries are broken.
-bool claims_report(std::string_view message) {
-  const auto type = find_field(split_message(message).head, "Content-Type");
-  return type && begins_nocase(unfolded(type->value), "multipart/report");
-}
 
 }  // namespace
 
 std::string_view action_to_text(Action action) {
   return std::ranges::find(actions, action, [](const auto& row) { return row.second; })->first;
-}
-
-std::string_view bounce_class_to_text(BounceClass kind) {
-  switch (kind) {
-    case BounceClass::mailbox: return "mailbox";
-    case BounceClass::domain: return "domain";
-    case BounceClass::full: return "full";
-    case BounceClass::size: return "size";
-    case BounceClass::policy: return "policy";
-    case BounceClass::auth: return "auth";
-    case BounceClass::relay: return "relay";
-    case BounceClass::delayed: return "delayed";
-    case BounceClass::success: return "success";
-    case BounceClass::unknown: break;
-  }
-  return "unknown";
 }
 
 std::vector<Report> text_to_reports(std::string_view text) {
@@ -235,23 +183,6 @@ std::vector<Report> text_to_reports(std::string_view text) {
   return std::move(groups).reports();
 }
 
-std::vector<Report> message_to_reports(std::string_view message) {
-  const auto parts = text_to_parts(message);
-  if (!parts) return text_to_reports(message);
-  std::vector<Report> found;
-  unsigned outermost = 0;
-  for (const MimePart& part : *parts) {
-    if (!is_delivery_status(part.type)) continue;
-    if (!found.empty() && part.messages > outermost) continue;
-    auto reports = text_to_reports(part.text);
-    if (reports.empty()) continue;
-    if (found.empty() || part.messages < outermost) found.clear();
-    outermost = part.messages;
-    std::ranges::move(reports, std::back_inserter(found));
-  }
-  return found.empty() && claims_report(message) ? text_to_reports(message) : found;
-}
-
 std::optional<std::string> leading_status(std::string_view text) {
   std::size_t at = 0;
   for (unsigned number = 0; number < 3; ++number) {
@@ -268,39 +199,6 @@ std::optional<std::string> leading_status(std::string_view text) {
   const char kind = text.front();
   if (goes_on || (kind != '2' && kind != '4' && kind != '5')) return std::nullopt;
   return std::string(text.substr(0, at));
-}
-
-std::string telling_status(const Report& report) {
-  const bool says_nothing = report.status.empty() || report.status.ends_with(".0.0");
-  if (!says_nothing) return report.status;
-  std::string quoted = quoted_status(report.diagnostic);
-  return quoted.empty() ? report.status : quoted;
-}
-
-BounceClass bounce_class(const Report& report) {
-  switch (report.action) {
-    case Action::delivered:
-    case Action::relayed:
-    case Action::expanded: return BounceClass::success;
-    case Action::delayed: return BounceClass::delayed;
-    case Action::failed:
-    case Action::unknown: break;
-  }
-  const std::string status = telling_status(report);
-  if (status.empty()) return BounceClass::unknown;
-  const auto fields = split(status, '.');
-  const int subject = number<int>(fields[1]).value_or(0);
-  const int detail = number<int>(fields[2]).value_or(0);
-  for (const StatusRow& row : status_rows) {
-    if (row.subject == subject && (row.detail == detail || row.detail < 0)) return row.kind;
-  }
-  return BounceClass::unknown;
-}
-
-bool counts_against_recipient(const Report& report) {
-  if (report.action != Action::failed || !telling_status(report).starts_with('5')) return false;
-  const BounceClass kind = bounce_class(report);
-  return kind == BounceClass::mailbox || kind == BounceClass::domain || kind == BounceClass::full;
 }
 
 std::optional<std::string> xtext_to_text(std::string_view text) {

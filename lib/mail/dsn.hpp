@@ -1,11 +1,10 @@
-// Delivery reports, RFC 3464: what became of each recipient, and what kind of trouble it was.
+// Delivery reports, RFC 3464: what became of each recipient.
 //
 // Pure over text: text_to_reports() takes the body of a message/delivery-status part, or any text
 // at all, in which it finds the same groups of fields.
 //
 //   for (const Report& report : text_to_reports(part.text)) {
 //     report.address();  report.action;  report.status;      // ann@c.org, failed, 5.1.1
-//     bounce_class(report) == BounceClass::mailbox
 //   }
 #pragma once
 
@@ -16,7 +15,16 @@
 
 namespace ml {
 
-enum class Action { failed, delayed, delivered, relayed, expanded, unknown };
+enum class Action {
+  failed,
+  delayed,
+  delivered,
+  relayed,
+  expanded,
+  replied,     // not of RFC 3464: a vacation or another answer that no person wrote
+  complained,  // not of RFC 3464: a feedback report, RFC 5965
+  unknown
+};
 [[nodiscard]] std::string_view action_to_text(Action action);
 
 // One recipient's group of fields. Foreign text: sound UTF-8 or not, controls or not.
@@ -36,34 +44,6 @@ struct Report {
 // The groups that name a recipient, in their order, at most 1,000. A group without an action is
 // given the one that its status speaks of.
 [[nodiscard]] std::vector<Report> text_to_reports(std::string_view text);
-
-// The same of a whole message, tamed by mime.hpp: what its delivery-status parts say, those of the
-// outermost report where one lies in another. Where the MIME structure cannot be read, what the raw
-// text says. None: it is no report.
-[[nodiscard]] std::vector<Report> message_to_reports(std::string_view message);
-
-// What a report blames. More classes than these need more evidence than a report has.
-enum class BounceClass {
-  mailbox,  // no such mailbox, or one that takes no mail
-  domain,   // no such domain, or one that takes no mail
-  full,
-  size,
-  policy,  // the message or its sender was not wanted
-  auth,    // SPF, DKIM or DMARC
-  relay,   // the servers and the way between them
-  delayed,
-  success,  // delivered, relayed, expanded
-  unknown,
-};
-[[nodiscard]] std::string_view bounce_class_to_text(BounceClass kind);
-[[nodiscard]] BounceClass bounce_class(const Report& report);
-
-// The status that counts: the report's own, or where that says nothing (x.0.0, or absent) the
-// one that the diagnostic quotes. Empty: neither.
-[[nodiscard]] std::string telling_status(const Report& report);
-
-// True if it is the recipient's own, lasting fault: failed with 5.y.z, and mailbox, domain or full.
-[[nodiscard]] bool counts_against_recipient(const Report& report);
 
 // "5.1.1" out of a text that begins with it; nothing for anything else.
 [[nodiscard]] std::optional<std::string> leading_status(std::string_view text);

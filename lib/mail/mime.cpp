@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <iterator>
+#include <utility>
 
 #include <mimetic/mimetic.h>
 
 #include "base/text.hpp"
+#include "mail/header.hpp"
 #include "mail/message.hpp"
+#include "mail/parts.hpp"
 #include "mail/transfer.hpp"
 
 namespace ml {
@@ -72,41 +75,112 @@ std::string first_word(std::string_view value) {
   return lower(value.substr(0, end));
 }
 
-std::string decoded(const std::string& body, std::string_view encoding) {
-  std::string text;
-  if (encoding == "quoted-printable") {
-    text = quoted_printable_to_octets(body);
-  } else if (encoding == "base64") {
-    text = base64_text_to_octets(body);
-  } else {
-    return body;
-  }
-  std::erase(text, '\r');
-  std::erase(text, '\0');
-  return text;
-}
-
 struct Place {
   unsigned depth = 0;
   unsigned messages = 0;
 };
 
+// The library unfolds what it gives out.
+std::string header_text(const mimetic::Header& header) {
+  std::string text;
+  for (const mimetic::Field& field : header) append_field(text, field.name(), field.value());
+  return text;
+}
+
+std::string charset_of(std::string_view content_type) {
+  return std::string(text_to_content_type(content_type).parameter("charset").value_or(""));
+}
+
 // How deep this goes is bounded by has_few_content_types().
 void collect(const mimetic::MimeEntity& entity, Place place, std::vector<MimePart>& parts) {
   const mimetic::Header& header = entity.header();
-  std::string type = first_word(header.field("Content-Type").value());
+  const std::string& content_type = header.field("Content-Type").value();
+  std::string type = first_word(content_type);
   if (!entity.body().parts().empty()) {
     ++place.depth;
-    if (type.starts_with("message/")) ++place.messages;
-    for (const mimetic::MimeEntity* child : entity.body().parts()) collect(*child, place, parts);
+    const bool message = type.starts_with("message/");
+    if (message) ++place.messages;
+    for (const mimetic::MimeEntity* child : entity.body().parts()) {
+      if (message) {
+        parts.push_back({"text/rfc822-headers",
+                         {},
+                         {},
+                         header_text(child->header()),
+                         place.depth,
+                         place.messages});
+      }
+      collect(*child, place, parts);
+    }
     return;
   }
   if (type.empty()) type = "text/plain";
   const std::string encoding = first_word(header.field("Content-Transfer-Encoding").value());
-  parts.push_back({std::move(type), decoded(entity.body(), encoding), place.depth, place.messages});
+  parts.push_back({std::move(type), charset_of(content_type), header_text(header),
+                   decoded_body(entity.body(), encoding), place.depth, place.messages});
+}
+
+std::string field_value(std::string_view head, std::string_view name) {
+  const auto field = find_field(head, name);
+  return field ? unfolded(field->value) : std::string();
+}
+
+constexpr unsigned deepest_message = 5;
+
+// The same without the library.
+void collect_plainly(std::string_view text, Place place, std::vector<MimePart>& parts) {
+  const auto leaves = message_to_leaves(text);
+  if (!leaves) {
+    parts.push_back({"text/plain", {}, {}, std::string(text), place.depth, place.messages});
+    return;
+  }
+  for (const Leaf& leaf : *leaves) {
+    const bool message = leaf.type.name.starts_with("message/rfc822");
+    if (message && place.messages < deepest_message) {
+      const Place inside{place.depth + 1, place.messages + 1};
+      parts.push_back({"text/rfc822-headers",
+                       {},
+                       {},
+                       std::string(split_message(leaf.body).head),
+                       inside.depth,
+                       inside.messages});
+      collect_plainly(leaf.body, inside, parts);
+      continue;
+    }
+    const std::string encoding = first_word(field_value(leaf.head, "Content-Transfer-Encoding"));
+    parts.push_back({leaf.type.name, std::string(leaf.type.parameter("charset").value_or("")),
+                     std::string(leaf.head), decoded_body(leaf.body, encoding), place.depth,
+                     place.messages});
+  }
+}
+
+// Nothing where the text is beyond the library.
+std::vector<MimePart> inspect(std::string_view text) {
+  std::vector<MimePart> parts;
+  try {
+    mimetic::MimeEntity entity;
+    entity.load(Octets(text.data()), Octets(text.data() + text.size()));
+    collect(entity, {}, parts);
+  } catch (...) {
+    parts.clear();
+  }
+  return parts;
 }
 
 }  // namespace
+
+std::string decoded_body(std::string_view body, std::string_view encoding) {
+  std::string text;
+  if (same_nocase(encoding, "quoted-printable")) {
+    text = quoted_printable_to_octets(body);
+  } else if (same_nocase(encoding, "base64")) {
+    text = base64_text_to_octets(body);
+  } else {
+    return std::string(body);
+  }
+  std::erase(text, '\r');
+  std::erase(text, '\0');
+  return text;
+}
 
 std::string tamed_text(std::string_view message) {
   std::string text(message.substr(0, longest_mime_text));
@@ -116,17 +190,12 @@ std::string tamed_text(std::string_view message) {
   return with_bounded_fields(intake->message);
 }
 
-std::optional<std::vector<MimePart>> text_to_parts(std::string_view text) {
-  if (!has_few_content_types(text)) return std::nullopt;
-  try {
-    mimetic::MimeEntity entity;
-    entity.load(Octets(text.data()), Octets(text.data() + text.size()));
-    std::vector<MimePart> parts;
-    collect(entity, {}, parts);
-    return parts;
-  } catch (...) {  // whatever it is, the text is beyond the library
-    return std::nullopt;
-  }
+std::vector<MimePart> text_to_parts(std::string_view text) {
+  std::vector<MimePart> parts;
+  if (has_few_content_types(text)) parts = inspect(text);
+  if (parts.empty()) collect_plainly(text, {}, parts);
+  if (parts.empty()) parts.push_back({"text/plain", {}, {}, std::string(text), 0, 0});
+  return parts;
 }
 
 }  // namespace ml

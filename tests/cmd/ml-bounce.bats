@@ -274,7 +274,7 @@ E
 @test "ml-bounce: --report needs no home and prints a line a recipient" {
   run --separate-stderr ml-bounce --report < <(dsn x@x.org ann@example.org failed 5.2.2 '552 5.2.2 mailbox	full')
   is 0 "$status"
-  is $'ann@example.org\tfailed\t5.2.2\tfull\t552 5.2.2 mailbox\\x09full' "$output"
+  is $'ann@example.org\tfailed\t5.2.2\tfull\t552 5.2.2 mailbox full' "$output"
   is "" "$stderr"
   [ ! -e "$ML_HOME" ]
 }

@@ -4,8 +4,6 @@
 
 #include <string>
 
-#include "mail/mime.hpp"
-
 using namespace ml;
 
 namespace {
@@ -16,32 +14,12 @@ Report only(const std::string& text) {
   return reports.front();
 }
 
-BounceClass class_of(const std::string& action, const std::string& status,
-                     const std::string& diagnostic = "") {
-  return bounce_class(only("Final-Recipient: rfc822; a@x.org\nAction: " + action + "\nStatus: " +
-                           status + "\nDiagnostic-Code: smtp; " + diagnostic + "\n"));
-}
-
-bool counts(const std::string& action, const std::string& status,
-            const std::string& diagnostic = "") {
-  return counts_against_recipient(only("Final-Recipient: rfc822; a@x.org\nAction: " + action +
-                                       "\nStatus: " + status + "\nDiagnostic-Code: smtp; " +
-                                       diagnostic + "\n"));
-}
-
 const std::string group =
     "Original-Recipient: rfc822;Ann@example.org\n"
     "Final-Recipient: RFC822; ann@mx.example.org\n"
     "Action: Failed\n"
     "Status: 5.1.1 (no such mailbox)\n"
     "Diagnostic-Code: smtp; 550 5.1.1\n <ann@mx.example.org>: unknown\n";
-
-const std::string report_message =
-    "From: MAILER-DAEMON@mx.example.org\n"
-    "Content-Type: multipart/report; report-type=delivery-status; boundary=\"=_b\"\n\n"
-    "--=_b\n\nSorry.\n--=_b\nContent-Type: message/delivery-status\n\n"
-    "Reporting-MTA: dns; mx.example.org\n\n" +
-    group + "\n--=_b\nContent-Type: text/rfc822-headers\n\nSubject: hello\n\n--=_b--\n";
 
 }  // namespace
 
@@ -130,84 +108,10 @@ TEST_CASE("dsn: a status stands alone or is none") {
   }
 }
 
-TEST_CASE("dsn: where the status says nothing the diagnostic does") {
-  CHECK(class_of("failed", "5.0.0", "550 5.1.1 unknown") == BounceClass::mailbox);
-  CHECK(class_of("failed", "", "550 (#5.2.2) full") == BounceClass::full);
-  CHECK(class_of("failed", "5.0.0", "550 from 10.5.1.1 refused") == BounceClass::unknown);
-  CHECK(class_of("failed", "5.7.1", "550 5.1.1") == BounceClass::policy);
-}
-
-TEST_CASE("dsn: classes say whose trouble it is") {
-  CHECK(class_of("failed", "5.1.2") == BounceClass::domain);
-  CHECK(class_of("failed", "5.1.10") == BounceClass::domain);
-  CHECK(class_of("failed", "5.2.1") == BounceClass::mailbox);
-  CHECK(class_of("failed", "5.2.3") == BounceClass::size);
-  CHECK(class_of("failed", "5.3.4") == BounceClass::size);
-  CHECK(class_of("failed", "5.4.4") == BounceClass::domain);
-  CHECK(class_of("failed", "4.4.7") == BounceClass::relay);
-  CHECK(class_of("failed", "5.7.26") == BounceClass::auth);
-  CHECK(class_of("failed", "5.0.0") == BounceClass::unknown);
-  CHECK(class_of("delayed", "5.1.1") == BounceClass::delayed);
-  CHECK(class_of("expanded", "2.0.0") == BounceClass::success);
-}
-
-TEST_CASE("dsn: only the recipient's own lasting fault counts") {
-  CHECK(counts("failed", "5.1.1"));
-  CHECK(counts("failed", "5.1.2"));
-  CHECK(counts("failed", "5.2.2"));
-  CHECK(counts("failed", "5.0.0", "550 5.1.1 unknown"));
-  CHECK_FALSE(counts("failed", "4.2.2"));
-  CHECK_FALSE(counts("failed", "5.2.3"));
-  CHECK_FALSE(counts("failed", "5.1.8"));
-  CHECK_FALSE(counts("failed", "5.7.1"));
-  CHECK_FALSE(counts("failed", "5.0.0"));
-  CHECK_FALSE(counts("failed", ""));
-  CHECK_FALSE(counts("delayed", "5.1.1"));
-  CHECK_FALSE(counts("relayed", "5.1.1"));
-}
-
 TEST_CASE("dsn: a group without an action is given what its status speaks of") {
   CHECK(only("Final-Recipient: a@x.org\nStatus: 5.1.1\n").action == Action::failed);
   CHECK(only("Final-Recipient: a@x.org\nStatus: 4.1.1\n").action == Action::delayed);
   CHECK(only("Final-Recipient: a@x.org\n").action == Action::unknown);
-}
-
-TEST_CASE("dsn: a report is found in its message") {
-  const auto reports = message_to_reports(tamed_text(report_message));
-  REQUIRE(reports.size() == 1);
-  CHECK(reports[0].status == "5.1.1");
-}
-
-TEST_CASE("dsn: a forwarded report is found and a returned one does not speak") {
-  const std::string forwarded =
-      "Content-Type: multipart/mixed; boundary=f\n\n--f\n\nsee below\n"
-      "--f\nContent-Type: message/rfc822\n\n" +
-      report_message + "\n--f--\n";
-  CHECK(message_to_reports(tamed_text(forwarded)).size() == 1);
-
-  std::string delayed = report_message;
-  delayed.replace(delayed.find("Failed"), 6, "delayed");
-  const std::string returned =
-      "Content-Type: multipart/report; boundary=r\n\n--r\nContent-Type: message/rfc822\n\n" +
-      report_message + "\n--r\nContent-Type: message/delivery-status\n\n" +
-      "Final-Recipient: rfc822; b@x.org\nAction: delayed\nStatus: 4.0.0\n\n--r--\n";
-  const auto reports = message_to_reports(tamed_text(returned));
-  REQUIRE(reports.size() == 1);
-  CHECK(reports[0].final_recipient == "b@x.org");
-}
-
-TEST_CASE("dsn: fields quoted in plain mail are no report") {
-  CHECK(message_to_reports("Subject: why?\n\n" + group).empty());
-  CHECK(message_to_reports("Subject: hello\n\nHello.\n").empty());
-}
-
-TEST_CASE("dsn: a report whose structure is broken is read from its raw text") {
-  std::string broken = report_message;
-  broken.replace(broken.find("boundary"), 8, "boundarx");
-  CHECK(message_to_reports(tamed_text(broken)).size() == 1);
-  std::string nested;
-  for (int i = 0; i < 1000; ++i) nested += "Content-Type: multipart/mixed; boundary=x\n\n--x\n";
-  CHECK(message_to_reports(tamed_text(nested + report_message)).size() == 1);
 }
 
 TEST_CASE("dsn: a report of a million recipients is read as far as a thousand") {

@@ -1,0 +1,27 @@
+// A message that came to a bounce address: what became of each recipient, from whatever evidence
+// it holds. The evidence in its order of trust, the first that names anybody decides:
+//
+//   1. the fields of RFC 3464, of the outermost report where one lies in another;
+//   2. a feedback report, RFC 5965;
+//   3. fields in which servers name whom they could not reach (X-Failed-Recipients);
+//   4. the same fields as in 1 where they stand in plain text;
+//   5. the words of the servers that use no standard, dialects.hpp;
+//   6. an answer that no person wrote, RFC 3834.
+//
+// Ordinary mail gives nothing. Who is behind the address that it came to is not asked here: that
+// is what VERP is for, and worth more than all of it.
+//
+//   for (const Report& report : message_to_reports(tamed_text(octets))) ...
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "mail/dsn.hpp"
+
+namespace ml {
+
+// `message` is tamed by mime.hpp. Bounded in time and memory by that; never fails.
+[[nodiscard]] std::vector<Report> message_to_reports(std::string_view message);
+
+}  // namespace ml
