@@ -8,6 +8,7 @@
 #include "base/out.hpp"
 #include "base/process.hpp"
 #include "stage/bounce.hpp"
+#include "stage/bounce_report.hpp"
 #include "stream/writer.hpp"
 
 using namespace ml;
@@ -42,10 +43,16 @@ int main(int argc, char** argv) {
   std::optional<std::string> recipient;
   std::optional<std::string> events;
   bool report = false;
+  BounceReportOptions reporting;
   Options options("ml-bounce", "[OPTION...] [LIST]",
                   "Reads a bounce and marks the subscriber whose mail failed.",
                   "ml-bounce --report <bounce.eml | cut -f1,3");
   options.flag(report, "--report", "only print what the bounce says; needs no list and no store");
+  options.text(reporting.mbox, "--mbox", "FILE",
+               "with --report: every message of an mbox, - for input");
+  options.text(reporting.maildir, "--maildir", "DIRECTORY",
+               "with --report: every message of a Maildir");
+  options.flag(reporting.json, "--json", "with --report: an object a line instead of fields");
   options.text(recipient, "--recipient", "ADDRESS", "the address that the bounce came to");
   options.text(task.home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
   options.text(events, "--log", "WHERE", "stderr (default), syslog or a file");
@@ -57,9 +64,12 @@ int main(int argc, char** argv) {
     if (auto logging = log_to(*events); !logging) return leave_unbegun(fail(logging));
   }
 
+  if (!report && (reporting.mbox || reporting.maildir || reporting.json)) {
+    return leave(retry("--mbox, --maildir and --json go with --report"));
+  }
   if (report) {
     Out out(1, "standard output");
-    return leave(bounce_report(0, out));
+    return leave(bounce_report(0, reporting, out));
   }
   task.recipients = recipient ? std::vector{*recipient} : recipients_of_environment();
   Writer out(1);

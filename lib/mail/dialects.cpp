@@ -317,7 +317,7 @@ std::vector<TextLine> lines_of(std::string_view text) {
       }
     }
     at += line.text.size() + 1;
-    lines.push_back(std::move(line));
+    lines.push_back(line);
   }
   return lines;
 }
@@ -616,6 +616,7 @@ class NoticeReader {
 
   std::vector<Report> reports(Action action) const {
     std::vector<Report> reports;
+    reports.reserve(found_.size());
     for (std::size_t i = 0; i < found_.size(); ++i) {
       Report report;
       report.final_recipient = found_[i].address;

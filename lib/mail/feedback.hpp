@@ -1,7 +1,7 @@
 // Feedback reports, RFC 5965: somebody who took our message for spam said so.
 //
-//   const Report report = text_to_complaint(part.text, returned_header);
-//   report.action == Action::complained; report.address();       // ann@c.org
+//   const auto complaint = text_to_complaint(part.text, returned_header);
+//   complaint->action == Action::complained; complaint->address();     // ann@c.org
 #pragma once
 
 #include <optional>

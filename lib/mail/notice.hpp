@@ -1,7 +1,7 @@
 // What a bounce says to people: the words of the server, and the header of the message that came
 // back, wherever they stand in it.
 //
-//   const Notice notice = message_to_notice(message, text_to_parts(message));
+//   const auto notice = message_to_notice(message, text_to_parts(message));
 //   notice.text        "Delivery to the following recipient failed permanently:\n\n  ann@c.org\n"
 //   notice.returned    "Received: ...\nTo: ann@c.org\n"
 //

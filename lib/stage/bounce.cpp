@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "base/diag.hpp"
-#include "base/fd.hpp"
 #include "base/home.hpp"
 #include "base/text.hpp"
 #include "list/name.hpp"
@@ -18,6 +17,7 @@
 #include "mail/mime.hpp"
 #include "mail/verp.hpp"
 #include "stage/bounce_address.hpp"
+#include "stage/bounce_message.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
 #include "stream/reader.hpp"
@@ -25,23 +25,9 @@
 namespace ml {
 namespace {
 
-constexpr std::string_view input_name = "standard input";
-
 // Fields in which servers leave the address that a message came to, likeliest first.
 constexpr std::array<std::string_view, 5> recipient_fields{"X-Original-To", "Delivered-To",
                                                            "Envelope-To", "X-Envelope-To", "To"};
-
-// The whole message as far as it is of use; what lies behind that is read and dropped, so that
-// nobody who writes it to us sees a closed pipe.
-Result<std::string> read_message(int input, std::string text) {
-  std::array<char, std::size_t{64} << 10> room;
-  for (;;) {
-    auto got = read_some(input, room, input_name);
-    if (!got) return fail(got);
-    if (*got == 0) return tamed_text(text);
-    if (text.size() < longest_mime_text) text.append(room.data(), *got);
-  }
-}
 
 // Every address that a field's value may hold: whatever has an @, its brackets off.
 void append_addresses(std::vector<std::string>& to, std::string_view value) {
@@ -284,9 +270,9 @@ Result<Status> judge_input(int input, const BounceOptions& options) {
     return Refusals(in, *rooms).judge();
   }
   if (first->empty()) return retry("the input is empty: no message came");
-  auto message = read_message(input, std::move(*first));
+  auto message = read_bounce(input, std::move(*first));
   if (!message) return fail(message);
-  auto judged = Bounce(std::move(*message), options.recipients, *rooms).judge();
+  auto judged = Bounce(tamed_text(*message), options.recipients, *rooms).judge();
   return judged ? Result<Status>(Status::done) : fail(judged);
 }
 
@@ -301,19 +287,6 @@ Result<Status> bounce(int input, Writer& out, const BounceOptions& options) {
   }
   if (auto flushed = out.flush(); !flushed) return fail(flushed);
   return judged;
-}
-
-Result<Status> bounce_report(int input, Out& out) {
-  auto message = read_message(input, {});
-  if (!message) return fail(message);
-  for (const Report& report : message_to_reports(*message)) {
-    out.put(fmt::format("{}\t{}\t{}\t{}\t{}\n", shown_or_dash(report.address()),
-                        action_to_text(report.action), shown_or_dash(telling_status(report)),
-                        bounce_class_to_text(bounce_class(report)),
-                        shown_or_dash(report.diagnostic)));
-  }
-  if (auto flushed = out.flush(); !flushed) return fail(flushed);
-  return Status::done;
 }
 
 }  // namespace ml

@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/out.hpp"
 #include "base/result.hpp"
 #include "stream/writer.hpp"
 
@@ -31,9 +30,5 @@ struct BounceOptions {
 //   rcpt ... reply=550 5.1.1 ...   550, 551, 553 or 556 with 5.1.x, 5.2.x or no status: marked
 //   any other rcpt                 75: what it says would be lost
 [[nodiscard]] Result<Status> bounce(int input, Writer& out, const BounceOptions& options);
-
-// Reads one message and prints `address TAB action TAB status TAB class TAB diagnostic` for each
-// recipient of its report, `-` for what is not said.
-[[nodiscard]] Result<Status> bounce_report(int input, Out& out);
 
 }  // namespace ml

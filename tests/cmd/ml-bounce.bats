@@ -48,7 +48,7 @@ E
 }
 
 nested_parts() {
-  awk 'BEGIN { for (i = 0; i < 60000; ++i) printf "Content-Type: multipart/mixed; boundary=%d\n\n--%d\n", i, i }'
+  awk 'BEGIN { for (i = 0; i < '"${1:-100000}"'; ++i) printf "Content-Type: multipart/mixed; boundary=%d\n\n--%d\n", i, i }'
 }
 
 state() { ml-store show news@x.org "$1" | sed -n 's/^state\t//p'; }
@@ -279,6 +279,40 @@ E
   [ ! -e "$ML_HOME" ]
 }
 
+@test "ml-bounce: --report --mbox reads every message of a backlog" {
+  {
+    printf 'From MAILER-DAEMON Sun Nov 22 03:00:00 2026\n'
+    dsn x@x.org ann@example.org failed 5.1.1
+    printf '\n>From the sea it came.\nFrom here on it is text.\n\n'
+    printf 'From MAILER-DAEMON Sun Nov 22 03:00:01 2026\n'
+    message
+    printf '\nFrom MAILER-DAEMON Sun Nov 22 03:00:02 2026\n'
+    dsn x@x.org bob@example.com delayed 4.4.1
+  } >old.mbox
+  is $'ann@example.org\tfailed\nbob@example.com\tdelayed' \
+    "$(ml-bounce --report --mbox old.mbox | cut -f1,2)"
+  is "$(ml-bounce --report --mbox old.mbox)" "$(ml-bounce --report --mbox - <old.mbox)"
+  is "$(ml-bounce --report --mbox old.mbox)" "$(sed 's/$/\r/' old.mbox | ml-bounce --report --mbox -)"
+  is '{"message":"3","address":"bob@example.com","action":"delayed","status":"4.4.1","class":"delayed","diagnostic":"4.4.1 no"}' \
+    "$(ml-bounce --report --json --mbox old.mbox | tail -n 1)"
+}
+
+@test "ml-bounce: --report --maildir reads what is new and what was seen" {
+  mkdir -p box/new box/cur box/tmp
+  dsn x@x.org ann@example.org failed 5.1.1 >box/new/1.a
+  dsn x@x.org bob@example.com failed 5.2.2 >box/cur/1.b:2,S
+  dsn x@x.org cy@example.net failed 5.1.1 >box/tmp/1.c
+  is $'ann@example.org\nbob@example.com' "$(ml-bounce --report --maildir box | cut -f1)"
+  run --separate-stderr ml-bounce --report --maildir nowhere
+  is 75 "$status"
+  [[ "$stderr" == *"cannot read the directory nowhere/new"* ]]
+}
+
+@test "ml-bounce: --mbox without --report is 75" {
+  run --separate-stderr ml-bounce --mbox old.mbox </dev/null
+  is 75 "$status"
+}
+
 @test "ml-bounce: --report of plain mail prints nothing" {
   run ml-bounce --report < <(message)
   is 0 "$status"
@@ -306,8 +340,23 @@ E
   done
 }
 
+@test "ml-bounce: --report of hostile messages ends in time within bounded memory" {
+  flat_parts() { printf 'Content-Type: multipart/report; boundary=b\n\n'; yes $'--b\nContent-Type: text/plain\n\nx' | head -n 400000; }
+  endless_header() { yes 'X-Header: <ann@example.org>:' | head -c 60000000; }
+  endless_text() { printf 'From: MAILER-DAEMON\nSubject: failure notice\n\n'; yes '<ann@example.org>: 550 no' | head -c 50000000; }
+  at_signs() { printf 'From: MAILER-DAEMON\n\n'; head -c 50000000 /dev/zero | tr '\0' '@'; }
+  quotes() { printf 'From: MAILER-DAEMON\n\n'; yes '"@' | tr -d '\n' | head -c 10000000; }
+  tags() { printf 'From: MAILER-DAEMON\nContent-Type: text/html\n\n'; yes '<style' | tr -d '\n' | head -c 10000000; }
+  messages() { yes $'Content-Type: message/rfc822\n' | head -c 10000000; }
+  bomb() { printf 'From: MAILER-DAEMON\nContent-Transfer-Encoding: base64\n\n'; head -c 40000000 /dev/zero | base64; }
+  for hostile in nested_parts flat_parts endless_header endless_text at_signs quotes tags messages bomb; do
+    run bash -c "ulimit -v 262144; exec timeout 20 ml-bounce --report" < <($hostile)
+    is "0 $hostile" "$status $hostile"
+  done
+}
+
 @test "ml-bounce: a report at the end of sixty thousand nested parts is read from its text" {
-  run timeout 20 ml-bounce --report < <(nested_parts; dsn x@x.org ann@example.org failed 5.1.1)
+  run timeout 20 ml-bounce --report < <(nested_parts 60000; dsn x@x.org ann@example.org failed 5.1.1)
   is 0 "$status"
   is "ann@example.org" "$(cut -f1 <<<"$output")"
 }
