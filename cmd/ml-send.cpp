@@ -1,5 +1,6 @@
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/diag.hpp"
@@ -15,48 +16,92 @@ namespace {
 
 constexpr const char* default_relay = "smtp://localhost:25";
 
+struct Given {
+  SendOptions send;
+  std::vector<std::string> via;
+  std::optional<std::uint64_t> connections;
+  std::optional<std::uint64_t> per_connection;
+  std::optional<std::uint64_t> rate;
+  std::optional<std::uint64_t> max_wait;
+  std::optional<std::string> unanswered;
+  std::optional<std::string> log_file;
+  bool again = false;
+  bool no_fuse = false;
+  bool progress = false;
+};
+
+void declare(Options& options, Given& given) {
+  options.many(given.via, "--via", "URI", "smtp://localhost:25 (default), lmtp:, sendmail:, ...")
+      .number(given.connections, "--connections", "N", "at most, to each relay (4)")
+      .number(given.per_connection, "--per-connection", "N", "messages (as suits the relay)")
+      .number(given.rate, "--rate", "N", "recipients a second, at most")
+      .number(given.max_wait, "--max-wait", "SECONDS", "patience with a busy relay (60)")
+      .text(given.send.ledger.refused, "--refused", "WHERE", "queue, a file, or - for stdout")
+      .text(given.send.ledger.undelivered, "--undelivered", "WHERE", "the left ones; the same")
+      .text(given.unanswered, "--unanswered", "WHAT",
+            "send (default) or hold: in doubt from a kill")
+      .flag(given.again, "--again", "send what was sent already")
+      .flag(given.no_fuse, "--no-fuse", "go on when many get the same refusal")
+      .flag(given.progress, "--progress", "numbers on stderr, terminal or not")
+      .text(given.log_file, "--log", "WHERE", "stderr (default), syslog or a file")
+      .text(given.send.ledger.home, "--home", "DIR", "journal, queues, left and refused");
+}
+
+Result<> use_settings(Given& given, const Settings& site) {
+  if (given.via.empty()) {
+    given.via = site.many("via").value_or(std::vector<std::string>{default_relay});
+  }
+  for (auto& [value, key] :
+       {std::pair{&given.max_wait, "max-wait"}, std::pair{&given.connections, "connections"}}) {
+    const auto set = site.size(key);
+    if (!set) return fail(set);
+    if (!*value) *value = *set;
+  }
+  if (!given.log_file) given.log_file = site.text("log");
+  return {};
+}
+
+Result<SendOptions> options_of(Given given) {
+  auto relays = texts_to_relays(given.via);
+  if (!relays) return fail(relays);
+  given.send.relays = std::move(*relays);
+  Relays::Terms& terms = given.send.terms;
+  if (given.connections == 0) return retry("--connections 0: nothing could be sent");
+  if (given.connections) terms.connections = *given.connections;
+  if (given.per_connection) terms.messages = *given.per_connection;
+  if (given.max_wait) terms.max_wait = std::chrono::seconds(*given.max_wait);
+  if (given.no_fuse) terms.fuse = FuseUse::off;
+  if (given.rate) given.send.rate = *given.rate;
+  if (given.again) given.send.ledger.again = Again::yes;
+  if (given.progress) given.send.progress = ShowProgress::yes;
+  if (given.unanswered == "hold") {
+    given.send.unanswered = Unanswered::hold;
+  } else if (given.unanswered && given.unanswered != "send") {
+    return retry("--unanswered {}: neither send nor hold", *given.unanswered);
+  }
+  return std::move(given.send);
+}
+
 Result<Status> run(int argc, char** argv) {
   if (auto started = start("ml-send"); !started) return fail(started);
-
-  SendOptions send_options;
-  std::vector<std::string> via;
-  std::optional<std::uint64_t> max_wait;
-  std::optional<std::string> log_file;
-  bool progress = false;
-  bool no_fuse = false;
+  Given given;
   Options options("ml-send", "[OPTION...]",
                   "Delivers a stream; exits with 75 when recipients are left.",
                   "ml-expand news <mail.eml | ml-verp | ml-send --via smtp://localhost:10025");
-  options.many(via, "--via", "URI", "smtp://localhost:25 (default), lmtp:, sendmail:, bsmtp:, ...")
-      .number(max_wait, "--max-wait", "SECONDS", "patience with a busy relay (60)")
-      .text(send_options.refused, "--refused", "FILE", "refused recipients; - is stdout")
-      .text(send_options.undelivered, "--undelivered", "FILE", "the left ones; - is stdout")
-      .flag(no_fuse, "--no-fuse", "go on when many get the same refusal")
-      .flag(progress, "--progress", "numbers on stderr, terminal or not")
-      .text(log_file, "--log", "WHERE", "stderr (default), syslog or a file")
-      .text(send_options.home, "--home", "DIR", "where left and refused recipients are kept");
+  declare(options, given);
   auto read = options.read(argc, argv);
   if (!read) return fail(read);
   if (*read) return **read;
-
-  const auto site = site_settings(send_options.home);
+  const auto site = site_settings(given.send.ledger.home);
   if (!site) return fail(site);
-  if (via.empty()) via = site->many("via").value_or(std::vector<std::string>{default_relay});
-  auto relays = texts_to_relays(via);
-  if (!relays) return fail(relays);
-  send_options.relays = std::move(*relays);
-  const auto patience = site->size("max-wait");
-  if (!patience) return fail(patience);
-  if (!max_wait) max_wait = *patience;
-  if (max_wait) send_options.max_wait = std::chrono::seconds(*max_wait);
-  if (progress) send_options.progress = ShowProgress::yes;
-  if (no_fuse) send_options.fuse = FuseUse::off;
-  if (!log_file) log_file = site->text("log");
-  if (log_file) {
-    if (auto logging = log_to(*log_file); !logging) return fail(logging);
+  if (auto used = use_settings(given, *site); !used) return fail(used);
+  if (given.log_file) {
+    if (auto logging = log_to(*given.log_file); !logging) return fail(logging);
   }
+  auto send_options = options_of(std::move(given));
+  if (!send_options) return fail(send_options);
   Reader in(0);
-  return send(in, send_options);
+  return send(in, std::move(*send_options));
 }
 
 }  // namespace

@@ -46,12 +46,19 @@ struct Known {
 };
 // What the commands of this version read; a key that is not here has no effect, and check says so.
 constexpr std::array known_keys = {
-    Known{"archive", Kind::text},   Known{"default-domain", Kind::text},
-    Known{"delimiter", Kind::text}, Known{"else", Kind::text},
-    Known{"log", Kind::text},       Known{"max-hops", Kind::size},
-    Known{"max-size", Kind::size},  Known{"max-wait", Kind::size},
-    Known{"memory", Kind::size},    Known{"owner", Kind::many},
-    Known{"post", Kind::text},      Known{"via", Kind::many},
+    Known{"archive", Kind::text},
+    Known{"connections", Kind::size},
+    Known{"default-domain", Kind::text},
+    Known{"delimiter", Kind::text},
+    Known{"else", Kind::text},
+    Known{"log", Kind::text},
+    Known{"max-hops", Kind::size},
+    Known{"max-size", Kind::size},
+    Known{"max-wait", Kind::size},
+    Known{"memory", Kind::size},
+    Known{"owner", Kind::many},
+    Known{"post", Kind::text},
+    Known{"via", Kind::many},
 };
 
 const Known* find_known(std::string_view key) {

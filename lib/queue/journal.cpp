@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <condition_variable>
 #include <map>
+#include <mutex>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -123,11 +127,56 @@ std::string journal_path(std::string_view id, std::string_view part) {
 
 // --- the open journal --------------------------------------------------------------------------
 
+// Syncs files in a thread of its own, begun with the first of them.
+class SyncThread {
+ public:
+  // False: it is still busy with the last ones.
+  [[nodiscard]] bool begin(std::vector<Fd> files) {
+    const std::lock_guard guard(mutex_);
+    if (!files_.empty()) return false;
+    files_ = std::move(files);
+    if (!thread_.joinable()) {
+      thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    }
+    wake_.notify_all();
+    return true;
+  }
+
+  // Returns when nothing is under way.
+  void finish() {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return files_.empty(); });
+  }
+
+  // What has failed so far, or 0.
+  [[nodiscard]] int error() const { return error_; }
+
+ private:
+  void run(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    while (wake_.wait(lock, stop, [this] { return !files_.empty(); })) {
+      lock.unlock();
+      for (const Fd& file : files_) {
+        if (fdatasync(file.get()) != 0) error_ = errno;
+      }
+      lock.lock();
+      files_.clear();
+      wake_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::vector<Fd> files_;  // empty: nothing to do
+  std::atomic<int> error_ = 0;
+  std::jthread thread_;
+};
+
 struct Journal::Inside {
-  // A segment as long as a slot of it is in flight, or new slots come from it.
+  // A segment as long as a slot of it is reserved, or new slots come from it.
   struct Mapped {
     Segment segment;
-    std::uint32_t in_flight = 0;
+    std::uint32_t reserved = 0;
     bool dirty = false;
   };
 
@@ -135,12 +184,15 @@ struct Journal::Inside {
   Fd lock;
   SipKey key{};
   std::int64_t begun = 0;
-  std::string entry;  // the entry that keeps what is left
+  std::int64_t reported = -1;  // refusals up to this second of the journal
+  std::string mark;            // of the entries that keep what is left
   bool from_entry = false;
   std::optional<Closed> closed;
   Recall recall;
   SlotNumber next = 0;
   std::map<std::uint32_t, Mapped> mapped;
+  std::uint32_t last_number = UINT32_MAX;  // of the segment asked for last
+  Mapped* last = nullptr;
   std::vector<Segment> unmapped;  // done with, but not yet synced
 
   Fd log;
@@ -151,19 +203,27 @@ struct Journal::Inside {
   std::uint64_t since_sync = 0;
   std::int64_t last_sync = 0;
   bool failed = false;  // a write or a sync: nothing of it is synced again
+  SyncThread syncs;
 
   Result<> read_head(const JournalTerms& terms, std::int64_t now);
   Result<> make_head(const JournalTerms& terms, std::int64_t now);
   Result<> read_closed();
+  Result<> remove_closed();
+  Result<> read_reported();
+  Result<> read_mark();
   Result<> open_log();
   Result<> flush_log();
   Result<Mapped*> segment_of(SlotNumber number);
-  void append_log(Outcome outcome, const Record& record, std::int64_t now);
+  Result<> record(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now,
+                  std::uint32_t released);
+  void append_log(Outcome outcome, const LogLine& line, std::int64_t now);
+  Result<> check_sync();
+  Totals count();
   [[nodiscard]] AddressHash hash(std::string_view address) const {
     return siphash128(key, address);
   }
   [[nodiscard]] std::uint32_t seconds(std::int64_t now) const {
-    return static_cast<std::uint32_t>(std::max<std::int64_t>(0, now - begun));
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(reported + 1, now - begun));
   }
   Slot& slot(Mapped& segment, SlotNumber number) {
     return segment.segment.slots()[number % slots_a_segment];
@@ -173,9 +233,9 @@ struct Journal::Inside {
 Result<> Journal::Inside::make_head(const JournalTerms& terms, std::int64_t now) {
   random_octets(key);
   begun = now;
-  const std::string head =
-      fmt::format("{}\nid {}\npart {}\nmessage {}\nkey {}\nbegun {}\n", format_line, terms.id,
-                  terms.part.empty() ? "-" : terms.part, hex(terms.message), hex(key), now);
+  const std::string head = fmt::format("{}\nid {}\npart {}\nmessage {}\nkey {}\nbegun {}\n",
+                                       format_line, terms.id, terms.part.empty() ? "-" : terms.part,
+                                       terms.message ? hex(*terms.message) : "-", hex(key), now);
   return place_file(directory, "head", head);
 }
 
@@ -188,7 +248,7 @@ Result<> Journal::Inside::read_head(const JournalTerms& terms, std::int64_t now)
     const auto found = fields->find(name);
     return found == fields->end() ? std::string_view() : std::string_view(found->second);
   };
-  if (field("message") != hex(terms.message)) {
+  if (terms.message && field("message") != hex(*terms.message)) {
     return retry("another message was sent under the id {}: give this one a name of its own (--id)",
                  terms.id);
   }
@@ -219,6 +279,32 @@ Result<> Journal::Inside::read_closed() {
   return {};
 }
 
+Result<> Journal::Inside::remove_closed() {
+  const std::string path = directory + "/closed";
+  if (unlink(path.c_str()) != 0) return system_failure("cannot remove " + path, errno);
+  closed.reset();
+  return sync_directory(directory);
+}
+
+Result<> Journal::Inside::read_reported() {
+  const std::string path = directory + "/reported";
+  if (!exists(path)) return {};
+  const auto fields = read_fields(path);
+  if (!fields) return fail(fields);
+  const auto found = fields->find("seconds");
+  if (found != fields->end()) reported = number<std::int64_t>(found->second).value_or(-1);
+  return {};
+}
+
+Result<> Journal::Inside::read_mark() {
+  const std::string path = directory + "/entry";
+  if (!exists(path)) return {};
+  auto text = read_file(path, largest_head);
+  if (!text) return fail(text);
+  mark = trim(*text);
+  return {};
+}
+
 Result<> Journal::Inside::open_log() {
   while (exists(log_path(directory, log_number + 1))) ++log_number;
   const std::string path = log_path(directory, log_number);
@@ -245,10 +331,10 @@ Result<> Journal::Inside::flush_log() {
 }
 
 // OUTCOME TAB time TAB address TAB relay TAB reply. One that a kill cuts short is passed over.
-void Journal::Inside::append_log(Outcome outcome, const Record& record, std::int64_t now) {
+void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int64_t now) {
   log_text.push_back(static_cast<char>(outcome));
   fmt::format_to(std::back_inserter(log_text), "\t{}\t", now);
-  for (const std::string_view field : {record.address, record.relay, record.reply}) {
+  for (const std::string_view field : {line.address, line.relay, line.reply}) {
     for (const char c : field) log_text.push_back(is_control(c) ? ' ' : c);
     log_text.push_back('\t');
   }
@@ -257,16 +343,48 @@ void Journal::Inside::append_log(Outcome outcome, const Record& record, std::int
 
 Result<Journal::Inside::Mapped*> Journal::Inside::segment_of(SlotNumber number) {
   const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
-  if (const auto found = mapped.find(segment); found != mapped.end()) return &found->second;
-  auto opened = Segment::open(segment_path(directory, segment));
-  if (!opened) return fail(opened);
-  // Those that nobody needs any more wait for the next sync, then go.
-  for (auto at = mapped.begin(); at != mapped.end();) {
-    const bool idle = at->second.in_flight == 0 && at->first != next / slots_a_segment;
-    if (idle && at->second.dirty) unmapped.push_back(std::move(at->second.segment));
-    at = idle ? mapped.erase(at) : std::next(at);
+  if (segment == last_number) return last;
+  auto found = mapped.find(segment);
+  if (found == mapped.end()) {
+    auto opened = Segment::open(segment_path(directory, segment));
+    if (!opened) return fail(opened);
+    // Those that nobody needs any more wait for the next sync, then go.
+    for (auto at = mapped.begin(); at != mapped.end();) {
+      const bool idle = at->second.reserved == 0 && at->first != next / slots_a_segment;
+      if (idle && at->second.dirty) unmapped.push_back(std::move(at->second.segment));
+      at = idle ? mapped.erase(at) : std::next(at);
+    }
+    found = mapped.emplace(segment, Mapped{std::move(*opened)}).first;
   }
-  return &mapped.emplace(segment, Mapped{std::move(*opened)}).first->second;
+  last_number = segment;
+  last = &found->second;
+  return last;
+}
+
+Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLine& what,
+                                 std::int64_t now, std::uint32_t released) {
+  if (failed) return retry("the journal {} has failed", directory);
+  auto segment = segment_of(number);
+  if (!segment) return fail(segment);
+  (*segment)->reserved -= released;
+  (*segment)->dirty = true;
+  slot(**segment, number).change(seconds(now), static_cast<char>(outcome));
+  append_log(outcome, what, now);
+  ++since_sync;
+  if (log_text.size() < log_buffer) return {};
+  auto flushed = flush_log();
+  if (!flushed) failed = true;
+  return flushed;
+}
+
+// What the thread found.
+Result<> Journal::Inside::check_sync() {
+  if (const int code = syncs.error(); code != 0 && !failed) {
+    failed = true;
+    return system_failure("cannot sync the journal " + directory, code);
+  }
+  if (failed) return retry("the journal {} has failed", directory);
+  return {};
 }
 
 Journal::Journal(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
@@ -289,13 +407,15 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   if (auto read = inside->read_head(terms, now); !read) return fail(read);
   if (auto read = inside->read_closed(); !read) return fail(read);
   if (auto opened = inside->open_log(); !opened) return fail(opened);
-  if (const std::string path = inside->directory + "/entry"; exists(path)) {
-    auto name = read_file(path, largest_head);
-    if (!name) return fail(name);
-    inside->entry = trim(*name);
+  if (auto read = inside->read_reported(); !read) return fail(read);
+  if (auto read = inside->read_mark(); !read) return fail(read);
+  inside->from_entry = !terms.mark.empty() && terms.mark == inside->mark;
+  if (inside->from_entry) inside->closed.reset();
+  if (terms.goes_on && inside->closed) {
+    if (auto gone = inside->remove_closed(); !gone) return fail(gone);
   }
-  inside->from_entry = !terms.entry.empty() && terms.entry == inside->entry;
-  auto recall = Recall::open(inside->directory, count_segments(inside->directory));
+  auto recall =
+      Recall::open(inside->directory, count_segments(inside->directory), inside->reported);
   if (!recall) return fail(recall);
   inside->recall = std::move(*recall);
   inside->next = inside->recall.used();
@@ -322,17 +442,25 @@ const std::optional<Closed>& Journal::closed() const {
   return inside_->closed;
 }
 
+bool Journal::is_from_entry() const {
+  return inside_->from_entry;
+}
+
 std::uint64_t Journal::recorded() const {
   return inside_->recall.recorded();
 }
 
 Result<Journal::Before> Journal::before(std::string_view address) {
-  auto found = inside_->recall.find(inside_->hash(address));
+  Before before;
+  before.hash = inside_->hash(address);
+  auto found = inside_->recall.find(before.hash);
   if (!found) return fail(found);
-  if (!*found) return Before{};
-  auto outcome = static_cast<Outcome>((*found)->state);
-  if (outcome == Outcome::in_flight) outcome = Outcome::unanswered;
-  return Before{(*found)->number, outcome};
+  if (!*found) return before;
+  before.slot = (*found)->number;
+  before.outcome = static_cast<Outcome>((*found)->state);
+  if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
+  before.reported = before.outcome == Outcome::refused && (*found)->reported;
+  return before;
 }
 
 bool Journal::is_settled(const Before& before) const {
@@ -341,51 +469,42 @@ bool Journal::is_settled(const Before& before) const {
   return *before.outcome == Outcome::delivered || *before.outcome == Outcome::refused;
 }
 
-Result<SlotNumber> Journal::begin(std::string_view address, const Before& before,
-                                  std::int64_t now) {
+Result<SlotNumber> Journal::reserve(const Before& before) {
   if (inside_->failed) return retry("the journal {} has failed", inside_->directory);
   const SlotNumber number = before.slot ? *before.slot : inside_->next;
   auto segment = inside_->segment_of(number);
   if (!segment) return fail(segment);
-  if (!before.slot) ++inside_->next;
-  ++(*segment)->in_flight;
+  if (auto room = (*segment)->segment.make_room(number % slots_a_segment + 1); !room) {
+    return fail(room);
+  }
+  if (!before.slot) {
+    ++inside_->next;
+    inside_->slot(**segment, number).hash = before.hash;
+  }
+  ++(*segment)->reserved;
+  return number;
+}
+
+void Journal::fly(SlotNumber number, std::int64_t now) {
+  auto segment = inside_->segment_of(number);
+  if (!segment) return;  // it is mapped: the slot is reserved
   (*segment)->dirty = true;
   inside_->slot(**segment, number)
-      .store(inside_->hash(address), inside_->seconds(now), static_cast<char>(Outcome::in_flight));
-  return number;
+      .change(inside_->seconds(now), static_cast<char>(Outcome::in_flight));
 }
 
-Result<SlotNumber> Journal::note(std::string_view address, const Before& before, Outcome outcome,
-                                 const Record& record, std::int64_t now) {
-  auto number = begin(address, before, now);
-  if (!number) return fail(number);
-  if (auto settled = settle(*number, outcome, record, now); !settled) return fail(settled);
-  return number;
-}
-
-Result<> Journal::settle(SlotNumber number, Outcome outcome, const Record& record,
+Result<> Journal::settle(SlotNumber number, Outcome outcome, const LogLine& line,
                          std::int64_t now) {
-  auto segment = inside_->segment_of(number);
-  if (!segment) return fail(segment);
-  Slot& slot = inside_->slot(**segment, number);
-  if (slot.state() == static_cast<char>(Outcome::in_flight)) --(*segment)->in_flight;
-  slot.change(inside_->seconds(now), static_cast<char>(outcome));
-  (*segment)->dirty = true;
-  inside_->append_log(outcome, record, now);
-  ++inside_->since_sync;
-  if (inside_->log_text.size() < log_buffer) return {};
-  auto flushed = inside_->flush_log();
-  if (!flushed) inside_->failed = true;
-  return flushed;
+  return inside_->record(number, outcome, line, now, 1);
 }
 
-bool Journal::sync_is_due(std::int64_t now) const {
-  return inside_->since_sync >= outcomes_a_sync ||
-         (inside_->since_sync > 0 && now - inside_->last_sync >= seconds_a_sync);
+Result<> Journal::amend(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now) {
+  return inside_->record(number, outcome, line, now, 0);
 }
 
 Result<> Journal::sync(std::int64_t now) {
-  if (inside_->failed) return retry("the journal {} has failed", inside_->directory);
+  inside_->syncs.finish();
+  if (auto checked = inside_->check_sync(); !checked) return checked;
   const auto failed = [&](int code) {
     inside_->failed = true;
     return system_failure("cannot sync the journal " + inside_->directory, code);
@@ -410,17 +529,78 @@ Result<> Journal::sync(std::int64_t now) {
   return {};
 }
 
-Result<> Journal::name_entry(std::string_view entry) {
-  inside_->entry = entry;
-  return place_file(inside_->directory, "entry", std::string(entry) + '\n');
+Result<> Journal::sync_if_due(std::int64_t now) {
+  Inside& in = *inside_;
+  const bool due = in.since_sync >= outcomes_a_sync ||
+                   (in.since_sync > 0 && now - in.last_sync >= seconds_a_sync);
+  if (!due) return {};
+  if (auto checked = in.check_sync(); !checked) return checked;
+  if (auto flushed = in.flush_log(); !flushed) {
+    in.failed = true;
+    return flushed;
+  }
+  std::vector<Fd> files;
+  const auto add = [&](const Fd& file) {
+    files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
+  };
+  for (const Segment& segment : in.unmapped) add(segment.fd());
+  for (const auto& [number, segment] : in.mapped) {
+    if (segment.dirty) add(segment.segment.fd());
+  }
+  add(in.log);
+  if (!in.syncs.begin(std::move(files))) return {};  // the disk is slower than we are
+  in.unmapped.clear();
+  for (auto& [number, segment] : in.mapped) segment.dirty = false;
+  in.since_sync = 0;
+  in.last_sync = now;
+  return {};
 }
 
-Result<> Journal::close(const Totals& totals, std::int64_t now) {
+Result<> Journal::report(std::int64_t now) {
+  if (auto synced = sync(now); !synced) return synced;
+  const std::int64_t seconds = inside_->seconds(now);
+  auto placed = place_file(inside_->directory, "reported",
+                           fmt::format("{}\nseconds {}\n", format_line, seconds));
+  if (placed) inside_->reported = seconds;
+  return placed;
+}
+
+Result<std::string> Journal::mark() {
+  if (inside_->mark.empty()) {
+    const std::string fresh = fmt::format("{:016x}", random_number());
+    if (auto placed = place_file(inside_->directory, "entry", fresh + '\n'); !placed) {
+      return fail(placed);
+    }
+    inside_->mark = fresh;
+  }
+  return inside_->mark;
+}
+
+// From the slots themselves: earlier runs count, and recipients that were in their streams only.
+Totals Journal::Inside::count() {
+  Totals totals;
+  for (SlotNumber number = 0; number < next; ++number) {
+    auto segment = segment_of(number);
+    const std::size_t index = number % slots_a_segment;
+    if (!segment || index >= (*segment)->segment.slots().size()) continue;
+    switch (static_cast<Outcome>(slot(**segment, number).state())) {
+      case Outcome::delivered: ++totals.delivered; break;
+      case Outcome::refused: ++totals.refused; break;
+      case Outcome::left: ++totals.left; break;
+      default: break;
+    }
+  }
+  return totals;
+}
+
+Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
+  const Totals totals = inside_->count();
   const std::string text =
       fmt::format("{}\ntime {}\ndelivered {}\nrefused {}\nleft {}\n", format_line, now,
                   totals.delivered, totals.refused, totals.left);
-  return place_file(inside_->directory, "closed", text);
+  if (auto placed = place_file(inside_->directory, "closed", text); !placed) return fail(placed);
+  return totals;
 }
 
 }  // namespace ml

@@ -5,6 +5,8 @@
 //   lock         locked for the whole run; holds the pid of the run
 //   slots.0000   outcomes by recipient (slots.hpp); what counts
 //   log.0000     replies, relays, times and queue ids in text; what ml-log reads
+//   reported     until when refusals were handed over, to whoever is to know of them
+//   entry        the mark of the queue entries that keep what is left
 //   closed       totals: every recipient of the whole stream has its final state
 //
 // States of a recipient (a letter in its slot), the only arrows between them, and when each is on
@@ -20,19 +22,21 @@
 //   | F       | connection lost or no reply at the dot                    | U  | or 10,000       |
 //   | - T U   | the queue entry that keeps it is durable                  | L  | before exit     |
 //   | F U T L | taken up again                                            | F  | as above        |
+//   | R       | the records of the refused were handed over: R, reported  | R  | before exit     |
 //   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
 //
-// Recovery, under the lock: D and R are skipped. L is skipped, unless the stream is the entry that
-// keeps it. F found without an outcome is unanswered: counted, named, sent again. No record: sent.
+// Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
+// skipped, unless the stream is an entry that keeps it (it bears the mark). F found without an outcome is unanswered: counted, named, sent again. No record: sent.
 // A power cut can lose the last round, so that what was in flight then or in that round may be
 // sent twice; nobody is ever lost by it. After a failed write or sync nothing is synced again and
 // the run ends with 75.
 //
 //   auto journal = Journal::open(*home, {.id = id, .message = digest}, now);
 //   auto before = journal->before("ann@example.org");   // what is known: nothing, skip, send
-//   auto slot = journal->begin("ann@example.org", *before, now);         // F
+//   auto slot = journal->reserve(*before);              // there is room for what will become of it
+//   journal->fly(*slot, now);                                            // F
 //   journal->settle(*slot, Outcome::delivered, {.address = ..., .relay = ..., .reply = ...}, now);
-//   journal->close(totals, now);                        // C
+//   journal->close(now);                                // C
 #pragma once
 
 #include <cstdint>
@@ -61,9 +65,13 @@ enum class Outcome : char {
 
 struct JournalTerms {
   std::string id;
-  Octets32 message{};  // SHA-256 of the message: another one under the same name is refused
-  std::string part;    // "2/4" of a batch that several hosts share, or empty
-  std::string entry;   // the queue entry this stream comes from, or empty
+  // SHA-256 of the message: another one under the same name is refused. Nothing: the id itself
+  // says which message this is.
+  std::optional<Octets32> message;
+  std::string part;  // "2/4" of a batch that several hosts share, or empty
+  std::string mark;  // of the queue entry this stream comes from, or empty
+  // More of the same message, from whoever closed the journal: C goes.
+  bool goes_on = false;
 };
 
 struct Totals {
@@ -79,7 +87,7 @@ struct Closed {
 };
 
 // What goes into the text log beside an outcome. Views are used during the call only.
-struct Record {
+struct LogLine {
   std::string_view address;
   std::string_view relay;
   std::string_view reply;  // one line; the relay's queue id is part of it
@@ -98,40 +106,51 @@ class Journal {
   Journal& operator=(Journal&&) noexcept;
   ~Journal();  // syncs nothing: what is mapped is the kernel's already
 
-  // Set if an earlier run closed it. The caller decides by the kind of id (0 or 75).
+  // Set if an earlier run closed it and this stream is none of its entries. The caller decides by
+  // the kind of id (0 or 75).
   [[nodiscard]] const std::optional<Closed>& closed() const;
+  // The stream bears the mark of an entry of this journal.
+  [[nodiscard]] bool is_from_entry() const;
   // Recipients with a record of an earlier run.
   [[nodiscard]] std::uint64_t recorded() const;
 
   // What an earlier run recorded of a recipient, and the slot it has.
   struct Before {
+    AddressHash hash{};
     std::optional<SlotNumber> slot;
     std::optional<Outcome> outcome;  // in_flight is given as unanswered
+    bool reported = false;           // refused, and handed over
   };
   // `address`: canonical, so that a retry that spells it otherwise finds it.
   [[nodiscard]] Result<Before> before(std::string_view address);
   // True if a recipient with this past must not be sent to by this stream.
   [[nodiscard]] bool is_settled(const Before& before) const;
 
-  // The recipient's slot, marked in flight. Before the octets that can complete it are written.
-  [[nodiscard]] Result<SlotNumber> begin(std::string_view address, const Before& before,
-                                         std::int64_t now);
-  // Records an outcome that needs no flight: a refusal at RCPT, a recipient left.
-  [[nodiscard]] Result<SlotNumber> note(std::string_view address, const Before& before,
-                                        Outcome outcome, const Record& record, std::int64_t now);
-  // The outcome of a slot that is in flight, or the undoing of one by the fuse.
-  [[nodiscard]] Result<> settle(SlotNumber slot, Outcome outcome, const Record& record,
+  // A slot for the recipient, before anything of it is written to a relay: what follows cannot
+  // fail for want of room. It stays ready until settle().
+  [[nodiscard]] Result<SlotNumber> reserve(const Before& before);
+  // In flight, before the octets that can complete it are written.
+  void fly(SlotNumber slot, std::int64_t now);
+  // The outcome of a reserved slot, in flight or not.
+  [[nodiscard]] Result<> settle(SlotNumber slot, Outcome outcome, const LogLine& line,
                                 std::int64_t now);
+  // Another outcome for a slot settled in this run: R is taken back, T is left to an entry.
+  [[nodiscard]] Result<> amend(SlotNumber slot, Outcome outcome, const LogLine& line,
+                               std::int64_t now);
 
   // Everything recorded so far is on disk when this returns.
   [[nodiscard]] Result<> sync(std::int64_t now);
-  // True when a sync is due: a second or 10,000 outcomes since the last.
-  [[nodiscard]] bool sync_is_due(std::int64_t now) const;
+  // The same in another thread, if it is time: a second or 10,000 outcomes since the last. What
+  // fails there fails the next call here.
+  [[nodiscard]] Result<> sync_if_due(std::int64_t now);
 
-  // The queue entry that keeps what is left, made durable before those recipients are noted left.
-  [[nodiscard]] Result<> name_entry(std::string_view entry);
-  // Every recipient has its final state: syncs all and writes C.
-  [[nodiscard]] Result<> close(const Totals& totals, std::int64_t now);
+  // All refusals so far were handed over, and durably.
+  [[nodiscard]] Result<> report(std::int64_t now);
+  // What the queue entries that keep the left of this message bear, so that their streams are
+  // known; always the same, and durable when this returns.
+  [[nodiscard]] Result<std::string> mark();
+  // Every recipient has its final state: syncs all and writes C. What it counted.
+  [[nodiscard]] Result<Totals> close(std::int64_t now);
 
  private:
   struct Inside;

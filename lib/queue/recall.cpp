@@ -14,6 +14,7 @@ namespace {
 // Below Postfix's limit on the files of an alias pipe, as the segments are.
 constexpr std::uint64_t index_file_entries = (std::uint64_t{24} << 20) / 24;
 constexpr std::size_t block_entries = 64;
+constexpr std::uint32_t reported_bit = 256;
 
 std::size_t bucket_of(const AddressHash& hash) {
   return hash[0] >> 52;
@@ -49,8 +50,10 @@ std::string segment_path(const std::string& directory, std::uint32_t segment) {
   return fmt::format("{}/slots.{:04}", directory, segment);
 }
 
-Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::size_t window) {
+Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::int64_t reported,
+                            std::size_t window) {
   Recall recall;
+  recall.reported_ = reported;
   recall.directory_ = std::move(directory);
   recall.segments_ = segments;
   recall.window_size_ = window;
@@ -64,6 +67,10 @@ Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::
   }
   recall.unmet_ = recall.recorded_;
   return recall;
+}
+
+Recall::Found Recall::found_at(SlotNumber number, const Slot& slot) const {
+  return {number, slot.state(), slot.seconds <= reported_};
 }
 
 Result<> Recall::load_segment(std::uint32_t segment) {
@@ -83,8 +90,8 @@ Result<> Recall::fill_window() {
     const std::size_t index = next_ % slots_a_segment;
     if (index < segment_.size()) {
       const Slot& slot = segment_[index];
-      if (const char state = slot.state(); state != 0) {
-        window_.emplace(slot.hash, Found{next_, state});
+      if (slot.state() != 0) {
+        window_.emplace(slot.hash, found_at(next_, slot));
       }
     }
     ++next_;
@@ -156,8 +163,10 @@ Result<> Recall::scatter() {
       if (slot.state() == 0) continue;
       const std::size_t bucket = bucket_of(slot.hash);
       const auto number = static_cast<SlotNumber>(segment * slots_a_segment + i);
-      pending[bucket * held + counts[bucket]++] = {slot.hash, number,
-                                                   static_cast<unsigned char>(slot.state())};
+      const Found found = found_at(number, slot);
+      pending[bucket * held + counts[bucket]++] = {
+          slot.hash, number,
+          static_cast<unsigned char>(found.state) | (found.reported ? reported_bit : 0)};
       if (counts[bucket] < held) continue;
       if (auto flushed = flush(bucket); !flushed) return fail(flushed);
     }
@@ -221,7 +230,8 @@ Result<std::optional<Recall::Found>> Recall::look_up(const AddressHash& hash) {
     } else {
       const auto met = std::ranges::lower_bound(entries, hash, {}, &Entry::hash);
       if (met->hash != hash) return std::nullopt;
-      return Found{met->number, static_cast<char>(met->state)};
+      return Found{met->number, static_cast<char>(met->state & ~reported_bit),
+                   (met->state & reported_bit) != 0};
     }
     guess = low + (high - low) / 2;
   }

@@ -32,12 +32,14 @@ class Recall {
   struct Found {
     SlotNumber number;
     char state;
+    bool reported;  // a change not after `reported` seconds
   };
 
   // Nothing recorded.
   Recall() = default;
   // `directory` holds the segments 0 to `segments` - 1 (segment_path).
   [[nodiscard]] static Result<Recall> open(std::string directory, std::uint32_t segments,
+                                           std::int64_t reported = -1,
                                            std::size_t window = default_window);
 
   // What was recorded for this address when open() was called. An address recorded twice, because
@@ -55,7 +57,7 @@ class Recall {
   struct Entry {
     AddressHash hash;
     SlotNumber number;
-    std::uint32_t state;
+    std::uint32_t state;  // and 256 if reported
   };
   static constexpr std::size_t buckets = 4096;
   struct Index {
@@ -63,6 +65,7 @@ class Recall {
     std::vector<std::uint64_t> begins;  // of each bucket, in entries; one more for the end
   };
 
+  [[nodiscard]] Found found_at(SlotNumber number, const Slot& slot) const;
   [[nodiscard]] Result<> load_segment(std::uint32_t segment);
   [[nodiscard]] Result<> fill_window();
   [[nodiscard]] Result<> make_index();
@@ -73,6 +76,7 @@ class Recall {
 
   std::string directory_;
   std::uint32_t segments_ = 0;
+  std::int64_t reported_ = -1;
   std::size_t window_size_ = default_window;
   std::uint64_t recorded_ = 0;
   std::uint64_t unmet_ = 0;  // recorded and not yet found

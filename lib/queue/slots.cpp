@@ -2,16 +2,21 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <utility>
+
+#include <fmt/format.h>
 
 namespace ml {
 namespace {
 
 constexpr std::uint32_t state_mask = 0xff;
+constexpr std::size_t first_size = 4096;
 
 std::uint32_t check_of(const AddressHash& hash) {
   const std::uint64_t mixed = (hash[0] ^ (hash[1] << 1 | hash[1] >> 63)) * 0x9e3779b97f4a7c15U;
@@ -39,20 +44,38 @@ void Slot::change(std::uint32_t at, char state) {
 Result<Segment> Segment::open(const std::string& path) {
   auto fd = open_file(path, O_RDWR | O_CREAT);
   if (!fd) return fail(fd);
-  if (const int code = posix_fallocate(fd->get(), 0, segment_size); code != 0) {
-    return system_failure("cannot allocate 4 MiB for " + path, code);
-  }
+  struct stat about{};
+  if (fstat(fd->get(), &about) != 0) return system_failure("cannot look at " + path, errno);
   void* memory = mmap(nullptr, segment_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd->get(), 0);
   if (memory == MAP_FAILED) return system_failure("cannot map " + path, errno);
-  return Segment(std::move(*fd), static_cast<Slot*>(memory));
+  Segment segment(std::move(*fd), static_cast<Slot*>(memory), path);
+  segment.room_ = std::min(static_cast<std::size_t>(about.st_size) / sizeof(Slot), slots_a_segment);
+  return segment;
+}
+
+Result<> Segment::make_room(std::size_t count) {
+  if (count <= room_) return {};
+  std::size_t size = first_size;
+  while (size < count * sizeof(Slot)) size *= 4;
+  size = std::min(size, segment_size);
+  if (const int code = posix_fallocate(fd_.get(), 0, static_cast<off_t>(size)); code != 0) {
+    return system_failure(fmt::format("cannot allocate {} octets for {}", size, path_), code);
+  }
+  room_ = std::min(size / sizeof(Slot), slots_a_segment);
+  return {};
 }
 
 Segment::Segment(Segment&& other) noexcept
-    : fd_(std::move(other.fd_)), slots_(std::exchange(other.slots_, nullptr)) {}
+    : fd_(std::move(other.fd_)),
+      slots_(std::exchange(other.slots_, nullptr)),
+      room_(other.room_),
+      path_(std::move(other.path_)) {}
 
 Segment& Segment::operator=(Segment&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(slots_, other.slots_);
+  std::swap(room_, other.room_);
+  std::swap(path_, other.path_);
   return *this;
 }
 

@@ -1,9 +1,10 @@
 // Outcomes of recipients in mapped, preallocated files: what survives a kill at the cost of a
 // store to memory.
 //
-// A segment is a file of 4 MiB: 174,762 slots of 24 octets. Its space is allocated before a slot
-// of it is handed out, so that an outcome can always be recorded; a kill loses nothing that was
-// stored, a power cut loses what was not yet synced.
+// A segment is a file of up to 4 MiB: 174,762 slots of 24 octets. It grows with what is asked of
+// it, a message to one person costs a page. Its space is allocated before a slot of it is handed
+// out, so that an outcome can always be recorded; a kill loses nothing that was stored, a power cut
+// loses what was not yet synced.
 //
 //   octets 0-15   keyed 128-bit hash of the address
 //   octets 16-19  seconds since the journal was begun, at the last change of state
@@ -44,22 +45,29 @@ inline constexpr std::size_t slots_a_segment = segment_size / sizeof(Slot);
 // One segment, mapped for reading and writing as long as this lives.
 class Segment {
  public:
-  // Makes `path` with all its space, or opens one that is there; a short file is made whole, with
-  // unused slots. No space, or a file-size limit below 4 MiB, is 75.
+  // Makes `path`, or opens what is there.
   [[nodiscard]] static Result<Segment> open(const std::string& path);
+  // From then on the first `count` slots may be used. No space, or a file-size limit below 4 MiB,
+  // is 75.
+  [[nodiscard]] Result<> make_room(std::size_t count);
   Segment(Segment&& other) noexcept;
   Segment& operator=(Segment&& other) noexcept;
   ~Segment();
 
-  [[nodiscard]] std::span<Slot> slots() { return {slots_, slots_a_segment}; }
+  // Those there is room for.
+  [[nodiscard]] std::span<Slot> slots() { return {slots_, room_}; }
+  [[nodiscard]] const Fd& fd() const { return fd_; }
   // Everything stored so far is on disk when this returns 0; else an errno value.
   [[nodiscard]] int sync();
 
  private:
-  Segment(Fd fd, Slot* slots) : fd_(std::move(fd)), slots_(slots) {}
+  Segment(Fd fd, Slot* slots, std::string path)
+      : fd_(std::move(fd)), slots_(slots), path_(std::move(path)) {}
 
   Fd fd_;
   Slot* slots_ = nullptr;
+  std::size_t room_ = 0;
+  std::string path_;
 };
 
 }  // namespace ml

@@ -12,36 +12,56 @@ namespace {
 
 constexpr std::size_t mail_step = 1;
 constexpr std::size_t first_rcpt_step = 2;
+constexpr std::size_t most_messages = 10'000;
+// What comes behind these on a connection waits for Exim's next queue run, unless its owner has
+// set smtp_accept_queue_per_connection.
+constexpr std::size_t most_messages_of_exim = 10;
+constexpr std::uint64_t most_unwritten = std::uint64_t{256} << 10;
 
 }  // namespace
 
 Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
-    : manner_(std::move(manner)), outcomes_(outcomes) {}
+    : manner_(std::move(manner)),
+      outcomes_(outcomes),
+      ring_(std::max(manner_.window, std::size_t{2})) {}
+
+bool Dialogue::next_is_chunk() const {
+  return chunking_ && pipelining_ && manner_.protocol == Protocol::smtp &&
+         offered_ >= manner_.lockstep_messages;
+}
 
 bool Dialogue::wants() const {
-  return phase_ == Phase::ready && !over() && !group_.open && !finishing_ && !full_ &&
-         offered_ < manner_.messages;
+  const bool may =
+      phase_ == Phase::ready && !over() && !finishing_ && !full_ && offered_ < manner_.messages;
+  if (!may || count_ == 0) return may;
+  if (!next_is_chunk()) return count_ < 2 && back().message_sent;
+  // A relay that has taken nothing yet is not sent a message more than it has seen.
+  return messages_ > 0 && count_ < ring_.size() && back().message_sent &&
+         queued_ - written_ < most_unwritten;
 }
 
 void Dialogue::give(Transaction& transaction) {
-  std::swap(group_.transaction, transaction);
+  Group& group = ring_[(head_ + count_) % ring_.size()];
+  std::swap(group.transaction, transaction);
   transaction.recipients.clear();
-  if (settle_unable(group_.transaction)) return;
+  if (settle_unable(group.transaction)) return;
+  const bool behind_others = count_++ > 0;
+  group.chunked = next_is_chunk();
   ++offered_;
-  group_.answers.assign(group_.transaction.recipients.size(), Answer::waiting);
-  group_.accepted = 0;
-  group_.sent = group_.answered = needs_reset_ ? 0 : mail_step;
-  group_.open = true;
-  group_.mail_taken = false;
-  group_.pipelined = pipelining_ && offered_ > manner_.lockstep_messages;
+  group.pipelined = pipelining_ && offered_ > manner_.lockstep_messages;
+  group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
+  group.accepted = group.due = group.next = 0;
+  group.mail_taken = group.message_sent = group.taken = false;
+  const bool reset = needs_reset_ || (group.chunked && behind_others);
+  group.sent = group.answered = reset ? 0 : mail_step;
   needs_reset_ = false;
   // Without pipelining a command waits for the reply to the one before, and a dot is one.
-  if (group_.pipelined || sent_.due == 0) write_steps();
+  if (group.pipelined || !behind_others) write_steps(group);
 }
 
 // True if nothing of it can be asked of this relay.
 bool Dialogue::settle_unable(const Transaction& transaction) {
-  const auto settle_all = [&](const Reply& reply) {
+  const auto leave_all = [&](const Reply& reply) {
     for (const Recipient& recipient : transaction.recipients) {
       outcomes_.settled(recipient.id, Fate::left, reply);
     }
@@ -49,13 +69,13 @@ bool Dialogue::settle_unable(const Transaction& transaction) {
   };
   const WireMessage& message = *transaction.message;
   if (transaction.needs_smtputf8 && !smtputf8_) {
-    return settle_all(local_reply(553, {5, 6, 7}, "the relay knows no SMTPUTF8"));
+    return leave_all(local_reply(553, {5, 6, 7}, "the relay knows no SMTPUTF8"));
   }
   if (message.has_8bit && !eight_bit_) {
-    return settle_all(local_reply(554, {5, 6, 3}, "the relay knows no 8BITMIME"));
+    return leave_all(local_reply(554, {5, 6, 3}, "the relay knows no 8BITMIME"));
   }
   if (size_limit_ > 0 && message.size > size_limit_) {
-    return settle_all(local_reply(
+    return leave_all(local_reply(
         552, {5, 3, 4}, fmt::format("the relay takes messages up to {} octets", size_limit_)));
   }
   return transaction.recipients.empty();
@@ -107,59 +127,74 @@ void Dialogue::put_foreign(std::string_view text) {
   queued_ += text.size();
 }
 
-void Dialogue::write_steps() {
-  const std::size_t last = group_.pipelined ? group_.data_step() : group_.answered;
-  while (group_.sent <= last && group_.sent <= group_.data_step()) write_step(group_.sent++);
-  group_.end = queued_;
+void Dialogue::forget_output() {
+  segments_.clear();
+  own_.clear();
+  first_ = first_done_ = 0;
 }
 
-void Dialogue::write_step(std::size_t step) {
+void Dialogue::write_steps(Group& group) {
+  const std::size_t last = group.pipelined ? group.last_step() : group.answered;
+  while (group.sent <= last && group.sent <= group.last_step()) write_step(group, group.sent++);
+  if (group.chunked && group.sent > group.last_step()) write_chunk(group);
+  group.end = queued_;
+}
+
+void Dialogue::write_step(const Group& group, std::size_t step) {
   if (step == 0) {
     put("RSET\r\n");
   } else if (step == mail_step) {
-    write_mail();
-  } else if (step == group_.data_step()) {
-    put("DATA\r\n");
-  } else {
+    write_mail(group);
+  } else if (step < group.last_step()) {
     put("RCPT TO:<");
-    put(group_.transaction.recipients[step - first_rcpt_step].address);
+    put(group.transaction.recipients[step - first_rcpt_step].address);
     put(">\r\n");
+  } else if (group.chunked) {
+    put("BDAT ");
+    put(fmt::format_int(group.transaction.message->size).c_str());
+    put(" LAST\r\n");
+  } else {
+    put("DATA\r\n");
   }
 }
 
-void Dialogue::write_mail() {
+void Dialogue::write_mail(const Group& group) {
   put("MAIL FROM:<");
-  put(group_.transaction.sender);
+  put(group.transaction.sender);
   put(">");
-  const WireMessage& message = *group_.transaction.message;
+  const WireMessage& message = *group.transaction.message;
   if (size_) {
     put(" SIZE=");
     put(fmt::format_int(message.size).c_str());
   }
   if (message.has_8bit) put(" BODY=8BITMIME");
-  if (group_.transaction.needs_smtputf8) put(" SMTPUTF8");
+  if (group.transaction.needs_smtputf8) put(" SMTPUTF8");
   put("\r\n");
 }
 
-void Dialogue::send_message() {
-  for (const std::string_view piece : group_.transaction.message->pieces) put_foreign(piece);
-  put(".\r\n");
-  std::swap(sent_.group, group_);
-  sent_.next = 0;
-  sent_.taken = false;
-  sent_.end = queued_;
-  sent_.due = manner_.protocol == Protocol::lmtp ? sent_.group.accepted : 1;
-  group_.open = false;
+// All its recipients may be accepted.
+void Dialogue::write_chunk(Group& group) {
+  for (const Recipient& recipient : group.transaction.recipients) {
+    outcomes_.in_flight(recipient.id);
+  }
+  for (const std::string_view piece : group.transaction.message->pieces) put_foreign(piece);
+  group.message_sent = true;
 }
 
-void Dialogue::send_lone_dot() {
+void Dialogue::send_message(Group& group) {
+  for (std::size_t i = 0; i < group.answers.size(); ++i) {
+    if (group.answers[i] == Answer::accepted) {
+      outcomes_.in_flight(group.transaction.recipients[i].id);
+    }
+  }
+  for (const std::string_view piece : group.transaction.message->pieces) put_foreign(piece);
+  send_dot(group);
+}
+
+void Dialogue::send_dot(Group& group) {
   put(".\r\n");
-  std::swap(sent_.group, group_);
-  sent_.next = 0;
-  sent_.taken = false;
-  sent_.end = queued_;
-  sent_.due = 1;
-  group_.open = false;
+  group.message_sent = true;
+  group.end = queued_;
 }
 
 // ---- what the relay says
@@ -178,8 +213,16 @@ void Dialogue::hear(std::string_view octets) {
   }
 }
 
-void Dialogue::broke_off(std::string_view why) {
+void Dialogue::broke_off(std::string_view why, Break how) {
   if (over()) return;
+  if (phase_ == Phase::leaving) {
+    // It said that it would close, and did: what it has not answered it has not taken.
+    if (how == Break::closed) {
+      for (std::size_t i = 0; i < count_; ++i) settle_all(at(i), Fate::again, last_words_);
+      count_ = 0;
+    }
+    return end(Parting::busy, last_words_);
+  }
   const bool said_goodbye = phase_ == Phase::quitting;
   end(said_goodbye ? Parting::quit : Parting::lost, local_reply(451, {4, 4, 2}, std::string(why)));
 }
@@ -190,17 +233,24 @@ Step Dialogue::awaited() const {
     case Phase::hello:
     case Phase::helo: return Step::hello;
     case Phase::quitting: return Step::quit;
+    case Phase::leaving:
     case Phase::ready: break;
   }
-  if (sent_.due > 0) return manner_.protocol == Protocol::lmtp ? Step::lmtp_dot : Step::dot;
-  if (!group_.open || group_.sent == group_.answered) return Step::nothing;
-  if (group_.answered == 0) return Step::reset;
-  if (group_.answered == mail_step) return Step::mail;
-  return group_.answered == group_.data_step() ? Step::data : Step::rcpt;
+  if (count_ == 0) return Step::nothing;
+  const Group& group = front();
+  const bool steps_answered = group.answered > group.last_step();
+  if (steps_answered || (group.chunked && group.answered == group.last_step())) {
+    return manner_.protocol == Protocol::lmtp ? Step::lmtp_dot : Step::dot;
+  }
+  if (group.sent == group.answered) return Step::nothing;
+  if (group.answered == 0) return Step::reset;
+  if (group.answered == mail_step) return Step::mail;
+  return group.answered == group.last_step() ? Step::data : Step::rcpt;
 }
 
 Circumstances Dialogue::now() const {
-  return {!group_.pipelined, group_.accepted, messages_};
+  if (count_ == 0) return {true, 0, messages_};
+  return {!front().pipelined, front().accepted, messages_};
 }
 
 void Dialogue::on_reply(const Reply& reply) {
@@ -208,9 +258,10 @@ void Dialogue::on_reply(const Reply& reply) {
     case Step::greeting:
     case Step::hello: return on_hello(reply);
     case Step::dot:
-    case Step::lmtp_dot: return on_dot(reply);
+    case Step::lmtp_dot: return on_message(reply);
     case Step::quit: return end(Parting::quit, reply);
     case Step::nothing:
+      if (phase_ == Phase::leaving) return;
       if (reply.code == 421) return end(Parting::busy, reply);
       return end_fault(fmt::format("'{}' answers nothing", reply_to_text(reply)));
     default: return on_group(reply);
@@ -231,6 +282,8 @@ void Dialogue::on_hello(const Reply& reply) {
   }
   if (greeting) {
     const bool lmtp = manner_.protocol == Protocol::lmtp;
+    const bool exim = reply.text.find(" Exim ") != std::string::npos;
+    if (manner_.messages == 0) manner_.messages = exim ? most_messages_of_exim : most_messages;
     put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
     phase_ = Phase::hello;
     return;
@@ -247,6 +300,7 @@ void Dialogue::read_extensions() {
     const auto parts = words(lines[i]);
     if (parts.empty()) continue;
     if (same_nocase(parts[0], "PIPELINING")) pipelining_ = true;
+    if (same_nocase(parts[0], "CHUNKING")) chunking_ = true;
     if (same_nocase(parts[0], "8BITMIME")) eight_bit_ = true;
     if (same_nocase(parts[0], "SMTPUTF8")) smtputf8_ = true;
     if (same_nocase(parts[0], "SIZE")) {
@@ -257,12 +311,13 @@ void Dialogue::read_extensions() {
 }
 
 void Dialogue::on_group(const Reply& reply) {
+  Group& group = front();
   const Step step = awaited();
   const Meaning meaning = classify(step, reply, now());
-  if (meaning == Meaning::busy) return end(Parting::busy, reply);
+  if (meaning == Meaning::busy && must_end_for(reply)) return;
   // Behind a refused MAIL, RCPT and DATA are out of order, and a relay may say so.
   const bool passed_over =
-      (step == Step::rcpt && !group_.mail_taken) || (step == Step::data && group_.accepted == 0);
+      (step == Step::rcpt && !group.mail_taken) || (step == Step::data && group.accepted == 0);
   if (meaning == Meaning::fault && !passed_over) {
     return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
   }
@@ -272,109 +327,122 @@ void Dialogue::on_group(const Reply& reply) {
     case Step::data: return on_data(reply);
     default: break;
   }
-  ++group_.answered;
-  if (over() || group_.pipelined) return;
+  ++group.answered;
+  if (group.pipelined) return;
   // In lockstep nothing more is asked once nobody can get this message.
-  const bool hopeless = (step == Step::mail && !group_.mail_taken) ||
-                        (group_.answered == group_.data_step() && group_.accepted == 0);
-  if (hopeless) {
-    needs_reset_ = group_.mail_taken;
-    return close_group();
-  }
-  write_steps();
+  const bool hopeless = (step == Step::mail && !group.mail_taken) ||
+                        (group.answered == group.last_step() && group.accepted == 0);
+  if (!hopeless) return write_steps(group);
+  needs_reset_ = group.mail_taken;
+  drop_front();
 }
 
 void Dialogue::on_mail(const Reply& reply) {
+  Group& group = front();
   switch (classify(Step::mail, reply, now())) {
-    case Meaning::positive: group_.mail_taken = true; return;
-    case Meaning::next_connection: full_ = true; return settle_open(group_, Fate::again, reply);
-    default: return settle_open(group_, Fate::left, reply);
+    case Meaning::positive: group.mail_taken = true; return;
+    case Meaning::busy: return settle_all(group, Fate::again, reply);
+    case Meaning::next_connection:
+      full_ = true;
+      message_limit_ = messages_;
+      return settle_all(group, Fate::again, reply);
+    default: return settle_all(group, Fate::left, reply);
   }
 }
 
 void Dialogue::on_rcpt(const Reply& reply) {
-  const std::size_t index = group_.answered - first_rcpt_step;
-  if (!group_.mail_taken) return;
+  Group& group = front();
+  const std::size_t index = group.answered - first_rcpt_step;
+  if (!group.mail_taken) return;
   switch (classify(Step::rcpt, reply, now())) {
     case Meaning::positive:
-      group_.answers[index] = Answer::accepted;
-      ++group_.accepted;
+      group.answers[index] = Answer::accepted;
+      ++group.accepted;
       return;
-    case Meaning::refused: return settle(group_, index, Fate::refused, reply);
+    case Meaning::refused: return settle(group, index, Fate::refused, reply);
+    case Meaning::busy: return settle(group, index, Fate::again, reply);
     case Meaning::next_transaction:
-      recipient_limit_ = group_.accepted;
-      return settle(group_, index, Fate::again, reply);
-    default: return settle(group_, index, Fate::left, reply);
+      recipient_limit_ = group.accepted;
+      return settle(group, index, Fate::again, reply);
+    default: return settle(group, index, Fate::left, reply);
   }
 }
 
 void Dialogue::on_data(const Reply& reply) {
-  if (reply.code == 354 && written_ < group_.end) {
+  Group& group = front();
+  if (reply.code == 354 && written_ < group.end) {
     return end_fault("354 before DATA");
   }
   if (reply.code != 354) {
-    settle_open(group_, Fate::left, reply);
+    settle_all(group, Fate::left, reply);
     needs_reset_ = true;
-    return close_group();
+    return drop_front();
   }
-  if (!group_.mail_taken) {
+  if (!group.mail_taken) {
     return end_fault("354 to a DATA whose MAIL was refused");
   }
-  if (group_.accepted > 0) return send_message();
-  if (manner_.protocol == Protocol::lmtp) {
+  if (group.accepted == 0 && manner_.protocol == Protocol::lmtp) {
     return end_fault("354 to a DATA without recipients");
   }
-  send_lone_dot();
+  ++group.answered;
+  group.due = manner_.protocol == Protocol::lmtp ? group.accepted : 1;
+  group.accepted > 0 ? send_message(group) : send_dot(group);
 }
 
-void Dialogue::on_dot(const Reply& reply) {
-  Group& group = sent_.group;
+void Dialogue::on_message(const Reply& reply) {
+  Group& group = front();
+  if (group.chunked) group.due = 1;
   const bool lmtp = manner_.protocol == Protocol::lmtp;
-  const bool early = written_ < sent_.end;
-  Meaning meaning = classify(lmtp ? Step::lmtp_dot : Step::dot, reply,
-                             {!group.pipelined, group.accepted, messages_});
+  const bool early = written_ < group.end;
+  Meaning meaning = classify(lmtp ? Step::lmtp_dot : Step::dot, reply, now());
+  // Nobody was to get it; BDAT behind a refused MAIL is out of order too.
   if (group.accepted == 0 && meaning != Meaning::busy) meaning = Meaning::left;
-  if (early && meaning != Meaning::busy) {
+  if (early && meaning != Meaning::busy && (group.accepted > 0 || !group.chunked)) {
     return end_fault(fmt::format("an answer before the message's end: {}", reply_to_text(reply)));
   }
   if (meaning == Meaning::fault && !reply.permanent()) {
     return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
   }
-  settle_sent(meaning, reply);
-  if (meaning == Meaning::busy) return end(Parting::busy, reply);
+  settle_message(meaning, reply);
+  if (group.due == 0) {
+    needs_reset_ = needs_reset_ || (group.chunked && !reply.positive());
+    drop_front();
+  }
+  if (meaning == Meaning::busy && must_end_for(reply)) return;
   if (meaning == Meaning::fault) {
     return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
   }
-  if (sent_.due > 0) return;
-  if (group_.open && !group_.pipelined) write_steps();
-  say_goodbye_if_done();
 }
 
 // One reply to a message: about all its recipients, or about the next one of LMTP's.
-void Dialogue::settle_sent(Meaning meaning, const Reply& reply) {
-  Group& group = sent_.group;
+void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
+  Group& group = front();
   const bool lmtp = manner_.protocol == Protocol::lmtp;
   Fate fate = Fate::left;
   if (meaning == Meaning::positive) fate = Fate::delivered;
   if (meaning == Meaning::refused) fate = Fate::refused;
   if (meaning == Meaning::busy || meaning == Meaning::fault) fate = Fate::again;
-  --sent_.due;
-  if (fate == Fate::delivered && !std::exchange(sent_.taken, true)) ++messages_;
-  for (; sent_.next < group.answers.size(); ++sent_.next) {
-    if (group.answers[sent_.next] != Answer::accepted) continue;
-    settle(group, sent_.next, fate, reply);
+  --group.due;
+  if (fate == Fate::delivered && !std::exchange(group.taken, true)) ++messages_;
+  for (; group.next < group.answers.size(); ++group.next) {
+    if (group.answers[group.next] != Answer::accepted) continue;
+    settle(group, group.next, fate, reply);
     if (lmtp) break;
   }
 }
 
-void Dialogue::close_group() {
-  group_.open = false;
+void Dialogue::drop_front() {
+  head_ = (head_ + 1) % ring_.size();
+  --count_;
+  if (phase_ == Phase::leaving && count_ == 0) return end(Parting::busy, last_words_);
+  if (phase_ != Phase::ready) return;
+  if (count_ > 0 && !front().pipelined) write_steps(front());
   say_goodbye_if_done();
 }
 
 void Dialogue::say_goodbye_if_done() {
   const bool no_more = finishing_ || full_ || offered_ >= manner_.messages;
-  if (phase_ != Phase::ready || over() || !no_more || group_.open || sent_.due > 0) return;
+  if (phase_ != Phase::ready || over() || !no_more || count_ > 0) return;
   put("QUIT\r\n");
   phase_ = Phase::quitting;
 }
@@ -386,7 +454,7 @@ void Dialogue::settle(Group& group, std::size_t index, Fate fate, const Reply& r
   outcomes_.settled(group.transaction.recipients[index].id, fate, reply);
 }
 
-void Dialogue::settle_open(Group& group, Fate fate, const Reply& reply) {
+void Dialogue::settle_all(Group& group, Fate fate, const Reply& reply) {
   for (std::size_t i = 0; i < group.answers.size(); ++i) {
     if (group.answers[i] != Answer::settled) settle(group, i, fate, reply);
   }
@@ -396,6 +464,27 @@ void Dialogue::end_fault(std::string_view why) {
   end(Parting::fault, local_reply(451, {4, 5, 0}, std::string(why)));
 }
 
+bool Dialogue::is_more_on_its_way() {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const Group& group = at(i);
+    if (group.chunked && group.message_sent && written_ >= group.end) return true;
+  }
+  return false;
+}
+
+// The relay wants to be left alone. It may have read more than it has answered: that is heard out.
+bool Dialogue::must_end_for(const Reply& reply) {
+  if (phase_ == Phase::leaving) return false;
+  if (!is_more_on_its_way()) {
+    end(Parting::busy, reply);
+    return true;
+  }
+  last_words_ = reply;
+  phase_ = Phase::leaving;
+  forget_output();
+  return false;
+}
+
 void Dialogue::end(Parting parting, const Reply& reply) {
   if (parting == Parting::quit && full_) parting = Parting::full;
   parting_ = parting;
@@ -403,17 +492,14 @@ void Dialogue::end(Parting parting, const Reply& reply) {
   abandon_all(last_words_);
 }
 
-// Whoever has no reply of their own: the message may have gone out to those whose dot has.
+// Whoever has no reply of their own: the message may have gone out to those whose end was written.
 void Dialogue::abandon_all(const Reply& reply) {
-  if (sent_.due > 0) {
-    settle_open(sent_.group, written_ >= sent_.end ? Fate::unanswered : Fate::again, reply);
+  for (; count_ > 0; --count_, head_ = (head_ + 1) % ring_.size()) {
+    Group& group = front();
+    const bool out = group.message_sent && written_ >= group.end;
+    settle_all(group, out ? Fate::unanswered : Fate::again, reply);
   }
-  sent_.due = 0;
-  if (group_.open) settle_open(group_, Fate::again, reply);
-  group_.open = false;
-  segments_.clear();
-  own_.clear();
-  first_ = first_done_ = 0;
+  forget_output();
 }
 
 }  // namespace ml

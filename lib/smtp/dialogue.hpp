@@ -13,7 +13,10 @@
 //   }
 //
 // Where the relay announces PIPELINING, MAIL, RCPTs and DATA are one group, and the group of the
-// next transaction goes out behind the dot of this one, in the same write. What may go wrong:
+// next transaction goes out behind the dot of this one, in the same write. Where it announces
+// CHUNKING too, MAIL, RCPTs and BDAT with the whole message are one group and nothing waits: up to
+// Manner::window of them are on their way, once the first message of the connection was taken.
+// What may go wrong:
 //
 //   state                          reply                what follows
 //   RCPT sent ahead of MAIL's 2yz  MAIL 4yz 5yz         its recipients are settled by that reply,
@@ -27,7 +30,12 @@
 //                                                       without the dot)
 //   any                            500-504 555,         a fault: nobody's failure; over, the next
 //                                  garbage, none due    connection is in lockstep
-//   any                            421                  over, the relay is busy
+//   BDAT sent ahead                any                  a group behind unanswered ones begins with
+//                                                       RSET, as above
+//   any                            421                  over, the relay is busy; but where groups
+//                                                       behind it are wholly written, it is heard
+//                                                       out first: what it does not answer before
+//                                                       it closes, it has not taken
 //   the dot was written            none, lost           its recipients are unanswered
 //
 // Octets from Transaction are never copied but into the commands; views must live as it says.
@@ -65,14 +73,18 @@ class Dialogue {
   struct Manner {
     Protocol protocol = Protocol::smtp;
     std::string hello{};                // who we are: a host name or an address literal
-    std::size_t messages = 100;         // offered on this connection
+    std::size_t messages = 0;           // offered on this connection; 0: as suits the relay
     std::size_t lockstep_messages = 0;  // so many first ones without pipelining, after a fault
+    std::size_t window = 16;            // transactions on their way at once, with CHUNKING
   };
 
   Dialogue(Manner manner, Outcomes& outcomes);
 
-  // True when a transaction would be put on the wire at once.
+  // Both have said who they are, or it is over.
+  [[nodiscard]] bool greeted() const { return over() || phase_ > Phase::helo; }
+  // True when a transaction would be put on the wire at once, its message in this form().
   [[nodiscard]] bool wants() const;
+  [[nodiscard]] Form form() const { return next_is_chunk() ? Form::chunk : Form::dotted; }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
   void give(Transaction& transaction);
@@ -85,13 +97,16 @@ class Dialogue {
   [[nodiscard]] bool has_output() const { return !segments_.empty(); }
 
   void hear(std::string_view octets);
-  // The connection is gone, or has been silent for too long.
-  void broke_off(std::string_view why);
+  // The connection is gone, or we wait no longer.
+  enum class Break { closed, silent };
+  void broke_off(std::string_view why, Break how = Break::closed);
 
   [[nodiscard]] bool over() const { return parting_ != Parting::none; }
   [[nodiscard]] Parting parting() const { return parting_; }
   // The reply, or the words, that ended it.
   [[nodiscard]] const Reply& last_words() const { return last_words_; }
+  // The relay is about to close.
+  [[nodiscard]] bool leaving() const { return phase_ == Phase::leaving; }
   // What the next reply answers; for the caller's deadline (RFC 5321 4.5.3.2).
   [[nodiscard]] Step awaited() const;
   // Whole replies heard.
@@ -104,29 +119,25 @@ class Dialogue {
 
  private:
   enum class Answer { waiting, accepted, settled };
-  enum class Phase { greeting, hello, helo, ready, quitting };
+  // leaving: the relay is; what it still answers is heard.
+  enum class Phase { greeting, hello, helo, ready, quitting, leaving };
 
-  // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA.
+  // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA or BDAT.
   struct Group {
     Transaction transaction;
     std::vector<Answer> answers;
     std::size_t accepted = 0;
     std::size_t sent = 0;      // steps written
     std::size_t answered = 0;  // steps answered
-    std::uint64_t end = 0;     // what has been written when the steps sent have
-    bool open = false;
+    std::uint64_t end = 0;     // octets written, ever, when its steps sent or its message are out
+    std::size_t due = 0;       // replies to the message, once its steps are answered
+    std::size_t next = 0;      // LMTP: the recipient whose reply is due
     bool mail_taken = false;
     bool pipelined = false;
-    [[nodiscard]] std::size_t data_step() const { return transaction.recipients.size() + 2; }
-  };
-
-  // A group whose message was sent.
-  struct Sent {
-    Group group;
-    std::size_t next = 0;   // LMTP: the recipient whose reply is due
-    std::uint64_t end = 0;  // what has been written when its dot has
-    std::size_t due = 0;    // replies
-    bool taken = false;     // by at least one of its recipients
+    bool chunked = false;
+    bool message_sent = false;  // or at least in the segments
+    bool taken = false;         // the message, for at least one of its recipients
+    [[nodiscard]] std::size_t last_step() const { return transaction.recipients.size() + 2; }
   };
 
   struct Segment {
@@ -141,26 +152,39 @@ class Dialogue {
   void on_mail(const Reply& reply);
   void on_rcpt(const Reply& reply);
   void on_data(const Reply& reply);
-  void on_dot(const Reply& reply);
-  void settle_sent(Meaning meaning, const Reply& reply);
+  void on_message(const Reply& reply);
+  void settle_message(Meaning meaning, const Reply& reply);
   void read_extensions();
 
+  // The groups on their way, the one that the next reply is about first. Only the last may have
+  // steps to write.
+  [[nodiscard]] Group& front() { return ring_[head_]; }
+  [[nodiscard]] const Group& front() const { return ring_[head_]; }
+  [[nodiscard]] Group& back() { return at(count_ - 1); }
+  [[nodiscard]] const Group& back() const { return ring_[(head_ + count_ - 1) % ring_.size()]; }
+  [[nodiscard]] Group& at(std::size_t index) { return ring_[(head_ + index) % ring_.size()]; }
+  void drop_front();
+
+  [[nodiscard]] bool next_is_chunk() const;
   [[nodiscard]] Circumstances now() const;
   [[nodiscard]] bool settle_unable(const Transaction& transaction);
-  void write_steps();
-  void write_step(std::size_t step);
-  void write_mail();
-  void send_message();
-  void send_lone_dot();
-  void close_group();
+  void write_steps(Group& group);
+  void write_step(const Group& group, std::size_t step);
+  void write_mail(const Group& group);
+  void write_chunk(Group& group);
+  void send_message(Group& group);
+  void send_dot(Group& group);
 
   void put(std::string_view text);
   void put_foreign(std::string_view text);
-  void settle_open(Group& group, Fate fate, const Reply& reply);
+  void settle_all(Group& group, Fate fate, const Reply& reply);
   void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
   void end(Parting parting, const Reply& reply);
+  [[nodiscard]] bool must_end_for(const Reply& reply);
+  [[nodiscard]] bool is_more_on_its_way();
   void end_fault(std::string_view why);
   void abandon_all(const Reply& reply);
+  void forget_output();
   void say_goodbye_if_done();
 
   Manner manner_;
@@ -173,13 +197,15 @@ class Dialogue {
   std::uint64_t replies_ = 0;
 
   bool pipelining_ = false;
+  bool chunking_ = false;
   bool eight_bit_ = false;
   bool smtputf8_ = false;
   bool size_ = false;
   std::uint64_t size_limit_ = 0;
 
-  Group group_;  // MAIL to DATA
-  Sent sent_;    // dot written, reply due
+  std::vector<Group> ring_;
+  std::size_t head_ = 0;
+  std::size_t count_ = 0;
   bool needs_reset_ = false;
   bool finishing_ = false;
   bool full_ = false;

@@ -88,7 +88,7 @@ Result<> BatchOutlet::deliver(const Transaction& transaction) {
     text += fmt::format("RCPT TO:<{}>\n", recipient.address);
   }
   text += "DATA\n";
-  append_stuffed(text, joined(transaction.message->text));
+  append_stuffed(text, joined(transaction.message->pieces));
   text += ".\n";
   auto written = write_all(file_.open() ? file_.get() : 1, text, name_);
   // Half a transaction may stand there now: nothing may follow it.
@@ -116,7 +116,7 @@ MaildirOutlet::MaildirOutlet(const std::string& directory, Outcomes& outcomes)
 }
 
 Result<> MaildirOutlet::deliver(const Transaction& transaction) {
-  const std::string text = joined(transaction.message->text);
+  const std::string text = joined(transaction.message->pieces);
   for (const Recipient& recipient : transaction.recipients) {
     auto stored = store(fmt::format("{}Q{}.mlpipe", unique_, ++count_),
                         fmt::format("Return-Path: <{}>\nDelivered-To: {}\n{}", transaction.sender,
@@ -158,7 +158,7 @@ Result<> SendmailOutlet::deliver(const Transaction& transaction) {
   }
   input->read.reset();
   // A program that stops reading has its reasons; its exit status tells.
-  static_cast<void>(write_all(input->write, joined(transaction.message->text), program_));
+  static_cast<void>(write_all(input->write, joined(transaction.message->pieces), program_));
   input->write.reset();
   auto ended = wait_for(*child);
   if (!ended) return fail(ended);

@@ -3,7 +3,7 @@
 // Every recipient given comes back through the Outcomes it was made with, at once or later.
 //
 //   auto outlet = open_outlet(relay, manner, outcomes);
-//   while (outlet->wants()) outlet->give(transaction);
+//   while (outlet->wants()) outlet->give(transaction);       // its message in outlet->form()
 //   outlet->finish();
 //   while (!outlet->over()) {
 //     outlet->flush(now);
@@ -31,6 +31,7 @@ class Outlet {
   virtual ~Outlet() = default;
 
   [[nodiscard]] virtual bool wants() const = 0;  // a transaction, now
+  [[nodiscard]] virtual Form form() const = 0;   // in which it wants the message
   virtual void give(Transaction& transaction) = 0;
   virtual void finish() = 0;  // no more will be given
 
@@ -45,6 +46,8 @@ class Outlet {
   // From now on nothing may wait longer than until `latest`.
   virtual void hurry(Clock::time_point /*latest*/) {}
 
+  // True until it can be given anything.
+  [[nodiscard]] virtual bool opening() const { return false; }
   [[nodiscard]] virtual Parting parting() const = 0;
   [[nodiscard]] bool over() const { return parting() != Parting::none; }
   [[nodiscard]] virtual const Reply& last_words() const = 0;
@@ -56,7 +59,7 @@ class Outlet {
 };
 
 struct OutletManner {
-  std::size_t messages = 100;          // a connection
+  std::size_t messages = 0;            // a connection; 0: as suits the relay
   std::size_t lockstep_messages = 0;   // see Dialogue
   std::chrono::seconds patience{300};  // for connection and greeting
 };

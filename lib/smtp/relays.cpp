@@ -10,6 +10,8 @@ namespace {
 constexpr std::size_t longest_deferred_run = 20;
 constexpr std::size_t fewest_lockstep_messages = 8;
 constexpr std::size_t most_faults = 3;
+constexpr std::size_t messages_a_connection = 8;
+constexpr std::size_t messages_after_too_many = 200;
 constexpr auto first_pause = std::chrono::milliseconds(500);
 
 // A deferral that speaks of the recipient (its mailbox, its address) says nothing of the relay.
@@ -23,23 +25,38 @@ std::string seconds(Clock::duration time) {
 
 }  // namespace
 
-Relays::Relays(std::vector<Relay> relays, std::chrono::seconds max_wait, FuseUse fuse)
-    : max_wait_(max_wait), fuse_(fuse) {
+Relays::Relays(std::vector<Relay> relays, Terms terms) : terms_(terms) {
   for (const bool backup : {false, true}) {
     for (Relay& relay : relays) {
       if (relay.backup != backup) continue;
       State state;
       state.relay = std::move(relay);
+      state.message_limit = terms.messages;
       all_.push_back(std::move(state));
     }
   }
 }
 
-std::optional<std::size_t> Relays::pick(Clock::time_point now) const {
+std::optional<std::size_t> Relays::pick(Clock::time_point now,
+                                        std::span<const std::size_t> live) const {
+  const bool is_one_free = std::ranges::any_of(all_, [&](const State& state) {
+    return !state.relay.backup && !state.out && state.free_at <= now;
+  });
+  return pick_among(!is_one_free, now, live);
+}
+
+std::optional<std::size_t> Relays::pick_among(bool backups, Clock::time_point now,
+                                              std::span<const std::size_t> live) const {
+  std::optional<std::size_t> best;
   for (std::size_t i = 0; i < all_.size(); ++i) {
-    if (!all_[i].out && all_[i].free_at <= now) return i;
+    const State& state = all_[i];
+    const std::size_t most = state.relay.is_dialogue() ? state.connections : 1;
+    if (state.relay.backup != backups || state.out || state.free_at > now || live[i] >= most) {
+      continue;
+    }
+    if (!best || live[i] * all_[*best].relay.weight < live[*best] * state.relay.weight) best = i;
   }
-  return std::nullopt;
+  return best;
 }
 
 std::optional<Clock::time_point> Relays::next_chance() const {
@@ -52,9 +69,10 @@ std::optional<Clock::time_point> Relays::next_chance() const {
 
 OutletManner Relays::manner(std::size_t index) const {
   const State& state = all_[index];
-  return {.messages = state.message_limit,
-          .lockstep_messages = state.lockstep,
-          .patience = std::clamp(max_wait_, std::chrono::seconds(1), std::chrono::seconds(300))};
+  return {
+      .messages = state.message_limit,
+      .lockstep_messages = state.lockstep,
+      .patience = std::clamp(terms_.max_wait, std::chrono::seconds(1), std::chrono::seconds(300))};
 }
 
 void Relays::delivered(std::size_t index) {
@@ -63,6 +81,11 @@ void Relays::delivered(std::size_t index) {
   state.deferred = 0;
   state.troubled_since.reset();
   state.pause = {};
+  if (state.connections == terms_.connections) return;
+  if (++state.earned < (state.had_too_many ? messages_after_too_many : messages_a_connection))
+    return;
+  state.earned = 0;
+  ++state.connections;
 }
 
 bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
@@ -72,7 +95,7 @@ bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
     state.why = reply;
     return ++state.deferred >= longest_deferred_run;
   }
-  if (fuse_ == FuseUse::off) return false;
+  if (terms_.fuse == FuseUse::off) return false;
   const bool blows =
       state.fuse.failed(reply, fate == Fate::refused ? Meaning::refused : Meaning::left);
   if (blows && !state.out) {
@@ -82,7 +105,8 @@ bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
   return blows;
 }
 
-std::string Relays::parted(std::size_t index, const Outlet& outlet, Clock::time_point now) {
+std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t live,
+                           Clock::time_point now) {
   State& state = all_[index];
   if (outlet.recipient_limit() > 0) state.recipient_limit = outlet.recipient_limit();
   if (outlet.message_limit() > 0) state.message_limit = outlet.message_limit();
@@ -96,7 +120,12 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, Clock::time_
     case Parting::busy:
     case Parting::lost:
       state.why = outlet.last_words();
-      return outlet.messages() > 0 && !deferring ? std::string() : rest(state, now);
+      if (outlet.messages() > 0 && !deferring) return {};
+      if (live == 0) return rest(state, now);
+      state.had_too_many = true;
+      state.connections = live;
+      static_cast<void>(rest(state, now));  // the others go on
+      return {};
     case Parting::relay_refuses:
       state.why = outlet.last_words();
       return drop(state, "does not talk to us");
@@ -112,7 +141,7 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, Clock::time_
 std::string Relays::rest(State& state, Clock::time_point now) {
   if (!state.troubled_since) state.troubled_since = now;
   state.pause = state.pause == Clock::duration{} ? first_pause : state.pause * 2;
-  const auto end_of_patience = *state.troubled_since + max_wait_;
+  const auto end_of_patience = *state.troubled_since + terms_.max_wait;
   if (now >= end_of_patience) return drop(state, "is busy");
   state.free_at = std::min(now + state.pause, end_of_patience);
   return fmt::format("relay {} is busy ({}); trying again in {}", state.relay.name,

@@ -1,4 +1,5 @@
-// Which relay to use now: rest for the busy ones, others in their place, an end to patience.
+// Which relay to use now, and with how many connections: rest for the busy ones, others in their
+// place, an end to patience.
 //
 // No sockets and no clock of its own; times are handed in.
 //
@@ -6,18 +7,23 @@
 //   | -------------------------------------- | ------------------------------------------------- |
 //   | busy or lost, after it took messages   | a new connection at once                          |
 //   | busy or lost, and it took none         | left alone: 0.5 s, 1 s, 2 s ...; `max_wait` after |
-//   |                                        | the first of these it is out                      |
+//   |                                        | the first of these it is out; it has as many      |
+//   |                                        | connections as it bore                            |
+//   | 8 messages taken                       | one connection more, up to `connections`; once    |
+//   |                                        | one was too many, 200 messages                    |
 //   | 20 recipients running deferred by it   | the same                                          |
 //   | it refuses to talk to us               | out                                               |
 //   | a fault                                | a new connection, its first messages in lockstep; |
 //   |                                        | the third running without a message taken: out    |
 //   | the fuse                               | out, and its refusals of this run are taken back  |
 //
-// "Out" is for the rest of the run.
+// "Out" is for the rest of the run. Of several relays that are free, connections go to the one that
+// has the fewest for its weight; to a backup only where no other is free.
 #pragma once
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -31,11 +37,19 @@ enum class FuseUse { armed, off };
 
 class Relays {
  public:
-  Relays(std::vector<Relay> relays, std::chrono::seconds max_wait, FuseUse fuse);
+  struct Terms {
+    std::chrono::seconds max_wait{60};
+    FuseUse fuse = FuseUse::armed;
+    std::size_t connections = 4;  // at most, to one relay
+    std::size_t messages = 0;     // a connection; 0: as suits the relay
+  };
 
-  // The relay for the next connection; nothing: none is free now.
-  [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now) const;
-  // When one of them is free again; nothing: all are out.
+  Relays(std::vector<Relay> relays, Terms terms);
+
+  // The relay for the next connection, `live` being how many each has; nothing: none is free now.
+  [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now,
+                                                std::span<const std::size_t> live) const;
+  // When one of them is free, or was; nothing: all are out.
   [[nodiscard]] std::optional<Clock::time_point> next_chance() const;
 
   [[nodiscard]] const Relay& relay(std::size_t index) const { return all_[index].relay; }
@@ -48,8 +62,10 @@ class Relays {
   // One recipient's fate by it. failed() is true if its connection should end now.
   void delivered(std::size_t index);
   [[nodiscard]] bool failed(std::size_t index, Fate fate, const Reply& reply);
-  // Its connection is over. Gives a line for people where they should know.
-  [[nodiscard]] std::string parted(std::size_t index, const Outlet& outlet, Clock::time_point now);
+  // A connection of it is over, `live` others are not. Gives a line for people where they should
+  // know.
+  [[nodiscard]] std::string parted(std::size_t index, const Outlet& outlet, std::size_t live,
+                                   Clock::time_point now);
 
   // The fuse has blown: nothing it refused in this run counts.
   [[nodiscard]] bool blown(std::size_t index) const { return all_[index].fuse.blown(); }
@@ -73,15 +89,20 @@ class Relays {
     std::size_t lockstep = 0;  // messages, for the next connection
     std::size_t deferred = 0;  // recipients running
     std::size_t recipient_limit = 500;
-    std::size_t message_limit = 100;
+    std::size_t message_limit = 0;
+    std::size_t connections = 1;  // at most, now
+    std::size_t earned = 0;       // messages taken, towards one more
+    bool had_too_many = false;    // connections
   };
 
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
 
+  [[nodiscard]] std::optional<std::size_t> pick_among(bool backups, Clock::time_point now,
+                                                      std::span<const std::size_t> live) const;
+
   std::vector<State> all_;
-  std::chrono::seconds max_wait_;
-  FuseUse fuse_;
+  Terms terms_;
 };
 
 }  // namespace ml

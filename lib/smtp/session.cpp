@@ -29,6 +29,12 @@ std::chrono::seconds time_for(Step step) {
   }
 }
 
+constexpr auto time_to_leave = std::chrono::seconds(30);
+
+// Session after session reads into the same room: what it says is used at once.
+constexpr std::size_t most_read = std::size_t{64} << 10;
+thread_local std::array<char, most_read> room;
+
 // A name of ours that a relay can do something with: the host's, if it is a full one.
 std::string own_name() {
   std::array<char, 256> name{};
@@ -60,7 +66,6 @@ void without_delay(int socket, int option) {
 Session::Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes)
     : dialogue_(dialogue_manner(relay, manner), outcomes),
       patience_(manner.patience),
-      room_(std::size_t{64} << 10),
       since_(Clock::now()) {
   resolve(relay);
 }
@@ -135,6 +140,7 @@ pollfd Session::watched() const {
 Clock::time_point Session::deadline() const {
   if (dialogue_.over()) return Clock::time_point::max();
   const Step step = dialogue_.awaited();
+  if (dialogue_.leaving()) return std::min(latest_, since_ + time_to_leave);
   if (connecting_ || step == Step::greeting) return std::min(latest_, since_ + patience_);
   if (step == Step::nothing && !dialogue_.has_output()) return latest_;
   return std::min(latest_, since_ + time_for(step));
@@ -155,15 +161,17 @@ void Session::hear(short ready, Clock::time_point now) {
     replies_ = dialogue_.replies();
     since_ = now;
   }
-  if (!dialogue_.over() && now >= deadline()) dialogue_.broke_off("time is up");
+  if (!dialogue_.over() && now >= deadline()) {
+    dialogue_.broke_off("time is up", Dialogue::Break::silent);
+  }
   if (dialogue_.over()) socket_.reset();
 }
 
 void Session::read_once() {
-  const ssize_t got = read(socket_.get(), room_.data(), room_.size());
+  const ssize_t got = read(socket_.get(), room.data(), room.size());
   if (got > 0) {
-    without_delay(socket_.get(), TCP_QUICKACK);
-    dialogue_.hear({room_.data(), static_cast<std::size_t>(got)});
+    heard_ = true;
+    dialogue_.hear({room.data(), static_cast<std::size_t>(got)});
   } else if (got == 0) {
     dialogue_.broke_off("the relay closed the connection");
   } else if (errno != EAGAIN && errno != EINTR) {
@@ -171,9 +179,21 @@ void Session::read_once() {
   }
 }
 
+// A relay that writes its replies in two small pieces holds the second one back until the first
+// is acknowledged. What we write does that; where we only wait for more replies, it must be said.
 void Session::flush(Clock::time_point now) {
-  if (connecting_) return;
-  std::array<iovec, 64> pieces{};
+  if (connecting_ || dialogue_.over()) return;
+  if (dialogue_.has_output()) {
+    heard_ = false;
+    write_out(now);
+  } else if (heard_ && dialogue_.awaited() != Step::nothing) {
+    heard_ = false;
+    without_delay(socket_.get(), TCP_QUICKACK);
+  }
+}
+
+void Session::write_out(Clock::time_point now) {
+  std::array<iovec, 256> pieces;
   while (dialogue_.has_output()) {
     msghdr message{};
     message.msg_iov = pieces.data();

@@ -17,8 +17,10 @@ class Session : public Outlet {
   Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes);
 
   [[nodiscard]] bool wants() const override { return dialogue_.wants(); }
+  [[nodiscard]] Form form() const override { return dialogue_.form(); }
   void give(Transaction& transaction) override { dialogue_.give(transaction); }
   void finish() override { dialogue_.finish(); }
+  [[nodiscard]] bool opening() const override { return connecting_ || !dialogue_.greeted(); }
   [[nodiscard]] pollfd watched() const override;
   [[nodiscard]] Clock::time_point deadline() const override;
   void hear(short ready, Clock::time_point now) override;
@@ -40,13 +42,14 @@ class Session : public Outlet {
   void connect_next(std::string_view why);
   [[nodiscard]] bool connected();
   void read_once();
+  void write_out(Clock::time_point now);
 
   Dialogue dialogue_;
   std::vector<Target> targets_;  // yet to be tried, the next one last
   std::chrono::seconds patience_;
   Fd socket_;
   bool connecting_ = false;
-  std::vector<char> room_;
+  bool heard_ = false;         // since the last write
   std::uint64_t replies_ = 0;  // when since_ was set
   Clock::time_point since_;    // the last reply or write
   Clock::time_point latest_ = Clock::time_point::max();

@@ -11,12 +11,18 @@
 
 namespace ml {
 
-// A message in both its forms, each in as many pieces as suit its owner.
+// How a message is written: for files, for DATA, for BDAT.
+enum class Form {
+  text,    // LF line ends
+  dotted,  // as text_to_wire makes it with Dots::doubled
+  chunk,   // the same with Dots::plain
+};
+
+// A message in one of its forms, in as many pieces as suit its owner.
 struct WireMessage {
-  std::vector<std::string_view> pieces;  // as text_to_wire makes them, dots doubled
-  std::uint64_t size = 0;                // of these pieces, in octets
+  std::vector<std::string_view> pieces;
+  std::uint64_t size = 0;  // of the pieces, in octets
   bool has_8bit = false;
-  std::vector<std::string_view> text;  // with LF line ends, for those who take files
 };
 
 struct Recipient {
@@ -41,11 +47,13 @@ enum class Fate {
   unanswered,  // the whole message was sent and no reply came: it may or may not be delivered
 };
 
-// Hears the fate of each recipient, exactly once for each time it was given away. `reply` lives
-// during the call.
+// Hears of each recipient: perhaps that it is in flight, then its fate, exactly once for each time
+// it was given away. `reply` lives during the call.
 class Outcomes {
  public:
   virtual ~Outcomes() = default;
+  // The octets that can complete its delivery are about to be written.
+  virtual void in_flight(std::uint64_t /*id*/) {}
   virtual void settled(std::uint64_t id, Fate fate, const Reply& reply) = 0;
 };
 

@@ -11,7 +11,7 @@
 namespace ml {
 namespace {
 
-constexpr std::string_view left_mark = "-";
+constexpr std::string_view no_number = "-";
 
 // The lines of a spill, one after the other.
 class SpilledLines {
@@ -45,75 +45,69 @@ class SpilledLines {
   std::uint64_t read_ = 0;
 };
 
+// The word up to the next blank, taken off `line`.
+std::string_view take_word(std::string_view& line) {
+  const auto blank = line.find(' ');
+  const std::string_view word = line.substr(0, blank);
+  line.remove_prefix(std::min(line.size(), word.size() + 1));
+  return word;
+}
+
 }  // namespace
 
-Result<> Remains::refuse(std::size_t relay, std::string_view address, std::string_view sender,
+Result<> Remains::refuse(std::size_t relay, std::optional<std::uint32_t> slot,
+                         std::string_view address, std::string_view sender,
                          std::string_view attributes) {
-  refused_.resize(std::max(refused_.size(), relay + 1));
-  ++refused_[relay];
-  return keep(fmt::format_int(relay).c_str(), address, sender, attributes);
+  return keep(fmt::format_int(relay).c_str(), slot, address, sender, attributes);
 }
 
-Result<> Remains::leave(std::string_view address, std::string_view sender,
-                        std::string_view attributes) {
-  return keep(left_mark, address, sender, attributes);
+Result<> Remains::leave(std::optional<std::uint32_t> slot, std::string_view address,
+                        std::string_view sender, std::string_view attributes) {
+  return keep(no_number, slot, address, sender, attributes);
 }
 
-Result<> Remains::keep(std::string_view mark, std::string_view address, std::string_view sender,
+Result<> Remains::keep(std::string_view mark, std::optional<std::uint32_t> slot,
+                       std::string_view address, std::string_view sender,
                        std::string_view attributes) {
-  if (!message_line_.empty()) {
+  if (!section_kept_) {
+    if (auto kept = spill_.append(fmt::format("{} ", section_)); !kept) return kept;
     if (auto kept = spill_.append(message_line_); !kept) return kept;
     if (auto kept = spill_.append("\n"); !kept) return kept;
-    message_line_ = {};
+    section_kept_ = true;
   }
-  return spill_.append(fmt::format("{}\trcpt\t{}\t{}{}{}\n", mark, address, sender,
-                                   attributes.empty() ? "" : "\t", attributes));
+  return spill_.append(fmt::format("{} {} rcpt\t{}\t{}{}{}\n", mark,
+                                   slot ? fmt::format_int(*slot).c_str() : no_number, address,
+                                   sender, attributes.empty() ? "" : "\t", attributes));
 }
 
-std::uint64_t Remains::refused(const Blown& blown) const {
-  std::uint64_t count = 0;
-  for (std::size_t relay = 0; relay < refused_.size(); ++relay) {
-    if (!blown(relay)) count += refused_[relay];
-  }
-  return count;
+void Remains::clear() {
+  spill_.clear();
+  section_kept_ = false;
 }
 
-Result<std::uint64_t> Remains::write_refused(Writer& out, const Blown& blown) {
-  return write(out, [&](std::string_view mark) {
-    return mark != left_mark && !blown(number<std::size_t>(mark).value_or(0));
-  });
-}
-
-Result<std::uint64_t> Remains::write_left(Writer& out, const Blown& blown) {
-  return write(out, [&](std::string_view mark) {
-    return mark == left_mark || blown(number<std::size_t>(mark).value_or(0));
-  });
-}
-
-// A section's message is written with the first of its recipients.
-Result<std::uint64_t> Remains::write(Writer& out,
-                                     const std::function<bool(std::string_view)>& wanted) {
+Result<> Remains::each(const std::function<Result<>(const Kept&)>& call) {
   SpilledLines lines(spill_);
   std::string message;
-  bool open = false;
-  std::uint64_t count = 0;
+  Kept kept;
   for (;;) {
-    const auto line = lines.next();
-    if (!line) return fail(line);
-    const bool new_section = !*line || (*line)->starts_with("message\t");
-    if (new_section && std::exchange(open, false)) out.end(Status::done, "");
-    if (!*line) break;
-    if (new_section) {
-      message = **line;
+    auto read = lines.next();
+    if (!read) return fail(read);
+    if (!*read) return {};
+    std::string_view line = **read;
+    const std::string_view first = take_word(line);
+    if (line.starts_with("message\t")) {
+      message = line;
+      kept.section = number<std::size_t>(first).value_or(0);
       continue;
     }
-    const auto tab = (*line)->find('\t');
-    if (!wanted((*line)->substr(0, tab))) continue;
-    if (!std::exchange(open, true)) out.pass(message);
-    out.pass((*line)->substr(tab + 1));
-    ++count;
+    kept.message = message;
+    kept.refused_by = number<std::size_t>(first);
+    kept.slot = number<std::uint32_t>(take_word(line));
+    kept.rcpt = line;
+    const auto tab = line.find('\t') + 1;
+    kept.address = line.substr(tab, line.find('\t', tab) - tab);
+    if (auto called = call(kept); !called) return called;
   }
-  return count;
 }
 
 }  // namespace ml

@@ -1,61 +1,71 @@
-// What ml-send did not deliver: the refused and the left, each in the end a complete ml-stream of
-// its own.
-//
-// During the run both are kept in one spill, since the fuse may still turn refused into left.
+// What ml-send did not deliver, kept until the end of the run, since the fuse may still turn
+// refused into left.
 //
 //   Remains remains({"/var/lib/mlpipe", "/var/tmp"});
-//   remains.section(message, text);
-//   remains.refuse(relay_number, address, sender, attributes);
-//   remains.leave(address, sender, attributes);
-//   remains.write_left(out, blown);         // a Writer; blown(relay): its refusals do not count
+//   remains.section(message_line, 0);
+//   remains.refuse(relay_number, slot, address, sender, attributes);
+//   remains.leave(slot, address, sender, attributes);
+//   remains.each([&](const Remains::Kept& one) { ... });
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/spill.hpp"
-#include "stream/writer.hpp"
 
 namespace ml {
 
 class Remains {
  public:
-  // Says of a relay's number that its refusals of this run do not count.
-  using Blown = std::function<bool(std::size_t)>;
+  // Views live until the call returns.
+  struct Kept {
+    std::size_t section = 0;
+    std::optional<std::size_t> refused_by;  // a relay's number; nothing: it is left
+    std::optional<std::uint32_t> slot;      // in the section's journal
+    std::string_view message;               // the line of its section
+    std::string_view address;
+    std::string_view rcpt;  // the line
+  };
 
   // `directories`: where a spill may go.
   explicit Remains(std::vector<std::string> directories) : spill_(std::move(directories)) {}
 
-  // The message whose recipients follow, as its line in the stream; kept only if one of them
-  // remains. The view must live until the next section.
-  void section(std::string_view message_line) { message_line_ = message_line; }
+  // The message whose recipients follow, as its line in the stream, and its number among the
+  // sections; kept only if one of them remains. The view must live until the next section.
+  void section(std::string_view message_line, std::size_t number) {
+    message_line_ = message_line;
+    section_ = number;
+    section_kept_ = false;
+  }
 
   // `attributes` as in a stream: "status=...\treply=...", no TAB in front.
-  [[nodiscard]] Result<> refuse(std::size_t relay, std::string_view address,
-                                std::string_view sender, std::string_view attributes);
-  [[nodiscard]] Result<> leave(std::string_view address, std::string_view sender,
-                               std::string_view attributes);
+  [[nodiscard]] Result<> refuse(std::size_t relay, std::optional<std::uint32_t> slot,
+                                std::string_view address, std::string_view sender,
+                                std::string_view attributes);
+  [[nodiscard]] Result<> leave(std::optional<std::uint32_t> slot, std::string_view address,
+                               std::string_view sender, std::string_view attributes);
 
-  // Refused by relays whose refusals count.
-  [[nodiscard]] std::uint64_t refused(const Blown& blown) const;
+  // In the order of the run; stops at the first failure of `call` and gives it back.
+  [[nodiscard]] Result<> each(const std::function<Result<>(const Kept&)>& call);
 
-  // Give the number of recipients written. Each section has its `end 0`.
-  [[nodiscard]] Result<std::uint64_t> write_refused(Writer& out, const Blown& blown);
-  [[nodiscard]] Result<std::uint64_t> write_left(Writer& out, const Blown& blown);
+  // Nothing is kept any more; the section goes on.
+  void clear();
 
  private:
-  [[nodiscard]] Result<> keep(std::string_view mark, std::string_view address,
-                              std::string_view sender, std::string_view attributes);
-  [[nodiscard]] Result<std::uint64_t> write(
-      Writer& out, const std::function<bool(std::string_view mark)>& wanted);
+  [[nodiscard]] Result<> keep(std::string_view mark, std::optional<std::uint32_t> slot,
+                              std::string_view address, std::string_view sender,
+                              std::string_view attributes);
 
-  std::vector<std::uint64_t> refused_;  // by relay
-  Spill spill_;  // lines: "message ..." as they came; "MARK\trcpt ...", MARK - or a relay's number
+  // Lines: "NUMBER message ..." as it came; "MARK SLOT rcpt ...", MARK and SLOT a number or -.
+  Spill spill_;
   std::string_view message_line_;
+  std::size_t section_ = 0;
+  bool section_kept_ = false;
 };
 
 }  // namespace ml

@@ -1,26 +1,20 @@
 #include "stage/send.hpp"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <csignal>
+#include <ctime>
 #include <deque>
 #include <memory>
 #include <string_view>
 #include <utility>
 
 #include "base/diag.hpp"
-#include "base/fd.hpp"
-#include "base/home.hpp"
+#include "base/interruptions.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
-#include "mail/slots.hpp"
-#include "smtp/outlet.hpp"
-#include "smtp/wire.hpp"
+#include "smtp/connections.hpp"
 #include "stage/handover.hpp"
-#include "stage/remains.hpp"
+#include "stage/letter.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -33,44 +27,6 @@ constexpr unsigned most_tries = 10;         // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
 
-volatile std::sig_atomic_t caught_signal = 0;
-
-// SIGINT and SIGTERM wait until we sleep, and then end the delivery; the next one ends us. What
-// our caller wants ignored stays ignored.
-class Interruptions {
- public:
-  Interruptions() {
-    sigset_t blocked;
-    sigemptyset(&blocked);
-    for (const int signal : {SIGINT, SIGTERM}) {
-      struct sigaction before{};
-      sigaction(signal, nullptr, &before);
-      if (before.sa_handler == SIG_IGN) continue;
-      struct sigaction action{};
-      action.sa_handler = [](int number) { caught_signal = number; };
-      action.sa_flags = static_cast<int>(SA_RESETHAND);
-      sigaction(signal, &action, nullptr);
-      sigaddset(&blocked, signal);
-    }
-    sigprocmask(SIG_BLOCK, &blocked, &while_asleep_);
-  }
-  Interruptions(const Interruptions&) = delete;
-  Interruptions& operator=(const Interruptions&) = delete;
-  ~Interruptions() { sigprocmask(SIG_SETMASK, &while_asleep_, nullptr); }
-
-  [[nodiscard]] const sigset_t& while_asleep() const { return while_asleep_; }
-
- private:
-  sigset_t while_asleep_{};
-};
-
-// A recipient's own copy of a message with slots.
-struct PersonalCopy {
-  Filled wire;
-  Filled text;
-  WireMessage message;
-};
-
 // A recipient in the window.
 struct Waiting {
   std::string address;     // as the stream has it
@@ -78,10 +34,13 @@ struct Waiting {
   std::string attributes;  // escaped
   std::string wire_address;
   std::string wire_sender;
+  std::optional<SlotNumber> slot;
   bool smtputf8 = false;
   bool doubted = false;  // the relay's reply to the message was lost once
   unsigned tries = 0;
-  std::unique_ptr<PersonalCopy> copy;  // made when it is needed, its room used again
+  std::unique_ptr<Letter::Copy> copy;  // made when it is needed, its room used again
+
+  [[nodiscard]] Ledger::Party party() const { return {address, sender, attributes, slot}; }
 };
 
 // An address as the wire may have it, or why it may not. `smtputf8` is set where it needs that.
@@ -102,117 +61,75 @@ std::string status_of(const Reply& reply) {
   return reply.permanent() ? "5.0.0" : "4.0.0";
 }
 
-// Numbers for a person who waits: a line that is written over on a terminal, else one now and
-// then.
-class ProgressLine {
+class Sender : public Source {
  public:
-  explicit ProgressLine(ShowProgress show)
-      : terminal_(isatty(2) == 1), forced_(show == ShowProgress::yes) {}
-
-  [[nodiscard]] bool shown() const { return terminal_ || forced_; }
-
-  void show(std::uint64_t delivered, std::uint64_t left, std::uint64_t refused,
-            Clock::time_point now) {
-    if (!shown() || now < next_) return;
-    const bool first = next_ == Clock::time_point::min();
-    next_ = now + 1s;
-    if (first) return;
-    written_ = true;
-    write(delivered, left, refused, now, terminal_ ? "\r" : "");
-  }
-
-  void end(std::uint64_t delivered, std::uint64_t left, std::uint64_t refused) {
-    if (!forced_ && !written_) return;  // it was not long
-    write(delivered, left, refused, Clock::now(), terminal_ ? "\r" : "");
-    if (terminal_) static_cast<void>(write_all(2, "\n", "standard error"));
-  }
-
- private:
-  void write(std::uint64_t delivered, std::uint64_t left, std::uint64_t refused,
-             Clock::time_point now, std::string_view before) const {
-    const double seconds = std::max(std::chrono::duration<double>(now - began_).count(), 0.001);
-    const auto line = fmt::format("{}{}: {} delivered, {:.0f}/s, {} left, {} refused{}", before,
-                                  program(), delivered, static_cast<double>(delivered) / seconds,
-                                  left, refused, terminal_ ? "\x1b[K" : "\n");
-    static_cast<void>(write_all(2, line, "standard error"));
-  }
-
-  bool terminal_;
-  bool forced_;
-  bool written_ = false;
-  Clock::time_point began_ = Clock::now();
-  Clock::time_point next_ = Clock::time_point::min();
-};
-
-class Sender : public Outcomes {
- public:
-  Sender(Reader& in, const SendOptions& options)
+  Sender(Reader& in, SendOptions options)
       : in_(in),
-        options_(options),
-        relays_(options.relays, options.max_wait, options.fuse),
-        remains_({home_directory(options.home), "/var/tmp", "/tmp"}),
-        progress_(options.progress) {}
+        options_(std::move(options)),
+        relays_(options_.relays, options_.terms),
+        connections_(relays_, *this, {.rate = options_.rate}),
+        ledger_(options_.ledger),
+        progress_(options_.progress) {}
 
   Result<Status> run();
-  void settled(std::uint64_t id, Fate fate, const Reply& reply) override;
+
+  [[nodiscard]] bool next(Transaction& transaction, Form form, std::size_t limit) override;
+  [[nodiscard]] std::size_t waiting() const override { return pending_.size() + returned_.size(); }
+  void in_flight(std::uint64_t id) override { ledger_.fly(window_[id].slot, now_); }
+  void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) override;
+  void told(std::string_view line) override {
+    if (!given_up_) log(line);
+  }
+  void broken(std::string_view why) override { verdict_.add({Status::retry, std::string(why)}); }
 
  private:
   // What serve() waits for.
   enum class Until { readable, room, settled, parted };
 
   void begin_section();
+  void end_section();
+  void bar_section(const Error& why);
   void take_rcpt();
+  [[nodiscard]] bool admit(Waiting& one);
   [[nodiscard]] std::size_t take_place();
-  [[nodiscard]] Result<> fill(Waiting& one);
   [[nodiscard]] Result<> fill_sender(Waiting& one);
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
-  void offer(Clock::time_point now);
-  [[nodiscard]] bool open_outlet_now(Clock::time_point now);
-  void give_transaction();
-  [[nodiscard]] bool take_first(std::size_t limit);
-  [[nodiscard]] Result<> fill_copy(Waiting& one);
-  void part(Clock::time_point now);
-  void wait(Until until, Clock::time_point now);
-  [[nodiscard]] Clock::time_point alarm(Clock::time_point now) const;
   void stop(Clock::time_point now);
+  [[nodiscard]] bool take_first(Transaction& transaction, Form form, std::size_t limit);
 
   void leave_pending(const Reply& reply);
-  void leave(Waiting& one, const Reply& reply);
-  void refuse(Waiting& one, const Reply& reply);
-  [[nodiscard]] std::string with_reply(const Waiting& one, const Reply& reply) const;
+  void leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay = {});
+  void refuse(Waiting& one, const Reply& reply, std::size_t relay);
+  void add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const;
   void keep(Result<> kept);
 
   [[nodiscard]] Result<Status> conclude();
-  [[nodiscard]] Result<> write_refused();
-  [[nodiscard]] Result<> write_left();
+  [[nodiscard]] Result<> settle_sections();
+  void tell(const Ledger::Conclusion& conclusion);
   [[nodiscard]] std::string command_to_go_on() const;
   [[nodiscard]] std::string why_blown() const;
-  [[nodiscard]] Remains::Blown blown() const {
-    return [this](std::size_t relay) { return relays_.blown(relay); };
-  }
 
   Reader& in_;
-  const SendOptions& options_;
+  const SendOptions options_;
   Interruptions interruptions_;
   Relays relays_;
-  Remains remains_;
+  Connections connections_;
+  Ledger ledger_;
   ProgressLine progress_;
   Verdict verdict_;
+  std::int64_t now_ = std::time(nullptr);  // of this turn
 
-  std::string id_;  // of the first section, which names our files
-  std::string message_line_;
+  std::string id_;            // of the section
+  std::string message_line_;  // and all of it that the ledger keeps
   std::string message_sender_;
-  std::string text_;  // the message
-  std::string wire_;
-  WireMessage message_;
-  struct Slots {
-    SlottedMessage wire;
-    SlottedMessage text;
-  };
-  std::optional<Slots> slots_;       // of a message that is personal
+  Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
+  bool is_barred_ = false;           // nobody of it is sent to or kept
+  bool is_done_ = false;             // everybody has it
+  std::uint64_t section_seen_ = 0;
+  std::uint64_t section_skipped_ = 0;
 
   std::deque<Waiting> window_;  // grows without moving: views into it are on their way
   std::vector<std::size_t> free_;
@@ -223,19 +140,16 @@ class Sender : public Outcomes {
   std::string last_wire_sender_;
   bool last_sender_smtputf8_ = false;
 
-  std::unique_ptr<Outlet> outlet_;
-  std::size_t current_ = 0;  // the relay of outlet_
-  Transaction transaction_;  // its room is used again and again
-  bool outlet_should_end_ = false;
   std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
   bool readable_ = false;
-  Result<> state_;  // what keeps the remains failed
+  Result<> state_;  // what keeps account of them has failed
 
   std::uint64_t seen_ = 0;
   std::uint64_t delivered_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t left_ = 0;
   std::uint64_t doubted_ = 0;
+  Ledger::Conclusion handed_over_;  // of all sections so far
 };
 
 // ---- the stream
@@ -246,11 +160,16 @@ Result<Status> Sender::run() {
       if (auto served = serve(Until::readable); !served) return fail(served);
     }
     switch (in_.next()) {
-      case Record::message: begin_section(); break;
+      case Record::message:
+        if (ledger_.must_conclude_before(in_.message().id)) {
+          if (auto settled = settle_sections(); !settled) verdict_.add(settled.error());
+        }
+        begin_section();
+        break;
       case Record::rcpt: take_rcpt(); break;
       case Record::end:
         if (auto served = serve(Until::settled); !served) return fail(served);
-        verdict_.add(in_.end());
+        end_section();
         break;
       case Record::none: return conclude();
     }
@@ -262,38 +181,51 @@ Result<Status> Sender::run() {
 
 void Sender::begin_section() {
   const MessageRecord& record = in_.message();
-  if (id_.empty()) id_ = record.id;
+  id_ = record.id;
   message_line_ = in_.line();
   message_sender_ = record.sender;
   last_sender_.clear();
-  remains_.section(message_line_);
   unsendable_.reset();
+  is_barred_ = is_done_ = false;
+  section_seen_ = section_skipped_ = 0;
   auto text = decoded_message(record);
-  if (!text) {
-    verdict_.add(text.error());
-    unsendable_ = local_reply(554, {5, 6, 0}, "the message is not base64");
-    return;
+  if (!text) return bar_section(text.error());
+  if (auto read = letter_.read(std::move(*text), record.attributes.value("ml.slots")); !read) {
+    unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
   }
-  text_ = std::move(*text);
-  if (text_.find('\0') != std::string::npos) {
-    unsendable_ = local_reply(554, {5, 6, 0}, "the message holds a NUL");
+  const auto sent_before = ledger_.begin(record, message_line_, letter_.text(), now_);
+  if (!sent_before) return bar_section(sent_before.error());
+  if (!*sent_before) return;
+  is_done_ = true;
+  log(fmt::format("{} was sent on {} to {}: nothing to do", id_, time_to_text((*sent_before)->time),
+                  (*sent_before)->totals.delivered));
+}
+
+// Its recipients are passed over: they are somebody else's, or nobody could be sent to.
+void Sender::bar_section(const Error& why) {
+  is_barred_ = true;
+  verdict_.add(why);
+}
+
+void Sender::end_section() {
+  const EndRecord& end = in_.end();
+  verdict_.add(end);
+  if (section_seen_ > 0 || !id_.empty()) ledger_.end(end.status == 0 ? Ended::well : Ended::badly);
+  if (section_skipped_ > 0) {
+    log(fmt::format("{} of {} already have {}; --again sends anyway", section_skipped_,
+                    section_seen_, id_));
   }
-  wire_ = text_to_wire(text_, Dots::doubled);
-  message_ = {{wire_}, wire_.size(), !is_ascii(text_), {text_}};
-  slots_.reset();
-  const auto nonce = record.attributes.value("ml.slots");
-  if (!nonce) return;
-  auto in_wire = marked_to_slotted(wire_, *nonce);
-  auto in_text = marked_to_slotted(text_, *nonce);
-  if (!in_wire || !in_text) {
-    unsendable_ = local_reply(554, {5, 6, 0}, (in_wire ? in_text : in_wire).error().text);
-    return;
-  }
-  slots_ = Slots{std::move(*in_wire), std::move(*in_text)};
+  id_.clear();
 }
 
 void Sender::take_rcpt() {
   ++seen_;
+  ++section_seen_;
+  if (is_done_) return;
+  if (is_barred_) {
+    ++left_;
+    return;
+  }
   const std::size_t index = take_place();
   Waiting& one = window_[index];
   const RcptRecord& rcpt = in_.rcpt();
@@ -302,17 +234,47 @@ void Sender::take_rcpt() {
   one.attributes = rcpt.attributes.text();
   one.smtputf8 = one.doubted = false;
   one.tries = 0;
-  if (unsendable_ || given_up_) {
-    leave(one, unsendable_ ? *unsendable_ : *given_up_);
-  } else if (const auto filled = fill(one); !filled) {
-    leave(one, local_reply(553, {5, 1, 3}, filled.error().text));
-  } else if (const auto from = fill_sender(one); !from) {
-    leave(one, local_reply(553, {5, 1, 7}, from.error().text));
-  } else {
+  one.slot.reset();
+  if (admit(one)) {
     pending_.push_back(index);
-    return;
+  } else {
+    free_.push_back(index);
   }
-  free_.push_back(index);
+}
+
+// False: it is settled, for it cannot be sent to or has the message.
+bool Sender::admit(Waiting& one) {
+  const auto wire = put_on_wire(one.wire_address, one.address, one.smtputf8);
+  const auto claim = ledger_.claim(wire ? one.wire_address : one.address);
+  if (!claim) {
+    keep(fail(claim));
+    return false;
+  }
+  one.slot = claim->slot;
+  if (claim->kind == Ledger::Claim::Kind::refused_earlier) {
+    ++refused_;
+    add_reply(one, local_reply(550, {5, 1, 0}, "refused in an earlier run"), {});
+    keep(ledger_.refused_earlier(one.party()));
+    return false;
+  }
+  if (claim->kind == Ledger::Claim::Kind::done) {
+    ++section_skipped_;
+    return false;
+  }
+  const auto from = fill_sender(one);
+  std::optional<Reply> why = unsendable_ ? unsendable_ : given_up_;
+  if (!wire) why = local_reply(553, {5, 1, 3}, wire.error().text);
+  if (!from) why = local_reply(553, {5, 1, 7}, from.error().text);
+  if (claim->unanswered) {
+    one.doubted = true;
+    const bool holds = options_.unanswered == Unanswered::hold;
+    if (holds) why = local_reply(451, {4, 4, 2}, "unanswered in an earlier run");
+    if (!holds) ++doubted_;
+    log(fmt::format("{} {}: an earlier run ended before the relay answered", one.address,
+                    holds ? "may have got it" : "may get it twice"));
+  }
+  if (why) leave(one, *why);
+  return !why;
 }
 
 std::size_t Sender::take_place() {
@@ -323,10 +285,6 @@ std::size_t Sender::take_place() {
   const std::size_t index = free_.back();
   free_.pop_back();
   return index;
-}
-
-Result<> Sender::fill(Waiting& one) {
-  return put_on_wire(one.wire_address, one.address, one.smtputf8);
 }
 
 // Recipients that share a sender come one after the other: what was found is kept.
@@ -353,170 +311,81 @@ Result<> Sender::serve(Until until) {
   readable_ = false;
   for (;;) {
     const auto now = Clock::now();
-    if (caught_signal != 0 && !given_up_) stop(now);
-    offer(now);
-    if (outlet_) outlet_->flush(now);
-    if (outlet_ && outlet_->over()) {
-      part(now);
-      continue;
-    }
+    now_ = std::time(nullptr);
+    if (Interruptions::caught() != 0 && !given_up_) stop(now);
+    connections_.turn(now);
+    if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
+    if (given_up_) leave_pending(*given_up_);
+    keep(ledger_.sync_if_due(now_));
     if (!state_) return state_;
     if (reached(until)) return {};
-    progress_.show(delivered_, left_, refused_, now);
-    wait(until, now);
+    progress_.show({delivered_, left_, refused_}, now);
+    const auto latest = now + (progress_.shown() ? 1s : 3600s);
+    readable_ =
+        connections_.wait(until == Until::readable ? 0 : -1, latest, interruptions_.while_asleep());
   }
 }
 
 bool Sender::reached(Until until) const {
   switch (until) {
     case Until::readable: return readable_;
-    case Until::room: return in_flight_ + pending_.size() < most_waiting;
-    case Until::settled: return in_flight_ == 0 && pending_.empty();
-    case Until::parted: return outlet_ == nullptr;
+    case Until::room: return in_flight_ + waiting() < most_waiting;
+    case Until::settled: return in_flight_ == 0 && waiting() == 0;
+    case Until::parted: return connections_.none();
   }
-  return true;
-}
-
-// Gives the outlet all that it wants now; where there is none for those who wait, opens one.
-void Sender::offer(Clock::time_point now) {
-  if (!returned_.empty()) {
-    pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
-    returned_.clear();
-  }
-  if (given_up_) leave_pending(*given_up_);
-  while (!pending_.empty()) {
-    if (!outlet_ && !open_outlet_now(now)) return;
-    if (!outlet_->wants()) return;
-    give_transaction();
-    if (outlet_should_end_) outlet_->finish();
-  }
-}
-
-// False: nobody can be given away now.
-bool Sender::open_outlet_now(Clock::time_point now) {
-  const auto index = relays_.pick(now);
-  if (!index) {
-    if (!relays_.next_chance()) {
-      given_up_ = relays_.why_out();
-      leave_pending(*given_up_);
-    }
-    return false;
-  }
-  current_ = *index;
-  outlet_should_end_ = false;
-  outlet_ = open_outlet(relays_.relay(current_), relays_.manner(current_), *this);
   return true;
 }
 
 // Those at the front who share sender and needs, as many as one transaction takes; of a personal
 // message one.
-void Sender::give_transaction() {
-  const std::size_t asked = outlet_->recipient_limit();
-  const std::size_t limit =
-      asked > 0 ? asked : std::max<std::size_t>(relays_.recipient_limit(current_), 1);
-  transaction_.recipients.clear();
-  while (!pending_.empty() && take_first(slots_ ? 1 : limit)) {}
-  if (transaction_.recipients.empty()) return;
-  in_flight_ += transaction_.recipients.size();
-  outlet_->give(transaction_);
+bool Sender::next(Transaction& transaction, Form form, std::size_t limit) {
+  if (!returned_.empty()) {
+    pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
+    returned_.clear();
+  }
+  transaction.recipients.clear();
+  while (!pending_.empty() && !given_up_ &&
+         take_first(transaction, form, letter_.is_personal() ? 1 : limit)) {}
+  in_flight_ += transaction.recipients.size();
+  return !transaction.recipients.empty();
 }
 
 // Takes the first of those who wait into the transaction; false if it does not belong there.
-bool Sender::take_first(std::size_t limit) {
+bool Sender::take_first(Transaction& transaction, Form form, std::size_t limit) {
   const std::size_t index = pending_.front();
   Waiting& one = window_[index];
-  if (transaction_.recipients.size() == limit) return false;
-  if (transaction_.recipients.empty()) {
-    transaction_.sender = one.wire_sender;
-    transaction_.needs_smtputf8 = one.smtputf8;
-    transaction_.message = &message_;
-  } else if (one.wire_sender != transaction_.sender ||
-             one.smtputf8 != transaction_.needs_smtputf8) {
+  if (transaction.recipients.size() == limit) return false;
+  if (transaction.recipients.empty()) {
+    transaction.sender = one.wire_sender;
+    transaction.needs_smtputf8 = one.smtputf8;
+    transaction.message = &letter_.shared(form);
+  } else if (one.wire_sender != transaction.sender || one.smtputf8 != transaction.needs_smtputf8) {
     return false;
   }
   pending_.pop_front();
-  if (slots_) {
-    if (auto filled = fill_copy(one); !filled) {
+  if (letter_.is_personal()) {
+    if (!one.copy) one.copy = std::make_unique<Letter::Copy>();
+    if (auto filled = letter_.fill(*one.copy, form, one.address, Attributes(one.attributes));
+        !filled) {
       leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
       free_.push_back(index);
       return true;
     }
-    transaction_.message = &one.copy->message;
+    transaction.message = &one.copy->message;
   }
   ++one.tries;
-  transaction_.recipients.push_back({index, one.wire_address});
+  transaction.recipients.push_back({index, one.wire_address});
   return true;
-}
-
-// The copy of this recipient, in the form that the outlet takes. `address` is a key of everybody.
-Result<> Sender::fill_copy(Waiting& one) {
-  if (!one.copy) one.copy = std::make_unique<PersonalCopy>();
-  const bool wire = relays_.relay(current_).is_dialogue();
-  const SlottedMessage& message = wire ? slots_->wire : slots_->text;
-  std::vector<std::optional<std::string>> held;
-  std::vector<std::optional<std::string_view>> values;
-  held.reserve(message.keys().size());
-  for (const std::string& key : message.keys()) {
-    auto value = Attributes(one.attributes).value(key);
-    if (!value && key == "address") value = one.address;
-    held.push_back(std::move(value));
-    values.emplace_back(held.back());
-  }
-  Filled& filled = wire ? one.copy->wire : one.copy->text;
-  if (auto done = message.fill(values, filled); !done) return done;
-  WireMessage& copy = one.copy->message;
-  copy.pieces.clear();
-  copy.text.clear();
-  copy.size = 0;
-  copy.has_8bit = false;
-  (wire ? copy.pieces : copy.text) = filled.pieces;
-  for (const std::string_view piece : filled.pieces) {
-    copy.size += piece.size();
-    copy.has_8bit = copy.has_8bit || (message_.has_8bit && !is_ascii(piece));
-  }
-  return {};
-}
-
-void Sender::part(Clock::time_point now) {
-  const std::string line = relays_.parted(current_, *outlet_, now);
-  if (!line.empty() && !given_up_) log(line);
-  outlet_.reset();
-}
-
-void Sender::wait(Until until, Clock::time_point now) {
-  std::array<pollfd, 2> both{pollfd{until == Until::readable ? 0 : -1, POLLIN, 0},
-                             outlet_ ? outlet_->watched() : pollfd{-1, 0, 0}};
-  const auto until_alarm = std::max(alarm(now) - now, Clock::duration::zero());
-  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(until_alarm);
-  const timespec timeout{whole.count(), (until_alarm - whole).count()};
-  const int count = ppoll(both.data(), both.size(), &timeout, &interruptions_.while_asleep());
-  if (count < 0) return;
-  readable_ = both[0].revents != 0;
-  if (!outlet_) return;
-  outlet_->hear(both[1].revents, Clock::now());
-  if (outlet_should_end_) outlet_->finish();
-}
-
-// When something happens by itself.
-Clock::time_point Sender::alarm(Clock::time_point now) const {
-  auto earliest = outlet_ ? outlet_->deadline() : Clock::time_point::max();
-  if (!outlet_ && !pending_.empty()) {
-    earliest = std::min(earliest, relays_.next_chance().value_or(earliest));
-  }
-  return std::min(earliest, now + (progress_.shown() ? 1s : 3600s));
 }
 
 void Sender::stop(Clock::time_point now) {
   given_up_ = local_reply(451, {4, 3, 2}, "the delivery was interrupted");
-  if (!outlet_) return;
-  if (in_flight_ == 0) return outlet_.reset();
-  outlet_->hurry(now + patience_when_stopped);
-  outlet_->finish();
+  connections_.finish(in_flight_ == 0 ? now : now + patience_when_stopped);
 }
 
 // ---- fates
 
-void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
+void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) {
   Waiting& one = window_[id];
   --in_flight_;
   const bool lost = fate == Fate::unanswered;
@@ -532,13 +401,10 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
   switch (fate) {
     case Fate::delivered:
       ++delivered_;
-      relays_.delivered(current_);
+      keep(ledger_.delivered(one.party(), relays_.relay(relay).name, reply, now_));
       break;
-    case Fate::refused:
-    case Fate::left:
-      if (relays_.failed(current_, fate, reply)) outlet_should_end_ = true;
-      fate == Fate::refused ? refuse(one, reply) : leave(one, reply);
-      break;
+    case Fate::refused: refuse(one, reply, relay); break;
+    case Fate::left: leave(one, reply, relay); break;
     case Fate::again:
     case Fate::unanswered: returned_.push_back(id); return;
   }
@@ -546,6 +412,8 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply) {
 }
 
 void Sender::leave_pending(const Reply& reply) {
+  pending_.insert(pending_.end(), returned_.begin(), returned_.end());
+  returned_.clear();
   for (const std::size_t index : pending_) {
     leave(window_[index], reply);
     free_.push_back(index);
@@ -553,27 +421,28 @@ void Sender::leave_pending(const Reply& reply) {
   pending_.clear();
 }
 
-void Sender::leave(Waiting& one, const Reply& reply) {
+void Sender::leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) {
   ++left_;
-  keep(remains_.leave(one.address, one.sender, with_reply(one, reply)));
+  add_reply(one, reply, relay);
+  keep(ledger_.left(one.party(), relay ? relays_.relay(*relay).name : "-", reply,
+                    one.doubted ? Ledger::Doubt::unanswered : Ledger::Doubt::none, now_));
 }
 
-void Sender::refuse(Waiting& one, const Reply& reply) {
+void Sender::refuse(Waiting& one, const Reply& reply, std::size_t relay) {
   ++refused_;
-  keep(remains_.refuse(current_, one.address, one.sender, with_reply(one, reply)));
+  add_reply(one, reply, relay);
+  keep(ledger_.refused(one.party(), relay, relays_.relay(relay).name, reply, now_));
 }
 
-std::string Sender::with_reply(const Waiting& one, const Reply& reply) const {
+void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const {
   const auto before = number(Attributes(one.attributes).raw("attempts").value_or("")).value_or(0);
-  std::string text = one.attributes;
   const auto set = [&](std::string_view key, std::string_view value) {
-    text = with_attribute(Attributes(text), key, value);
+    one.attributes = with_attribute(Attributes(one.attributes), key, value);
   };
   set("status", status_of(reply));
   set("reply", reply_to_text(reply));
   if (before + one.tries > 0) set("attempts", fmt::format_int(before + one.tries).c_str());
-  if (one.tries > 0) set("relay", relays_.relay(current_).name);
-  return text;
+  if (relay) set("relay", relays_.relay(*relay).name);
 }
 
 void Sender::keep(Result<> kept) {
@@ -583,50 +452,53 @@ void Sender::keep(Result<> kept) {
 // ---- the end
 
 Result<Status> Sender::conclude() {
-  if (outlet_) {
-    outlet_->hurry(Clock::now() + patience_at_goodbye);
-    outlet_->finish();
-    const bool broke = outlet_->over() && outlet_->parting() == Parting::relay_refuses;
-    if (broke) verdict_.add({Status::retry, outlet_->last_words().text});
-    if (auto served = serve(Until::parted); !served) return fail(served);
-  }
-  const std::uint64_t counting = remains_.refused(blown());
-  left_ += refused_ - counting;
-  refused_ = counting;
-  progress_.end(delivered_, left_, refused_);
+  connections_.finish(Clock::now() + patience_at_goodbye);
+  if (auto served = serve(Until::parted); !served) return fail(served);
+  const auto settled = settle_sections();
+  progress_.end({delivered_, left_, refused_});
   if (doubted_ > 0) log(fmt::format("{} of {} may have got it twice", doubted_, seen_));
-  for (const Result<>& written : {write_refused(), write_left()}) {
-    if (written) continue;
-    if (verdict_.failed()) log(written.error().text);
-    verdict_.add(written.error());
+  if (!settled) {
+    if (verdict_.failed()) log(settled.error().text);
+    verdict_.add(settled.error());
   }
-  if (caught_signal == SIGINT) {
+  tell(handed_over_);
+  if (Interruptions::caught() == SIGINT) {
     static_cast<void>(ml::leave(verdict_.result()));
     raise(SIGINT);
   }
   return verdict_.result();
 }
 
-Result<> Sender::write_refused() {
-  if (refused_ == 0) return {};
-  const auto done = hand_over(options_.refused, options_.home, "refused", id_,
-                              [&](Writer& out) { return remains_.write_refused(out, blown()); });
-  if (!done) return retry("{} refused recipients are lost to you: {}", refused_, done.error().text);
-  if (!options_.refused) log(fmt::format("{} of {} refused: {}", refused_, seen_, done->path));
+// Whatever became of the sections so far is on disk and handed over when this returns.
+Result<> Sender::settle_sections() {
+  auto done = ledger_.conclude(
+      [this](std::size_t relay) { return relay < relays_.size() && relays_.blown(relay); }, now_);
+  if (!done) return fail(done);
+  left_ += refused_ - handed_over_.refused - done->refused;
+  refused_ = handed_over_.refused += done->refused;
+  handed_over_.left += done->left;
+  handed_over_.queued += done->queued;
+  if (done->refused > 0) handed_over_.refused_to = std::move(done->refused_to);
+  if (done->left > 0) handed_over_.left_to = std::move(done->left_to);
   return {};
 }
 
-Result<> Sender::write_left() {
-  if (left_ == 0) return {};
-  const auto done = hand_over(options_.undelivered, options_.home, "left", id_,
-                              [&](Writer& out) { return remains_.write_left(out, blown()); });
-  if (!done) {
-    return retry("{} of {} left, and they cannot be kept: {}", left_, seen_, done.error().text);
+void Sender::tell(const Ledger::Conclusion& all) {
+  if (all.refused > 0 && !all.refused_to.empty() && !options_.ledger.refused) {
+    log(fmt::format("{} of {} refused: {}", all.refused, seen_, all.refused_to));
   }
   const std::string why = why_blown();
-  if (done->path.empty()) return retry("{}{} of {} left", why, left_, seen_);
-  return retry("{}{} of {} left; go on with: {} <{}", why, left_, seen_, command_to_go_on(),
-               done->path);
+  if (all.queued > 0) {
+    log(fmt::format("{}{} of {} left: the queue outbound", why, all.queued, seen_));
+  }
+  if (all.left == 0) return;
+  std::string line = fmt::format("{}{} of {} left", why, all.left, seen_);
+  if (!all.left_to.empty()) {
+    line += fmt::format("; go on with: {} <{}", command_to_go_on(), all.left_to);
+  } else if (!options_.ledger.undelivered) {
+    line += "; the same again goes on";
+  }
+  verdict_.add({Status::retry, line});
 }
 
 // What people type, with what a shell would take for its own in quotes.
@@ -650,11 +522,16 @@ std::string Sender::why_blown() const {
 
 }  // namespace
 
-Result<Status> send(Reader& in, const SendOptions& options) {
-  for (const auto& given : {options.refused, options.undelivered}) {
+Result<Status> send(Reader& in, SendOptions options) {
+  for (const auto& given : {options.ledger.refused, options.ledger.undelivered}) {
+    if (given == "queue") continue;
     if (auto checked = check_handover(given); !checked) return fail(checked);
   }
-  Sender sender(in, options);
+  const bool trial = std::ranges::none_of(options.relays, [](const Relay& relay) {
+    return relay.is_dialogue() || relay.scheme == Scheme::sendmail;
+  });
+  if (trial) options.ledger.journaling = Journaling::off;
+  Sender sender(in, std::move(options));
   return sender.run();
 }
 

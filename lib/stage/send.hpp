@@ -5,7 +5,8 @@
 //   left        everybody else; the caller's, who starts again with exactly these
 //
 // Recipients are read into a window of bounded size and leave it when they are settled; one
-// section is settled before the next one is begun.
+// section is settled before the next one is begun. What becomes of them is written where it
+// outlives us as it happens (stage/ledger.hpp).
 #pragma once
 
 #include <chrono>
@@ -16,24 +17,26 @@
 #include "base/result.hpp"
 #include "smtp/relay.hpp"
 #include "smtp/relays.hpp"
+#include "stage/ledger.hpp"
+#include "stage/progress.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
 
-enum class ShowProgress { no, yes };
+// What becomes of those who were on their way when an earlier run ended.
+enum class Unanswered { send, hold };
 
 struct SendOptions {
   std::vector<Relay> relays;  // at least one
-  std::chrono::seconds max_wait{60};
-  FuseUse fuse = FuseUse::armed;
+  Relays::Terms terms;
+  std::uint64_t rate = 0;  // recipients a second; 0: as it goes
+  Unanswered unanswered = Unanswered::send;
   ShowProgress progress = ShowProgress::no;
-  std::optional<std::string> home;
-  std::optional<std::string> refused;      // a file, "-"; nothing: a file in the home
-  std::optional<std::string> undelivered;  // the same for the left
+  Ledger::Terms ledger;
 };
 
 // 75 when recipients are left, with the line that says how to go on; else what became of the
 // stream. SIGINT and SIGTERM end the delivery; what is in flight is waited for, the rest is left.
-[[nodiscard]] Result<Status> send(Reader& in, const SendOptions& options);
+[[nodiscard]] Result<Status> send(Reader& in, SendOptions options);
 
 }  // namespace ml

@@ -27,7 +27,7 @@ constexpr std::int64_t now = 1'795'000'000;
 JournalTerms terms(std::string id = "r1") {
   JournalTerms these;
   these.id = std::move(id);
-  these.message.fill(7);
+  these.message.emplace().fill(7);
   return these;
 }
 
@@ -47,8 +47,9 @@ char known(Journal& journal, std::string_view address) {
 SlotNumber begin(Journal& journal, std::string_view address) {
   const auto before = journal.before(address);
   REQUIRE(before);
-  const auto slot = journal.begin(address, *before, now);
+  const auto slot = journal.reserve(*before);
   REQUIRE(slot);
+  journal.fly(*slot, now);
   return *slot;
 }
 
@@ -157,31 +158,72 @@ TEST_CASE("journal: the fuse takes a refusal back", "[journal]") {
   const Home home = scratch.home();
   {
     Journal journal = open_journal(home);
-    const auto slot = journal.note(address(1), {}, Outcome::refused, {}, now);
-    REQUIRE(slot);
-    REQUIRE(journal.settle(*slot, Outcome::deferred, {}, now));
+    const SlotNumber slot = begin(journal, address(1));
+    REQUIRE(journal.settle(slot, Outcome::refused, {}, now));
+    REQUIRE(journal.amend(slot, Outcome::deferred, {}, now));
   }
   Journal journal = open_journal(home);
   CHECK(known(journal, address(1)) == 'T');
+}
+
+TEST_CASE("journal: a refusal is reported once and one of the same second again", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const auto is_reported = [](Journal& journal, int number) {
+    const auto before = journal.before(address(number));
+    REQUIRE(before);
+    REQUIRE(before->outcome == Outcome::refused);
+    return before->reported;
+  };
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::refused);
+    REQUIRE(journal.report(now));
+    settle(journal, address(2), Outcome::refused);
+  }
+  {
+    Journal journal = open_journal(home);
+    CHECK(is_reported(journal, 1));
+    CHECK_FALSE(is_reported(journal, 2));
+    REQUIRE(journal.report(now));
+  }
+  Journal journal = open_journal(home);
+  CHECK(is_reported(journal, 2));
+}
+
+TEST_CASE("journal: a message to one person costs a page", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  Journal journal = open_journal(home);
+  settle(journal, address(1), Outcome::delivered);
+  CHECK(std::filesystem::file_size(directory(home) / "slots.0000") == 4096);
+  for (int i = 2; i < 1000; ++i) settle(journal, address(i), Outcome::delivered);
+  CHECK(std::filesystem::file_size(directory(home) / "slots.0000") == 65'536);
 }
 
 TEST_CASE("journal: the entry that keeps the left ones sends to them and no other stream does",
           "[journal]") {
   const Scratch scratch;
   const Home home = scratch.home();
+  std::string mark;
   {
     Journal journal = open_journal(home);
-    REQUIRE(journal.name_entry("r1.left"));
+    const auto made = journal.mark();
+    REQUIRE(made);
+    mark = *made;
     settle(journal, address(1), Outcome::left);
+    REQUIRE(journal.close(now));
   }
-  for (const auto& [entry, settled] :
-       std::map<std::string, bool>{{"", true}, {"r1.older", true}, {"r1.left", false}}) {
+  for (const auto& [bears, settled] :
+       std::map<std::string, bool>{{"", true}, {"another", true}, {mark, false}}) {
     JournalTerms these = terms();
-    these.entry = entry;
+    these.mark = bears;
     Journal journal = open_journal(home, these);
     const auto before = journal.before(address(1));
     REQUIRE(before);
     CHECK(journal.is_settled(*before) == settled);
+    CHECK(journal.closed().has_value() == settled);
+    CHECK(*journal.mark() == mark);
   }
 }
 
@@ -201,7 +243,7 @@ TEST_CASE("journal: another message under the same id is refused", "[journal]") 
   const Home home = scratch.home();
   { const Journal journal = open_journal(home); }
   JournalTerms other = terms();
-  other.message.fill(8);
+  other.message->fill(8);
   const auto opened = Journal::open(home, other, now);
   REQUIRE_FALSE(opened);
   CHECK(opened.error().text.find("another message") != std::string::npos);
@@ -212,14 +254,21 @@ TEST_CASE("journal: a closed one says when and how many until it is begun anew",
   const Home home = scratch.home();
   {
     Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::deferred);
+    settle(journal, address(2), Outcome::delivered);
+  }
+  {
+    Journal journal = open_journal(home);
     settle(journal, address(1), Outcome::delivered);
-    REQUIRE(journal.close({.delivered = 1, .refused = 2, .left = 3}, now + 5));
+    for (int i = 3; i < 5; ++i) settle(journal, address(i), Outcome::refused);
+    for (int i = 5; i < 8; ++i) settle(journal, address(i), Outcome::left);
+    REQUIRE(journal.close(now + 5));
   }
   {
     const Journal journal = open_journal(home);
     REQUIRE(journal.closed());
     CHECK(journal.closed()->time == now + 5);
-    CHECK(journal.closed()->totals.delivered == 1);
+    CHECK(journal.closed()->totals.delivered == 2);
     CHECK(journal.closed()->totals.refused == 2);
     CHECK(journal.closed()->totals.left == 3);
   }
@@ -235,9 +284,7 @@ TEST_CASE("journal: the log names address and relay and reply and keeps to its f
   const Home home = scratch.home();
   {
     Journal journal = open_journal(home);
-    const auto slot = journal.begin("a@x.org", {}, now);
-    REQUIRE(slot);
-    REQUIRE(journal.settle(*slot, Outcome::delivered,
+    REQUIRE(journal.settle(begin(journal, "a@x.org"), Outcome::delivered,
                            {.address = "a@x.org", .relay = "r", .reply = "250 a\tb\nD\t1"}, now));
     REQUIRE(journal.sync(now));
   }
@@ -253,7 +300,7 @@ TEST_CASE("journal: a file cut at any octet never makes a false outcome", "[jour
   {
     Journal journal = open_journal(home);
     for (int i = 0; i < 3; ++i) settle(journal, address(i), Outcome::delivered);
-    REQUIRE(journal.close({}, now));
+    REQUIRE(journal.close(now));
   }
   for (const char* name : {"head", "closed", "slots.0000", "log.0000", "lock"}) {
     const auto path = directory(home) / name;
@@ -297,7 +344,9 @@ void write_segments(const std::string& path, const std::vector<AddressHash>& has
     auto segment =
         Segment::open(segment_path(path, static_cast<std::uint32_t>(at / slots_a_segment)));
     REQUIRE(segment);
-    for (std::size_t i = at; i < std::min(hashes.size(), at + slots_a_segment); ++i) {
+    const std::size_t end = std::min(hashes.size(), at + slots_a_segment);
+    REQUIRE(segment->make_room(end - at));
+    for (std::size_t i = at; i < end; ++i) {
       segment->slots()[i - at].store(hashes[i], 0, 'D');
     }
   }
@@ -310,7 +359,7 @@ std::vector<AddressHash> some_hashes(std::size_t count, std::mt19937_64& random)
 }
 
 Recall open_recall(const Scratch& scratch, std::uint32_t segments, std::size_t window) {
-  auto recall = Recall::open(scratch.path(""), segments, window);
+  auto recall = Recall::open(scratch.path(""), segments, -1, window);
   REQUIRE(recall);
   return std::move(*recall);
 }

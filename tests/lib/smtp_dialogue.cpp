@@ -5,6 +5,7 @@
 #include <array>
 #include <deque>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -30,12 +31,14 @@ const char* fate_name(Fate fate) {
 
 struct Book : Outcomes {
   std::map<std::uint64_t, std::vector<Fate>> fates;
+  std::vector<std::uint64_t> flights;
+  void in_flight(std::uint64_t id) override { flights.push_back(id); }
   void settled(std::uint64_t id, Fate fate, const Reply&) override { fates[id].push_back(fate); }
 };
 
 const std::string hello_text = "Subject: hello\n\n.Hello.\n";
 const std::string hello_wire = text_to_wire(hello_text, Dots::doubled);
-const WireMessage hello{{hello_wire}, hello_wire.size(), false, {}};
+const WireMessage hello{{hello_wire}, hello_wire.size(), false};
 
 std::string flush(Dialogue& dialogue) {
   std::string wrote;
@@ -292,6 +295,93 @@ TEST_CASE("dialogue: too many messages end the connection politely and lose nobo
   CHECK(talk.fates() == "delivered again");
 }
 
+const std::string chunking = "250-relay\r\n250-PIPELINING\r\n250 CHUNKING\r\n";
+const std::string chunk = "BDAT 28 LAST\r\n" + hello_wire;
+
+std::string bdat_group(const std::string& who, bool reset) {
+  return (reset ? "RSET\r\n" : "") + ("MAIL FROM:<" + who + ">\r\nRCPT TO:<" + who + ">\r\n") +
+         chunk;
+}
+
+const std::vector<std::vector<std::string>> four{
+    {"a@x.org", "a@x.org"}, {"b@x.org", "b@x.org"}, {"c@x.org", "c@x.org"}, {"d@x.org", "d@x.org"}};
+
+TEST_CASE("dialogue: with CHUNKING the first message goes alone and then a window of them") {
+  Talk talk(four, {.window = 3});
+  talk.hears("220 relay\r\n");
+  CHECK(talk.hears(chunking) == bdat_group("a@x.org", false));
+  CHECK(talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n") ==
+        bdat_group("b@x.org", false) + bdat_group("c@x.org", true) + bdat_group("d@x.org", true));
+  CHECK(talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n"
+                   "250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n") == "QUIT\r\n");
+  CHECK(talk.fates() == "delivered delivered delivered delivered");
+}
+
+TEST_CASE("dialogue: a refused recipient of a chunk counts nobody and its neighbours keep theirs") {
+  Talk talk(four, {.window = 3});
+  talk.hears("220 relay\r\n");
+  talk.hears(chunking);
+  talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n");
+  talk.hears("250 ok\r\n550 5.1.1 no\r\n554 5.5.1 to whom\r\n");
+  talk.hears("250 reset\r\n550 5.7.1 not you\r\n503 no\r\n503 no\r\n");
+  talk.hears("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+  CHECK(talk.fates() == "delivered refused left delivered");
+}
+
+TEST_CASE("dialogue: 421 with chunks on their way is heard out") {
+  const auto upto_421 = [](Talk& talk) {
+    talk.hears("220 relay\r\n");
+    talk.hears(chunking);
+    talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n");
+    talk.hears("421 4.3.2 closing\r\n");
+    CHECK_FALSE(talk.dialogue.over());
+  };
+  Talk closed(four, {.window = 3});
+  upto_421(closed);
+  closed.dialogue.broke_off("closed");
+  CHECK(closed.dialogue.parting() == Parting::busy);
+  CHECK(closed.fates() == "delivered again again again");
+
+  Talk goes_on(four, {.window = 3});
+  upto_421(goes_on);
+  goes_on.hears("503 no\r\n503 no\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+  goes_on.dialogue.broke_off("closed");
+  CHECK(goes_on.fates() == "delivered again delivered again");
+
+  Talk silent(four, {.window = 3});
+  upto_421(silent);
+  silent.dialogue.broke_off("time is up", Dialogue::Break::silent);
+  CHECK(silent.fates() == "delivered again unanswered unanswered");
+}
+
+TEST_CASE("dialogue: a chunk lost before its last octet was written leaves nobody in doubt") {
+  Talk talk(four, {.window = 3});
+  talk.hears("220 relay\r\n");
+  talk.dialogue.hear(chunking);
+  talk.offer();
+  std::array<iovec, 8> room{};
+  const std::size_t count = talk.dialogue.gather(room);
+  std::size_t octets = 0;
+  for (std::size_t i = 0; i < count; ++i) octets += room[i].iov_len;
+  talk.dialogue.wrote(octets - 1);
+  talk.dialogue.broke_off("reset by peer");
+  CHECK(talk.fates() == "again");
+}
+
+TEST_CASE("dialogue: whoever may get the message is in flight before its end is written") {
+  for (const std::string& extensions : {ehlo, chunking}) {
+    Talk talk({{"s@x.org", "a@x.org", "b@x.org"}});
+    talk.hears("220 relay\r\n");
+    talk.hears(extensions);
+    CHECK(talk.book.flights.size() == (extensions == ehlo ? 0 : 2));
+    talk.hears("250 ok\r\n250 a\r\n550 5.1.1 no\r\n");
+    if (extensions == ehlo) {
+      talk.dialogue.hear("354 go\r\n");
+      CHECK(talk.book.flights == std::vector<std::uint64_t>{0});
+    }
+  }
+}
+
 TEST_CASE("dialogue: a connection is left after the messages agreed on") {
   Talk talk(ann_and_bob, {.messages = 1});
   talk.hears("220 relay\r\n");
@@ -312,7 +402,7 @@ TEST_CASE("dialogue: after a fault the first messages go in lockstep and then no
 }
 
 TEST_CASE("dialogue: an extension is used only where it is announced and needed") {
-  const WireMessage eight{{hello_wire}, hello_wire.size(), true, {}};
+  const WireMessage eight{{hello_wire}, hello_wire.size(), true};
   const std::string rich =
       "250-relay\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
   Talk talk(ann_and_bob);
@@ -326,7 +416,7 @@ TEST_CASE("dialogue: an extension is used only where it is announced and needed"
   CHECK(poor.hears(ehlo) == "QUIT\r\n");
   CHECK(poor.fates() == "left left");
 
-  const WireMessage large{{hello_wire}, 1001, false, {}};
+  const WireMessage large{{hello_wire}, 1001, false};
   Talk small(ann_and_bob);
   small.message = &large;
   small.hears("220 relay\r\n");
@@ -368,6 +458,7 @@ class ModelRelay {
   struct Temper {
     bool lmtp = false;
     bool pipelining = true;
+    bool chunking = false;
     bool always_354 = false;
     unsigned trouble = 10;  // percent of replies
   };
@@ -385,6 +476,12 @@ class ModelRelay {
   void hear(std::string_view octets) {
     in_.append(octets);
     for (;;) {
+      if (chunk_) {
+        if (closed || in_.size() < *chunk_) return;
+        in_.erase(0, *std::exchange(chunk_, {}));
+        dot();
+        continue;
+      }
       const auto end = in_.find(in_data_ ? "\r\n.\r\n" : "\r\n");
       if (in_data_ && in_.starts_with(".\r\n")) {
         in_.erase(0, 3);
@@ -430,7 +527,8 @@ class ModelRelay {
 
   void command(const std::string& line) {
     if (line.starts_with("EHLO") || line.starts_with("LHLO")) {
-      out += temper_.pipelining ? "250-model\r\n250 PIPELINING\r\n" : "250 model\r\n";
+      if (temper_.pipelining) out += "250-model\r\n250-PIPELINING\r\n";
+      out += temper_.chunking ? "250 CHUNKING\r\n" : "250 HELP\r\n";
     } else if (line.starts_with("MAIL")) {
       if (open_) {
         out += "503 5.5.1 nested MAIL\r\n";
@@ -456,6 +554,8 @@ class ModelRelay {
       } else {
         in_data_ = say_or("354 go", {"451 4.3.0 later", "554 5.3.0 no"});
       }
+    } else if (line.starts_with("BDAT ") && line.ends_with(" LAST")) {
+      chunk_ = std::stoul(line.substr(5));
     } else if (line == "RSET") {
       open_ = false;
       recipients_.clear();
@@ -506,6 +606,7 @@ class ModelRelay {
   std::string last_;
   std::string sender_;
   std::vector<std::string> recipients_;
+  std::optional<std::size_t> chunk_;
   bool open_ = false;
   bool in_data_ = false;
 };
@@ -534,8 +635,9 @@ void run_against_model(unsigned seed, ModelRelay::Temper temper) {
     ModelRelay relay(temper, random, taken, refused);
     Dialogue dialogue({.protocol = temper.lmtp ? Protocol::lmtp : Protocol::smtp,
                        .hello = "me.test",
-                       .messages = 4,
-                       .lockstep_messages = lockstep ? 2U : 0U},
+                       .messages = temper.chunking ? 9U : 4U,
+                       .lockstep_messages = lockstep ? 2U : 0U,
+                       .window = 4},
                       book);
     std::set<std::size_t> given;
     for (;;) {
@@ -593,6 +695,7 @@ TEST_CASE("dialogue: no failure of any relay gives a recipient another's sender 
   for (unsigned seed = 0; seed < 3000; ++seed) {
     run_against_model(seed, {.lmtp = seed % 5 == 0,
                              .pipelining = seed % 3 != 0,
+                             .chunking = seed % 2 != 0,
                              .always_354 = seed % 7 == 0,
                              .trouble = seed % 4 * 10});
   }

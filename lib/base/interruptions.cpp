@@ -1,0 +1,36 @@
+#include "base/interruptions.hpp"
+
+#include <initializer_list>
+
+namespace ml {
+namespace {
+
+volatile std::sig_atomic_t caught_signal = 0;
+
+}  // namespace
+
+Interruptions::Interruptions() {
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    struct sigaction before{};
+    sigaction(signal, nullptr, &before);
+    if (before.sa_handler == SIG_IGN) continue;
+    struct sigaction action{};
+    action.sa_handler = [](int number) { caught_signal = number; };
+    action.sa_flags = static_cast<int>(SA_RESETHAND);
+    sigaction(signal, &action, nullptr);
+    sigaddset(&blocked, signal);
+  }
+  sigprocmask(SIG_BLOCK, &blocked, &while_asleep_);
+}
+
+Interruptions::~Interruptions() {
+  sigprocmask(SIG_SETMASK, &while_asleep_, nullptr);
+}
+
+int Interruptions::caught() {
+  return caught_signal;
+}
+
+}  // namespace ml

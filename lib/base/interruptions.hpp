@@ -1,0 +1,30 @@
+// SIGINT and SIGTERM for a program with something to finish: they wait until it sleeps, and are
+// then asked for; the next one ends it. What our caller wants ignored stays ignored.
+//
+//   Interruptions interruptions;
+//   ppoll(..., &interruptions.while_asleep());
+//   if (Interruptions::caught() != 0) ...finish...
+#pragma once
+
+#include <csignal>
+
+namespace ml {
+
+// One at a time in a process.
+class Interruptions {
+ public:
+  Interruptions();
+  Interruptions(const Interruptions&) = delete;
+  Interruptions& operator=(const Interruptions&) = delete;
+  ~Interruptions();
+
+  // What is blocked while sleeping; hand it to ppoll or epoll_pwait.
+  [[nodiscard]] const sigset_t& while_asleep() const { return while_asleep_; }
+  // The number of the signal that came, or 0.
+  [[nodiscard]] static int caught();
+
+ private:
+  sigset_t while_asleep_{};
+};
+
+}  // namespace ml

@@ -1,0 +1,205 @@
+#include "smtp/connections.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+namespace ml {
+namespace {
+
+using std::chrono::milliseconds;
+
+// A rate is kept over this time: shorter bursts are let through.
+constexpr auto burst = milliseconds(200);
+
+}  // namespace
+
+class Connections::Connection : public Outcomes {
+ public:
+  Connection(Connections& owner, std::size_t relay_number, Clock::time_point now)
+      : relay(relay_number), owner_(owner), began(now) {
+    outlet = open_outlet(owner.relays_.relay(relay), owner.relays_.manner(relay), *this);
+  }
+
+  void in_flight(std::uint64_t id) override { owner_.source_.in_flight(id); }
+
+  void settled(std::uint64_t id, Fate fate, const Reply& reply) override {
+    if (fate == Fate::delivered) {
+      owner_.relays_.delivered(relay);
+    } else if (fate == Fate::refused || fate == Fate::left) {
+      if (owner_.relays_.failed(relay, fate, reply)) should_end = true;
+    }
+    owner_.source_.settled(id, fate, reply, relay);
+  }
+
+  const std::size_t relay;
+  std::unique_ptr<Outlet> outlet;
+  bool should_end = false;
+  int watched = -1;  // what epoll knows of it
+  short watched_events = 0;
+
+ private:
+  Connections& owner_;
+
+ public:
+  const Clock::time_point began;
+};
+
+Connections::Connections(Relays& relays, Source& source, Limits limits)
+    : relays_(relays), source_(source), limits_(limits), epoll_(epoll_create1(EPOLL_CLOEXEC)) {}
+
+Connections::~Connections() = default;
+
+bool Connections::all_out() const {
+  return all_.empty() && !relays_.next_chance();
+}
+
+// ---- giving
+
+void Connections::turn(Clock::time_point now) {
+  for (bool again = true; again;) {
+    again = false;
+    for (auto at = all_.begin(); at != all_.end();) {
+      Connection& connection = *at;
+      while (connection.outlet->wants() && may_give(now)) {
+        const std::size_t asked = connection.outlet->recipient_limit();
+        const std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
+        if (!source_.next(transaction_, connection.outlet->form(), limit)) break;
+        if (limits_.rate > 0) {
+          next_gift_ = std::max(next_gift_, now - burst) +
+                       std::chrono::nanoseconds(std::chrono::seconds(1)) *
+                           transaction_.recipients.size() / limits_.rate;
+        }
+        connection.outlet->give(transaction_);
+        if (connection.should_end) connection.outlet->finish();
+      }
+      connection.outlet->flush(now);
+      const auto next = std::next(at);
+      if (connection.outlet->over()) {
+        part(connection, now);
+        all_.erase(at);
+        again = true;  // what it gave back can go to another
+      } else {
+        watch(connection);
+      }
+      at = next;
+    }
+    while (source_.waiting() > 0 && may_give(now) && open_one(now)) again = true;
+  }
+}
+
+bool Connections::may_give(Clock::time_point now) {
+  return limits_.rate == 0 || next_gift_ <= now;
+}
+
+// A connection that recipients wait for. False: there is one on its way, or none can be had now.
+bool Connections::open_one(Clock::time_point now) {
+  std::vector<std::size_t> live(relays_.size());
+  for (const Connection& connection : all_) {
+    if (connection.outlet->opening() || connection.outlet->wants()) return false;
+    ++live[connection.relay];
+  }
+  const auto relay = relays_.pick(now, live);
+  if (!relay) return false;
+  all_.emplace_back(*this, *relay, now);
+  return true;
+}
+
+void Connections::part(Connection& connection, Clock::time_point now) {
+  const auto live = std::ranges::count(all_, connection.relay, &Connection::relay);
+  const std::string line =
+      relays_.parted(connection.relay, *connection.outlet, static_cast<std::size_t>(live) - 1, now);
+  if (!line.empty()) source_.told(line);
+  const bool is_local = !relays_.relay(connection.relay).is_dialogue();
+  if (is_local && connection.outlet->parting() == Parting::relay_refuses &&
+      connection.outlet->messages() > 0) {
+    source_.broken(connection.outlet->last_words().text);
+  }
+}
+
+void Connections::finish(Clock::time_point latest) {
+  for (auto at = all_.begin(); at != all_.end();) {
+    Connection& connection = *at++;
+    connection.outlet->hurry(latest);
+    connection.outlet->finish();
+    connection.outlet->flush(Clock::now());
+    if (connection.outlet->opening()) all_.erase(std::prev(at));  // nobody was given to it
+  }
+}
+
+// ---- waiting
+
+void Connections::watch(Connection& connection) {
+  const pollfd wanted = connection.outlet->watched();
+  if (wanted.fd == connection.watched && wanted.events == connection.watched_events) return;
+  epoll_event event{};
+  event.events = static_cast<std::uint32_t>(wanted.events);
+  event.data.ptr = &connection;
+  if (wanted.fd >= 0) {
+    // One that was closed has left epoll by itself, and its number may be here again.
+    if (epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, wanted.fd, &event) != 0) {
+      epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wanted.fd, &event);
+    }
+  }
+  connection.watched = wanted.fd;
+  connection.watched_events = wanted.events;
+}
+
+// For one event: what is not waited for must not wake us.
+void Connections::watch_input(int input) {
+  if (input_always_) return;
+  epoll_event event{};
+  event.events = EPOLLIN | EPOLLONESHOT;
+  event.data.ptr = nullptr;
+  const int how = input_ == input ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
+  if (epoll_ctl(epoll_.get(), how, input, &event) == 0) {
+    input_ = input;
+  } else {
+    input_always_ = true;
+  }
+}
+
+bool Connections::wait(int input, Clock::time_point latest, const sigset_t& asleep) {
+  if (input >= 0) watch_input(input);
+  bool readable = input >= 0 && input_always_;
+  const auto before = Clock::now();
+  const auto time = readable ? Clock::duration{} : alarm(before, latest) - before;
+  const auto pause = std::clamp<Clock::duration>(time, {}, std::chrono::hours(1));
+  std::array<epoll_event, 64> events;
+  const int count =
+      epoll_pwait(epoll_.get(), events.data(), static_cast<int>(events.size()),
+                  static_cast<int>(std::chrono::ceil<milliseconds>(pause).count()), &asleep);
+  const auto now = Clock::now();
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.ptr == nullptr) {
+      readable = true;
+      continue;
+    }
+    auto& connection = *static_cast<Connection*>(event.data.ptr);
+    connection.outlet->hear(static_cast<short>(event.events), now);
+    if (connection.should_end) connection.outlet->finish();
+  }
+  for (Connection& connection : all_) {
+    if (connection.outlet->deadline() <= now) connection.outlet->hear(0, now);
+  }
+  return readable;
+}
+
+// When something happens by itself.
+Clock::time_point Connections::alarm(Clock::time_point now, Clock::time_point latest) const {
+  auto earliest = latest;
+  for (const Connection& connection : all_) {
+    earliest = std::min(earliest, connection.outlet->deadline());
+  }
+  if (source_.waiting() == 0) return earliest;
+  // What is possible now was done, or waits for an answer.
+  for (const auto chance : {next_gift_, relays_.next_chance().value_or(now)}) {
+    if (chance > now) earliest = std::min(earliest, chance);
+  }
+  return earliest;
+}
+
+}  // namespace ml

@@ -1,0 +1,367 @@
+#include "stage/ledger.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "queue/entry.hpp"
+#include "queue/queue.hpp"
+#include "stage/handover.hpp"
+#include "stream/writer.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t most_sections = 200;  // each holds two descriptors
+constexpr std::string_view mark_key = "ml.left";
+constexpr std::size_t digest_id_size = 27;
+
+// An id that message_id_of() made, by `prefix`: it says which message this is.
+bool is_digest_id(std::string_view id, std::string_view prefixes) {
+  return id.size() == digest_id_size && prefixes.find(id.front()) != std::string_view::npos;
+}
+
+}  // namespace
+
+Ledger::Ledger(Terms terms)
+    : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {}
+
+const Home* Ledger::home() {
+  if (!home_) {
+    if (auto opened = open_home(terms_.home, Create::yes)) home_.emplace(std::move(*opened));
+  }
+  return home_ ? &*home_ : nullptr;
+}
+
+bool Ledger::must_conclude_before(std::string_view id) const {
+  return sections_.size() >= most_sections || std::ranges::count(sections_, id, &Section::id) > 0;
+}
+
+// ---- a section
+
+Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record, std::string_view line,
+                                            std::string_view message, std::int64_t now) {
+  Section section;
+  section.id = record.id;
+  section.part = record.attributes.value("part").value_or("");
+  section.has_list = record.attributes.raw("list").has_value();
+  sections_.push_back(std::move(section));
+  remains_.section(line, sections_.size() - 1);
+  if (terms_.journaling == Journaling::off) return std::nullopt;
+  return open_journal(record, message, now);
+}
+
+Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
+                                                   std::string_view message, std::int64_t now) {
+  Section& section = sections_.back();
+  auto opened_home = open_home(terms_.home, Create::yes);
+  if (!opened_home) return fail(opened_home);
+  home_.emplace(std::move(*opened_home));
+  JournalTerms terms;
+  terms.id = section.id;
+  terms.part = section.part;
+  terms.mark = record.attributes.value(mark_key).value_or("");
+  if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
+  terms.goes_on = closed_.contains(section.id);
+  if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(section.id)) {
+    if (auto anew = Journal::begin_anew(*home_, terms); !anew) return fail(anew);
+    begun_.insert(section.id);
+  }
+  auto journal = Journal::open(*home_, terms, now);
+  if (!journal) return fail(journal);
+  if (const auto& closed = journal->closed()) {
+    if (is_digest_id(section.id, "r")) return *closed;
+    return retry("{} was sent on {} to {}; --again sends anew", section.id,
+                 time_to_text(closed->time), closed->totals.delivered);
+  }
+  section.from_entry = journal->is_from_entry();
+  section.journal.emplace(std::move(*journal));
+  return std::nullopt;
+}
+
+void Ledger::end(Ended how) {
+  Section& section = sections_.back();
+  section.ended_well = how == Ended::well;
+}
+
+// ---- a recipient
+
+Result<Ledger::Claim> Ledger::claim(std::string_view address) {
+  auto& journal = sections_.back().journal;
+  if (!journal) return Claim{};
+  auto before = journal->before(lower(address));
+  if (!before) return fail(before);
+  if (journal->is_settled(*before)) {
+    const bool tell = before->outcome == Outcome::refused && !before->reported;
+    return Claim{.kind = tell ? Claim::Kind::refused_earlier : Claim::Kind::done,
+                 .slot = before->slot};
+  }
+  auto slot = journal->reserve(*before);
+  if (!slot) return fail(slot);
+  return Claim{.unanswered = before->outcome == Outcome::unanswered, .slot = *slot};
+}
+
+void Ledger::fly(std::optional<SlotNumber> slot, std::int64_t now) {
+  if (slot) sections_.back().journal->fly(*slot, now);
+}
+
+Result<> Ledger::delivered(const Party& party, std::string_view relay, const Reply& reply,
+                           std::int64_t now) {
+  if (!party.slot) return {};
+  return sections_.back().journal->settle(*party.slot, Outcome::delivered,
+                                          {party.address, relay, reply_to_text(reply)}, now);
+}
+
+Result<> Ledger::refused(const Party& party, std::size_t relay_number, std::string_view relay,
+                         const Reply& reply, std::int64_t now) {
+  Section& section = sections_.back();
+  ++section.refused;
+  if (party.slot) {
+    auto settled = section.journal->settle(*party.slot, Outcome::refused,
+                                           {party.address, relay, reply_to_text(reply)}, now);
+    if (!settled) return settled;
+  }
+  return remains_.refuse(relay_number, party.slot, party.address, party.sender, party.attributes);
+}
+
+Result<> Ledger::refused_earlier(const Party& party) {
+  ++sections_.back().refused;
+  return remains_.refuse(SIZE_MAX, party.slot, party.address, party.sender, party.attributes);
+}
+
+Result<> Ledger::left(const Party& party, std::string_view relay, const Reply& reply, Doubt doubt,
+                      std::int64_t now) {
+  Section& section = sections_.back();
+  ++section.left;
+  if (party.slot) {
+    const Outcome outcome = doubt == Doubt::none ? Outcome::deferred : Outcome::unanswered;
+    auto settled = section.journal->settle(*party.slot, outcome,
+                                           {party.address, relay, reply_to_text(reply)}, now);
+    if (!settled) return settled;
+  }
+  return remains_.leave(party.slot, party.address, party.sender, party.attributes);
+}
+
+Result<> Ledger::sync_if_due(std::int64_t now) {
+  if (sections_.empty() || !sections_.back().journal) return {};
+  return sections_.back().journal->sync_if_due(now);
+}
+
+// ---- the end
+
+bool Ledger::is_run(std::string_view queue) {
+  if (home() == nullptr) return false;
+  const auto opened = Queue::open(*home(), queue, Create::no);
+  return opened && opened->has_runner();
+}
+
+Ledger::Place Ledger::place_of_left(const Section& section) {
+  if (terms_.undelivered) return *terms_.undelivered == "queue" ? Place::queue : Place::given;
+  if (section.from_entry) return Place::entry;
+  if (!section.journal || !section.has_list) return Place::file;
+  return is_run("outbound") ? Place::queue : Place::caller;
+}
+
+Ledger::Place Ledger::place_of_refused(const Section& section) {
+  if (terms_.refused) return *terms_.refused == "queue" ? Place::queue : Place::given;
+  return section.journal && section.has_list && is_run("bounces") ? Place::queue : Place::file;
+}
+
+Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now) {
+  Conclusion conclusion;
+  Result<> state = take_back(blown, now);
+  const auto add = [&](Result<> done) {
+    if (state) state = std::move(done);
+  };
+  add(hand_over_refused(blown, conclusion, now));
+  add(hand_over_left(blown, conclusion, now));
+  if (state) state = close_journals(now);
+  remains_.clear();
+  sections_.clear();
+  if (!state) return fail(state);
+  return conclusion;
+}
+
+// Refusals by a relay that had something against us are none.
+Result<> Ledger::take_back(const Blown& blown, std::int64_t now) {
+  return remains_.each([&](const Remains::Kept& one) -> Result<> {
+    if (!one.refused_by || !blown(*one.refused_by)) return {};
+    Section& section = sections_[one.section];
+    --section.refused;
+    ++section.left;
+    if (!one.slot) return {};
+    return section.journal->amend(*one.slot, Outcome::deferred,
+                                  {one.address, "-", "the fuse took its refusal back"}, now);
+  });
+}
+
+Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now) {
+  std::vector<Place> places;
+  for (const Section& section : sections_) {
+    places.push_back(section.refused > 0 ? place_of_refused(section) : Place::caller);
+    to.refused += section.refused;
+  }
+  if (to.refused == 0) return {};
+  const auto going_to = [&](bool queue) {
+    return [&, queue](const Remains::Kept& one) {
+      const bool counts = one.refused_by && !blown(*one.refused_by);
+      return counts && (places[one.section] == Place::queue) == queue;
+    };
+  };
+  Result<> state;
+  if (std::ranges::count(places, Place::queue) > 0) {
+    to.refused_to = "the queue bounces";
+    state = enqueue("bounces", false, going_to(true));
+  }
+  const bool files = std::ranges::any_of(
+      places, [](Place place) { return place == Place::file || place == Place::given; });
+  if (state && files) {
+    auto path = write_file(terms_.refused == "queue" ? std::nullopt : terms_.refused, "refused",
+                           going_to(false));
+    if (path) to.refused_to = std::move(*path);
+    if (!path) state = fail(path);
+  }
+  if (!state) {
+    return retry("{} refused recipients are lost to you: {}", to.refused, state.error().text);
+  }
+  for (Section& section : sections_) {
+    if (section.refused == 0 || !section.journal) continue;
+    if (auto reported = section.journal->report(now); !reported) return reported;
+  }
+  return {};
+}
+
+Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now) {
+  std::vector<Place> places;
+  for (Section& section : sections_) {
+    places.push_back(section.left > 0 ? place_of_left(section) : Place::caller);
+    (places.back() == Place::queue ? to.queued : to.left) += section.left;
+  }
+  if (to.queued + to.left == 0) return {};
+  const auto going_to = [&](bool queue) {
+    return [&, queue](const Remains::Kept& one) {
+      const Place place = places[one.section];
+      const bool is_left = !one.refused_by || blown(*one.refused_by);
+      return is_left &&
+             (queue ? place == Place::queue : place == Place::given || place == Place::file);
+    };
+  };
+  if (to.queued > 0) {
+    const Wanted wanted = going_to(true);
+    if (auto kept = enqueue("outbound", true, wanted); !kept) {
+      to.left += std::exchange(to.queued, 0);
+      return retry("{} left, and they cannot be queued: {}", to.left, kept.error().text);
+    }
+    auto noted = remains_.each([&](const Remains::Kept& one) -> Result<> {
+      if (!wanted(one) || !one.slot) return {};
+      return sections_[one.section].journal->amend(
+          *one.slot, Outcome::left, {one.address, "-", "to the queue outbound"}, now);
+    });
+    if (!noted) return noted;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (places[i] == Place::queue) sections_[i].left = 0;
+    }
+  }
+  const bool files = std::ranges::any_of(
+      places, [](Place place) { return place == Place::file || place == Place::given; });
+  if (!files || to.left == 0) return {};
+  auto path = write_file(terms_.undelivered == "queue" ? std::nullopt : terms_.undelivered, "left",
+                         going_to(false));
+  if (!path) return retry("{} left, and they cannot be kept: {}", to.left, path.error().text);
+  to.left_to = std::move(*path);
+  return {};
+}
+
+// The sections with those of their recipients who are wanted, each with its `end 0`.
+Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
+                                       std::string_view kind, const Wanted& wanted) {
+  auto done = hand_over(given, terms_.home, kind, sections_.front().id, [&](Writer& out) {
+    std::optional<std::size_t> section;
+    std::uint64_t count = 0;
+    auto written = remains_.each([&](const Remains::Kept& one) -> Result<> {
+      if (!wanted(one)) return {};
+      if (section != one.section) {
+        if (section) out.end(Status::done, "");
+        out.pass(one.message);
+        section = one.section;
+      }
+      out.pass(one.rcpt);
+      ++count;
+      return {};
+    });
+    if (section) out.end(Status::done, "");
+    return written ? Result<std::uint64_t>(count) : fail(written);
+  });
+  if (!done) return fail(done);
+  return std::move(done->path);
+}
+
+// An entry a section. `marked`: with what tells ml-send that the stream is this entry.
+Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted& wanted) {
+  if (home() == nullptr) return fail(open_home(terms_.home, Create::yes));
+  auto queue = Queue::open(*home(), queue_name, Create::yes);
+  if (!queue) return fail(queue);
+  std::optional<std::size_t> section;
+  std::optional<QueueEntry> entry;
+  std::optional<Writer> out;
+  const auto finish = [&]() -> Result<> {
+    if (!entry) return {};
+    out->end(Status::done, "");
+    if (auto flushed = out->flush(); !flushed) return flushed;
+    auto kept = entry->keep(Same::beside);
+    out.reset();
+    entry.reset();
+    return kept;
+  };
+  const auto begin = [&](const Remains::Kept& one) -> Result<> {
+    if (auto finished = finish(); !finished) return finished;
+    Section& here = sections_[one.section];
+    auto made = QueueEntry::create(*queue, here.id);
+    if (!made) return fail(made);
+    entry.emplace(std::move(*made));
+    out.emplace(entry->fd(), queue->path(entry->draft()));
+    out->buffer().append(one.message);
+    if (marked && here.journal && !here.from_entry) {
+      auto mark = here.journal->mark();
+      if (!mark) return fail(mark);
+      append_attribute(out->buffer(), mark_key, *mark);
+    }
+    out->buffer().push_back('\n');
+    out->settle();
+    section = one.section;
+    return {};
+  };
+  auto written = remains_.each([&](const Remains::Kept& one) -> Result<> {
+    if (!wanted(one)) return {};
+    if (section != one.section) {
+      if (auto begun = begin(one); !begun) return begun;
+    }
+    out->pass(one.rcpt);
+    return {};
+  });
+  if (!written) return written;
+  return finish();
+}
+
+Result<> Ledger::close_journals(std::int64_t now) {
+  Result<> state;
+  for (Section& section : sections_) {
+    if (!section.journal) continue;
+    const bool done = section.ended_well && section.left == 0;
+    Result<> kept;
+    if (done) {
+      auto closed = section.journal->close(now);
+      if (closed) closed_.insert(section.id);
+      if (!closed) kept = fail(closed);
+    } else {
+      kept = section.journal->sync(now);
+    }
+    if (state && !kept) state = std::move(kept);
+  }
+  return state;
+}
+
+}  // namespace ml

@@ -1,0 +1,153 @@
+// What became of each recipient, where it outlives the run: a journal for each message, and
+// streams of the refused and of the left.
+//
+//   Ledger ledger({.home = home});
+//   auto section = ledger.begin(record, line, message, now);    // its journal is ours now
+//   auto claim = ledger.claim("ann@example.org", now);          // or an earlier run has done it
+//   ledger.fly(claim->slot, now);
+//   ledger.delivered(party, relay, reply, now);
+//   ledger.end(Ended::well);
+//   auto all = ledger.conclude(is_blown, now);                  // where the remains are
+//
+// Whose the left are, by their message:
+//
+//   --undelivered queue, FILE or -      there
+//   it comes from an entry of a queue   still that entry's, which stays as it is
+//   it has a list                       the queue outbound if somebody runs it; else the caller's,
+//                                       whose next attempt goes on where the journal ends
+//   ad hoc                              the file left/ID in the home
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "queue/journal.hpp"
+#include "smtp/reply.hpp"
+#include "stage/remains.hpp"
+#include "stream/record.hpp"
+
+namespace ml {
+
+enum class Journaling { on, off };  // trials keep no journal
+enum class Again { no, yes };       // sends what was sent already
+enum class Ended { well, badly };
+
+class Ledger {
+ public:
+  struct Terms {
+    std::optional<std::string> home;
+    std::optional<std::string> refused;      // "queue", a file, "-"; nothing: by the message
+    std::optional<std::string> undelivered;  // the same
+    Journaling journaling = Journaling::on;
+    Again again = Again::no;
+  };
+
+  // A recipient as the stream has it.
+  struct Party {
+    std::string_view address;
+    std::string_view sender;
+    std::string_view attributes;
+    std::optional<SlotNumber> slot;  // of its claim
+  };
+
+  // What is to be done with a recipient.
+  struct Claim {
+    enum class Kind {
+      send,
+      done,             // an earlier run has settled it
+      refused_earlier,  // and nobody was told
+    };
+    Kind kind = Kind::send;
+    bool unanswered = false;  // it was on its way when an earlier run ended
+    std::optional<SlotNumber> slot;
+  };
+
+  explicit Ledger(Terms terms);
+
+  // The message whose recipients follow; `line` as in the stream, to live as long as the section.
+  // Nothing: it was sent to all of them already, by an earlier attempt of a mail server. 75:
+  // nobody of it may be sent to by this run, and nobody of it is to be kept.
+  [[nodiscard]] Result<std::optional<Closed>> begin(const MessageRecord& record,
+                                                    std::string_view line, std::string_view message,
+                                                    std::int64_t now);
+  // `address` in the form for the wire.
+  [[nodiscard]] Result<Claim> claim(std::string_view address);
+  void fly(std::optional<SlotNumber> slot, std::int64_t now);
+  [[nodiscard]] Result<> delivered(const Party& party, std::string_view relay, const Reply& reply,
+                                   std::int64_t now);
+  // `attributes` are the party's, with what is to be known of the refusal.
+  [[nodiscard]] Result<> refused(const Party& party, std::size_t relay_number,
+                                 std::string_view relay, const Reply& reply, std::int64_t now);
+  // What an earlier run recorded as refused and did not hand over.
+  [[nodiscard]] Result<> refused_earlier(const Party& party);
+  enum class Doubt { none, unanswered };
+  [[nodiscard]] Result<> left(const Party& party, std::string_view relay, const Reply& reply,
+                              Doubt doubt, std::int64_t now);
+  [[nodiscard]] Result<> sync_if_due(std::int64_t now);
+  // The section has come to its end.
+  void end(Ended how);
+
+  // Says of a relay's number that its refusals of this run do not count.
+  using Blown = std::function<bool(std::size_t)>;
+
+  struct Conclusion {
+    std::uint64_t refused = 0;
+    std::string refused_to;  // a file or a queue; empty: standard output
+    std::uint64_t left = 0;  // those in a queue that is run are not
+    std::string left_to;     // a file; empty: standard output, or still the caller's
+    std::uint64_t queued = 0;
+  };
+  // Hands the remains over, closes what is done. What failed says who is lost to the caller;
+  // the journals of others are as they should be all the same.
+  [[nodiscard]] Result<Conclusion> conclude(const Blown& blown, std::int64_t now);
+
+  // True when conclude() must come before a section of this id: one of that id waits for its end,
+  // or too many do.
+  [[nodiscard]] bool must_conclude_before(std::string_view id) const;
+
+ private:
+  struct Section {
+    std::string id;
+    std::string part;
+    bool has_list = false;
+    bool from_entry = false;
+    bool ended_well = false;
+    std::uint64_t refused = 0;
+    std::uint64_t left = 0;
+    std::optional<Journal> journal;
+  };
+  enum class Place { given, entry, queue, caller, file };
+
+  [[nodiscard]] Result<std::optional<Closed>> open_journal(const MessageRecord& record,
+                                                           std::string_view message,
+                                                           std::int64_t now);
+  [[nodiscard]] const Home* home();
+  [[nodiscard]] bool is_run(std::string_view queue);
+  [[nodiscard]] Place place_of_left(const Section& section);
+  [[nodiscard]] Place place_of_refused(const Section& section);
+
+  using Wanted = std::function<bool(const Remains::Kept&)>;
+  [[nodiscard]] Result<> take_back(const Blown& blown, std::int64_t now);
+  [[nodiscard]] Result<> hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now);
+  [[nodiscard]] Result<> hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now);
+  [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
+                                               std::string_view kind, const Wanted& wanted);
+  [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
+  [[nodiscard]] Result<> close_journals(std::int64_t now);
+
+  Terms terms_;
+  std::optional<Home> home_;
+  Remains remains_;
+  std::vector<Section> sections_;              // since the last conclude()
+  std::set<std::string, std::less<>> closed_;  // journals by this run: another section may go on
+  std::set<std::string, std::less<>> begun_;   // anew, by --again
+};
+
+}  // namespace ml

@@ -1,0 +1,45 @@
+#include "stage/letter.hpp"
+
+#include <utility>
+
+#include "base/text.hpp"
+#include "smtp/wire.hpp"
+
+namespace ml {
+
+Result<> Letter::read(std::string text, const std::optional<std::string>& nonce) {
+  if (text.find('\0') != std::string::npos) return retry("the message holds a NUL");
+  const bool has_8bit = !is_ascii(text);
+  forms_[static_cast<std::size_t>(Form::dotted)].octets = text_to_wire(text, Dots::doubled);
+  forms_[static_cast<std::size_t>(Form::chunk)].octets = text_to_wire(text, Dots::plain);
+  forms_[static_cast<std::size_t>(Form::text)].octets = std::move(text);
+  for (InForm& form : forms_) {
+    form.message = {{form.octets}, form.octets.size(), has_8bit};
+    form.slots.reset();
+    if (!nonce) continue;
+    auto slots = marked_to_slotted(form.octets, *nonce);
+    if (!slots) return fail(slots);
+    form.slots.emplace(std::move(*slots));
+  }
+  return {};
+}
+
+Result<> Letter::fill(Copy& copy, Form form, std::string_view address, Attributes attributes) {
+  const InForm& mould = of(form);
+  held_.clear();
+  values_.clear();
+  for (const std::string& key : mould.slots->keys()) {
+    auto value = attributes.value(key);
+    if (!value && key == "address") value = address;
+    held_.push_back(std::move(value));
+  }
+  for (const auto& value : held_) values_.emplace_back(value);
+  if (auto done = mould.slots->fill(values_, copy.filled); !done) return done;
+  copy.message.pieces = copy.filled.pieces;
+  copy.message.has_8bit = mould.message.has_8bit;
+  copy.message.size = 0;
+  for (const std::string_view piece : copy.message.pieces) copy.message.size += piece.size();
+  return {};
+}
+
+}  // namespace ml

@@ -1,0 +1,56 @@
+// A message in the forms that the ways out want, shared by all its recipients or, where it has
+// slots, with a copy for each.
+//
+//   Letter letter;
+//   if (auto read = letter.read(text, nonce); !read) ...       // nobody can get it
+//   transaction.message = &letter.shared(Form::dotted);
+//   Letter::Copy copy;                                          // used again and again
+//   if (auto filled = letter.fill(copy, Form::dotted, address, attributes); !filled) ...
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/attributes.hpp"
+#include "base/result.hpp"
+#include "mail/slots.hpp"
+#include "smtp/transaction.hpp"
+
+namespace ml {
+
+class Letter {
+ public:
+  struct Copy {
+    Filled filled;
+    WireMessage message;
+  };
+
+  // `text`: the message with LF line ends. `nonce`: of its slots, if it has any. A message that
+  // cannot be sent is an error: NUL, slots that are damaged.
+  [[nodiscard]] Result<> read(std::string text, const std::optional<std::string>& nonce);
+
+  [[nodiscard]] const std::string& text() const { return of(Form::text).octets; }
+  [[nodiscard]] bool is_personal() const { return of(Form::text).slots.has_value(); }
+  // Both live until the next read().
+  [[nodiscard]] const WireMessage& shared(Form form) const { return of(form).message; }
+  // Makes copy.message. The recipient's values are its attributes; `address` is one of everybody's.
+  [[nodiscard]] Result<> fill(Copy& copy, Form form, std::string_view address,
+                              Attributes attributes);
+
+ private:
+  struct InForm {
+    std::string octets;
+    WireMessage message;
+    std::optional<SlottedMessage> slots;
+  };
+  [[nodiscard]] const InForm& of(Form form) const { return forms_[static_cast<std::size_t>(form)]; }
+
+  std::array<InForm, 3> forms_;
+  std::vector<std::optional<std::string>> held_;  // room for fill()
+  std::vector<std::optional<std::string_view>> values_;
+};
+
+}  // namespace ml

@@ -1,0 +1,235 @@
+# The journal of ml-send: nobody lost, nobody twice.
+load common
+
+# sink [OPTION...]: a sink behind $via; all sinks of a test share the log.
+sink() {
+  rm -f port
+  smtp-sink --port-file port --log log "$@" >counts 2>violations 3>&- &
+  sink=$!
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
+  via="smtp://127.0.0.1:$(cat port)"
+}
+
+sunk() {
+  kill "$sink"
+  wait "$sink" || { cat violations; return 1; }
+  sink=
+}
+
+teardown() {
+  local pid
+  for pid in ${sink:-} ${runner:-}; do kill "$pid" 2>/dev/null || true; done
+}
+
+rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
+people() { seq -f "$1%g@example.org" "$2"; }
+# post ID ADDRESS...: a stream, each recipient with a sender of its own.
+post() {
+  local id=$1
+  shift
+  stream "$@" | sed -E "s/^message\tx1/message\t$id/; s/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/"
+}
+from_mta=rabcdefghijklmnopqrstuvwxyz # an id as ml-receive makes them
+# until_log N: until the sinks have taken N recipients.
+until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
+
+@test "journal: what a mail server hands over again is done and nobody gets it twice" {
+  sink
+  post $from_mta ann@x.org bob@x.org >in
+  ml-send --via "$via" <in
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  [[ "$output" == *"$from_mta was sent on "*" UTC to 2: nothing to do" ]]
+  sunk
+  is 2 "$(wc -l <log)"
+}
+
+@test "journal: a stream under a name of its own is not sent a second time unless told to" {
+  sink
+  post spring ann@x.org >in
+  ml-send --via "$via" <in
+  run ml-send --via "$via" <in
+  is 75 "$status"
+  [[ "$output" == "ml-send: spring was sent on "*" UTC to 1; --again sends anew" ]]
+  is 1 "$(wc -l <log)"
+  ml-send --again --via "$via" <in
+  sunk
+  is 2 "$(wc -l <log)"
+}
+
+@test "journal: another message under the same name is refused" {
+  sink
+  post spring ann@x.org >in
+  ml-send --via "$via" <in
+  run ml-send --via "$via" < <(post spring bob@x.org | sed 's/^\(message\tspring\t[^\t]*\t\)[^\t]*/\1eAo=/')
+  is 75 "$status"
+  [[ "$output" == *"another message was sent under the id spring"* ]]
+  sunk
+  is ann@x.org "$(cut -f2 log)"
+}
+
+@test "journal: killed at any moment it goes on and doubles only those it names" {
+  post $from_mta $(people u 60) >in
+  for after in 0 1 7 30 59; do
+    for extensions in --without=CHUNKING --chunking; do
+      : >log
+      rm -rf "$ML_HOME/journal"
+      sink $extensions --fault "dot>$after=silence"
+      ml-send --via "$via" --connections 2 <in 2>said 3>&- &
+      sender=$!
+      until_log "$after"
+      kill -9 $sender
+      wait $sender || true
+      sunk
+      sink $extensions
+      run ml-send --via "$via" <in
+      echo "after $after with $extensions: $output"
+      is 0 "$status"
+      sunk
+      is "$(rcpts in | sort)" "$(cut -f2 log | sort -u)"
+      cut -f2 log | sort | uniq -d >doubled
+      grep -o '[^ ]*@[^ ]* may get it twice' <<<"$output" | cut -d' ' -f1 | sort >named
+      is "" "$(comm -23 doubled named)"
+    done
+  done
+}
+
+@test "journal: those in doubt from a kill are held where that is wished" {
+  post $from_mta ann@x.org bob@x.org >in
+  sink --fault 'dot>1=silence'
+  ml-send --via "$via" --connections 1 <in 2>said 3>&- &
+  sender=$!
+  until_log 1
+  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -q F; do sleep 0.01; done # polls
+  kill -9 $sender
+  wait $sender || true
+  sunk
+  sink
+  run ml-send --via "$via" --unanswered hold --undelivered left <in
+  is 75 "$status"
+  is bob@x.org "$(rcpts left)"
+  sunk
+  is ann@x.org "$(cut -f2 log)"
+}
+
+@test "journal: one process at a time sends an id" {
+  sink --fault 'dot=silence'
+  post $from_mta ann@x.org >in
+  ml-send --via "$via" <in 3>&- &
+  sender=$!
+  until [ -s "$(echo "$ML_HOME"/journal/*/*/lock)" ]; do sleep 0.01; done # polls
+  run ml-send --via "$via" <in
+  is 75 "$status"
+  is "ml-send: process $sender is sending $from_mta just now: one at a time" "$output"
+  kill -9 $sender
+  wait $sender || true
+  sunk
+}
+
+@test "journal: a changed list gets those who are new and nobody else" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  run ml-send --via "$via" --undelivered left < <(post $from_mta a@x.org b@x.org c@x.org)
+  is 75 "$status"
+  sunk
+  sink
+  run ml-send --via "$via" < <(post $from_mta b@x.org c@x.org d@x.org)
+  is 0 "$status"
+  is "ml-send: 1 of 3 already have $from_mta; --again sends anyway" "$output"
+  sunk
+  is "a b c d" "$(cut -f2 log | cut -d@ -f1 | paste -sd' ')"
+}
+
+@test "journal: an address spelled otherwise is the same recipient" {
+  sink --fault 'rcpt~later=450 4.2.0 later'
+  run ml-send --via "$via" --undelivered left < <(post spring Ann@X.org later@x.org)
+  run ml-send --via "$via" --undelivered left < <(post spring ann@x.ORG later@x.org)
+  sunk
+  is 1 "$(grep -c -i ann@ log)"
+}
+
+@test "journal: of a list nobody runs the queue for the same again goes on" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  run ml-send --via "$via" <in
+  is 75 "$status"
+  is "ml-send: 1 of 2 left; the same again goes on" "$output"
+  sunk
+  sink
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  sunk
+  is "a@x.org c@x.org" "$(cut -f2 log | paste -sd' ')"
+}
+
+@test "journal: what is left goes to the queue outbound where it is run and only its entry sends it" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  post $from_mta a@x.org c@x.org d@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  printf 'end\t0\n' | ml-queue put outbound 2>/dev/null
+  ml-queue run outbound --watch -- sh -c 'cat >entry.new; mv entry.new entry' 3>&- &
+  runner=$!
+  until ml-queue list outbound --json 2>/dev/null | grep -q . || [ -e "$ML_HOME/queue/outbound/runner.0" ]; do sleep 0.01; done # polls
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  is "ml-send: 1 of 3 left: the queue outbound" "$output"
+  until [ -e entry ]; do sleep 0.01; done # polls
+  is c@x.org "$(rcpts entry)"
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  sunk
+  sink
+  ml-send --via "$via" <entry
+  run ml-send --via "$via" <entry
+  is 0 "$status"
+  sunk
+  is "a@x.org c@x.org d@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
+@test "journal: a refusal that a kill kept from being told is told by the next run" {
+  post $from_mta unknown@x.org bob@x.org >in
+  sink --fault 'dot=silence'
+  ml-send --via "$via" --refused refused --connections 1 <in 3>&- &
+  sender=$!
+  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 2>/dev/null | grep -q F; do sleep 0.01; done # polls
+  kill -9 $sender
+  wait $sender || true
+  sunk
+  is "" "$(rcpts refused)"
+  sink
+  run ml-send --via "$via" --refused refused <in
+  is 0 "$status"
+  is unknown@x.org "$(rcpts refused)"
+  sunk
+  run ml-send --via "$via" --refused refused2 <in
+  is "" "$(rcpts refused2)"
+}
+
+@test "journal: sections of one message are one message" {
+  sink
+  { post spring a@x.org b@x.org; post spring b@x.org c@x.org; } >in
+  ml-send --via "$via" <in
+  sunk
+  is "a@x.org b@x.org c@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
+@test "journal: trials keep none" {
+  post spring ann@x.org >in
+  for via in null: bsmtp:out maildir:dir; do
+    ml-send --via $via <in
+    ml-send --via $via <in
+  done
+  [ ! -e "$ML_HOME/journal" ]
+}
+
+@test "journal: a full disk sends nobody whose outcome could not be kept" {
+  sink
+  post spring $(people u 400) >in
+  run bash -c "ulimit -f 8; ml-send --via $via <in"
+  is 75 "$status"
+  sunk
+  [ "$(wc -l <log)" -lt 400 ]
+  sink
+  run ml-send --via "$via" <in
+  is 0 "$status"
+  sunk
+  is "$(rcpts in | sort)" "$(cut -f2 log | sort)"
+}
