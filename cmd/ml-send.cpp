@@ -48,7 +48,9 @@ void declare(Options& options, Given& given) {
 }
 
 Result<> use_settings(Given& given, const Settings& site) {
-  if (given.via.empty()) {
+  if (!given.via.empty()) {
+    given.send.ledger.via = Via::given;
+  } else {
     given.via = site.many("via").value_or(std::vector<std::string>{default_relay});
   }
   for (auto& [value, key] :

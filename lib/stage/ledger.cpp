@@ -10,6 +10,7 @@
 #include "queue/entry.hpp"
 #include "queue/queue.hpp"
 #include "stage/handover.hpp"
+#include "stage/runner.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -152,22 +153,25 @@ Result<> Ledger::sync_if_due(std::int64_t now) {
 
 // ---- the end
 
-bool Ledger::is_run(std::string_view queue) {
+bool Ledger::is_run(std::string_view queue, May start) {
   if (home() == nullptr) return false;
-  const auto opened = Queue::open(*home(), queue, Create::no);
-  return opened && opened->has_runner();
+  const Runner runner = runner_of(*home(), queue);
+  return runner == Runner::held || runner == Runner::unit ||
+         (runner == Runner::startable && start == May::start);
 }
 
 Ledger::Place Ledger::place_of_left(const Section& section) {
   if (terms_.undelivered) return *terms_.undelivered == "queue" ? Place::queue : Place::given;
   if (section.from_entry) return Place::entry;
   if (!section.journal || !section.has_list) return Place::file;
-  return is_run("outbound") ? Place::queue : Place::caller;
+  const May start = terms_.via == Via::site ? May::start : May::not_start;
+  return is_run("outbound", start) ? Place::queue : Place::caller;
 }
 
 Ledger::Place Ledger::place_of_refused(const Section& section) {
   if (terms_.refused) return *terms_.refused == "queue" ? Place::queue : Place::given;
-  return section.journal && section.has_list && is_run("bounces") ? Place::queue : Place::file;
+  const bool tells = section.journal && section.has_list;
+  return tells && is_run("bounces", May::start) ? Place::queue : Place::file;
 }
 
 Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now) {
@@ -215,6 +219,7 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
   if (std::ranges::count(places, Place::queue) > 0) {
     to.refused_to = "the queue bounces";
     state = enqueue("bounces", false, going_to(true));
+    if (state && !terms_.refused) state = wake_runner(*home(), "bounces");
   }
   const bool files = std::ranges::any_of(
       places, [](Place place) { return place == Place::file || place == Place::given; });
@@ -251,7 +256,9 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
   };
   if (to.queued > 0) {
     const Wanted wanted = going_to(true);
-    if (auto kept = enqueue("outbound", true, wanted); !kept) {
+    auto kept = enqueue("outbound", true, wanted);
+    if (kept && !terms_.undelivered) kept = wake_runner(*home(), "outbound");
+    if (!kept) {
       to.left += std::exchange(to.queued, 0);
       return retry("{} left, and they cannot be queued: {}", to.left, kept.error().text);
     }

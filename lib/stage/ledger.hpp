@@ -13,7 +13,8 @@
 //
 //   --undelivered queue, FILE or -      there
 //   it comes from an entry of a queue   still that entry's, which stays as it is
-//   it has a list                       the queue outbound if somebody runs it; else the caller's,
+//   it has a list                       the queue outbound, if somebody runs it or, for the relays
+//                                       of the site, a runner can be started; else the caller's,
 //                                       whose next attempt goes on where the journal ends
 //   ad hoc                              the file left/ID in the home
 #pragma once
@@ -38,6 +39,7 @@ namespace ml {
 enum class Journaling { on, off };  // trials keep no journal
 enum class Again { no, yes };       // sends what was sent already
 enum class Ended { well, badly };
+enum class Via { site, given };  // whose relays: a runner that we start knows the site's
 
 class Ledger {
  public:
@@ -47,6 +49,7 @@ class Ledger {
     std::optional<std::string> undelivered;  // the same
     Journaling journaling = Journaling::on;
     Again again = Again::no;
+    Via via = Via::site;
   };
 
   // A recipient as the stream has it.
@@ -129,7 +132,8 @@ class Ledger {
                                                            std::string_view message,
                                                            std::int64_t now);
   [[nodiscard]] const Home* home();
-  [[nodiscard]] bool is_run(std::string_view queue);
+  enum class May { start, not_start };
+  [[nodiscard]] bool is_run(std::string_view queue, May start);
   [[nodiscard]] Place place_of_left(const Section& section);
   [[nodiscard]] Place place_of_refused(const Section& section);
 

@@ -164,10 +164,11 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
 @test "journal: what is left goes to the queue outbound where it is run and only its entry sends it" {
   sink --fault 'rcpt~c=450 4.2.0 later'
   post $from_mta a@x.org c@x.org d@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
   printf 'end\t0\n' | ml-queue put outbound 2>/dev/null
   ml-queue run outbound --watch -- sh -c 'cat >entry.new; mv entry.new entry' 3>&- &
   runner=$!
-  until ml-queue list outbound --json 2>/dev/null | grep -q . || [ -e "$ML_HOME/queue/outbound/runner.0" ]; do sleep 0.01; done # polls
+  until [ -e "$ML_HOME/queue/outbound/runner.0" ]; do sleep 0.01; done # polls
   run ml-send --via "$via" <in
   is 0 "$status"
   is "ml-send: 1 of 3 left: the queue outbound" "$output"

@@ -28,7 +28,7 @@ void flush(Dialogue& dialogue) {
 }
 
 void talk(std::string_view octets, Protocol protocol, std::size_t piece) {
-  const WireMessage message{{"Subject: x\r\n\r\n", "..x\r\n"}, 19, false, {}};
+  const WireMessage message{{"Subject: x\r\n\r\n", "..x\r\n"}, 19, false};
   Counts counts;
   Dialogue dialogue({.protocol = protocol, .hello = "me.test", .messages = 8}, counts);
   std::uint64_t given = 0;
