@@ -13,7 +13,6 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t block = std::size_t{256} << 10;
 constexpr std::uint64_t small_file = std::uint64_t{31} << 20;
 
 // How large one file may become; unlimited unless the process is limited.
@@ -38,14 +37,14 @@ Result<Fd> open_unnamed(const std::string& directory) {
 
 }  // namespace
 
-Spill::Spill(std::vector<std::string> directories)
-    : directories_(std::move(directories)), file_size_(file_size_allowed()) {}
+Spill::Spill(std::vector<std::string> directories, std::size_t block)
+    : directories_(std::move(directories)), block_(block), file_size_(file_size_allowed()) {}
 
 Result<> Spill::append(std::string_view text) {
-  if (pending_.size() + text.size() >= block) {
+  if (pending_.size() + text.size() >= block_) {
     if (auto drained = drain(); !drained) return fail(drained);
   }
-  if (text.size() >= block) return write(text);
+  if (text.size() >= block_) return write(text);
   pending_.append(text);
   return {};
 }

@@ -24,8 +24,9 @@ namespace ml {
 
 class Spill {
  public:
-  // The first of `directories` that takes a file is used.
-  explicit Spill(std::vector<std::string> directories);
+  // The first of `directories` that takes a file is used. `block`: what is gathered in memory
+  // before it is written, in octets.
+  explicit Spill(std::vector<std::string> directories, std::size_t block = std::size_t{256} << 10);
 
   [[nodiscard]] Result<> append(std::string_view text);
   [[nodiscard]] std::uint64_t size() const { return written_ + pending_.size(); }
@@ -43,6 +44,7 @@ class Spill {
   [[nodiscard]] Failure no_room(int code) const;
 
   std::vector<std::string> directories_;
+  std::size_t block_;
   std::string directory_;    // the one in use
   std::uint64_t file_size_;  // each file but the last holds exactly this much
   std::vector<Fd> files_;
