@@ -144,14 +144,14 @@ bool has_been_at(std::string_view head, std::string_view address) {
 
 }  // namespace
 
-Result<Intake> Intake::open(const Home& home) {
+Result<Intake> Intake::open(const Home& home, std::optional<std::string> log) {
   auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
   const auto delimiter = delimiter_of(home);
   if (!delimiter) return fail(delimiter);
   auto programs = program_directory();
   if (!programs) return fail(programs);
-  return Intake(home, std::move(*store), *delimiter, std::move(*programs));
+  return Intake(home, std::move(log), std::move(*store), *delimiter, std::move(*programs));
 }
 
 Result<std::optional<Route>> Intake::route(std::string_view recipient) const {
@@ -173,6 +173,7 @@ Result<const Intake::ListTerms*> Intake::terms_of(const ListName& list) {
   }
   ReceiveOptions options;
   options.list = name;
+  options.log = log_;
   auto rules = receive_rules(*home_, options);
   if (!rules) return fail(rules);
   if (auto logged = log_to(rules->log); !logged) return fail(logged);

@@ -58,8 +58,8 @@ class Intake {
   // No list takes more, whatever its max-size.
   static constexpr std::size_t largest_message = std::size_t{100} << 20;
 
-  // `home` must outlive it.
-  [[nodiscard]] static Result<Intake> open(const Home& home);
+  // `home` must outlive it. `log`: where drops and holds are told, whatever the lists' settings say.
+  [[nodiscard]] static Result<Intake> open(const Home& home, std::optional<std::string> log = {});
 
   // Where the recipient leads; nothing where it is no address of a list here. All that looks like a
   // bounce address of a list here is one: nobody learns which of them are signed.
@@ -85,8 +85,10 @@ class Intake {
     std::chrono::steady_clock::time_point read;
   };
 
-  Intake(const Home& home, Store store, char delimiter, std::string programs)
+  Intake(const Home& home, std::optional<std::string> log, Store store, char delimiter,
+         std::string programs)
       : home_(&home),
+        log_(std::move(log)),
         store_(std::move(store)),
         delimiter_(delimiter),
         programs_(std::move(programs)) {}
@@ -105,6 +107,7 @@ class Intake {
   [[nodiscard]] Result<> keep_drafts();
 
   const Home* home_;
+  std::optional<std::string> log_;
   Store store_;
   char delimiter_;
   std::string programs_;
