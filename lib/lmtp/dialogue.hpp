@@ -90,6 +90,8 @@ class LmtpDialogue {
   [[nodiscard]] bool listens() const;
   // A message is whole and has no answer yet: it is our turn, not the client's.
   [[nodiscard]] bool waits_for_answer() const { return phase_ == Phase::waiting; }
+  // No transaction is open: nothing would be lost by a goodbye.
+  [[nodiscard]] bool is_between_messages() const { return phase_ == Phase::command && !mail_; }
   // Grows with every command and every piece of a message: as long as it does there is life.
   [[nodiscard]] std::uint64_t progress() const { return progress_; }
 

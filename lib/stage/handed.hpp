@@ -1,0 +1,51 @@
+// A message that somebody hands over with its envelope, on its way into the queues.
+//
+//   HandedMessage message({.directories = {home.directory()}});
+//   message.text.append(piece);                     // LMTP, batched SMTP, a file of a Maildir
+//   message.envelope = {"ann@example.org", {"news@x.org"}};
+//   HandedMessage* group[] = {&message};
+//   take_in(intake, group);                         // message.verdicts, one a recipient
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/spill.hpp"
+#include "lmtp/envelope.hpp"
+#include "stage/intake.hpp"
+
+namespace ml {
+
+// The octets of a message while they come: up to 64 KiB in memory, more in a file without a name.
+class HandedText {
+ public:
+  explicit HandedText(std::vector<std::string> directories)
+      : spill_(std::move(directories), most) {}
+
+  [[nodiscard]] Result<> append(std::string_view piece);
+  [[nodiscard]] Result<std::string> octets();
+  void clear();
+
+ private:
+  static constexpr std::size_t most = std::size_t{64} << 10;
+
+  std::string begin_;
+  Spill spill_;  // all of it, once there is more than `most`
+};
+
+struct HandedMessage {
+  explicit HandedMessage(std::vector<std::string> directories) : text(std::move(directories)) {}
+
+  HandedEnvelope envelope;
+  HandedText text;
+  std::vector<Result<>> verdicts;  // of take_in(), one a recipient: 65, 77 or 75, or it is safe
+};
+
+// Takes each message for each of its recipients, and returns when those without a failure are on
+// disk: many for the price of one sync. Of the octets one message is in memory at a time.
+void take_in(Intake& intake, std::span<HandedMessage* const> messages);
+
+}  // namespace ml

@@ -1,0 +1,262 @@
+#include "stage/lmtpd.hpp"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <list>
+#include <memory>
+
+#include "base/diag.hpp"
+#include "base/listen.hpp"
+#include "list/settings.hpp"
+#include "stage/lmtp_connection.hpp"
+
+namespace ml {
+namespace {
+
+using std::chrono::milliseconds;
+using Clock = LmtpConnection::Clock;
+
+constexpr std::uint64_t default_connections = 200;
+constexpr std::uint64_t most_connections = 10000;
+constexpr LmtpPatience usual_patience;
+// Where every place is taken, whoever is between two messages makes room.
+constexpr LmtpPatience short_patience{.silence = std::chrono::seconds(5)};
+constexpr milliseconds time_to_leave{20000};
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
+  return name.data();
+}
+
+// A connection has two descriptors, its socket and a file, and a group of drafts some hundreds.
+void allow_descriptors() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+// SIGTERM and SIGINT as a descriptor.
+Result<Fd> catch_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  Fd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd.open() || sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
+    return system_failure("cannot wait for signals", errno);
+  }
+  return fd;
+}
+
+class Server {
+ public:
+  Server(Intake intake, LmtpDialogue::Manner manner, std::vector<std::string> directories,
+         std::size_t most, Fd signals)
+      : intake_(std::move(intake)),
+        manner_(std::move(manner)),
+        directories_(std::move(directories)),
+        most_(most),
+        signals_(std::move(signals)),
+        room_(std::size_t{64} << 10) {}
+
+  void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
+  void connect(Fd in, Fd out) {
+    connections_.emplace_back(std::move(in), std::move(out), manner_, intake_, directories_,
+                              Clock::now());
+  }
+
+  Result<Status> run() {
+    tell_supervisor("READY=1");
+    while (!listeners_.empty() || !connections_.empty()) {
+      if (auto turned = turn(); !turned) return fail(turned);
+    }
+    return Status::done;
+  }
+
+ private:
+  [[nodiscard]] bool is_full() const { return connections_.size() >= most_; }
+
+  Result<> turn() {
+    const auto ready = wait();
+    if (!ready) return fail(ready);
+    const Clock::time_point now = Clock::now();
+    if (*ready) hear(now);
+    keep_time(now);
+    // Whoever waits for a reply gets it before the sync and can send its message meanwhile.
+    flush_all(now);
+    while (take_in(now)) flush_all(now);
+    connections_.remove_if([](const LmtpConnection& connection) { return connection.gone(); });
+    return {};
+  }
+
+  void flush_all(Clock::time_point now) {
+    for (LmtpConnection& connection : connections_) connection.flush(now);
+  }
+
+  // The descriptors in the order of polls_: signals, listeners, then two for each connection.
+  Result<bool> wait() {
+    polls_.clear();
+    const auto watch = [&](int fd, int events) {
+      polls_.push_back({events == 0 ? -1 : fd, static_cast<short>(events), 0});
+    };
+    watch(signals_.get(), POLLIN);
+    const bool accepts = !is_full() && !out_of_room_;
+    for (const Listener& listener : listeners_) watch(listener.fd(), accepts ? POLLIN : 0);
+    for (const LmtpConnection& connection : connections_) {
+      watch(connection.in(), connection.wants_to_read() ? POLLIN : 0);
+      watch(connection.out(), connection.wants_to_write() ? POLLOUT : 0);
+    }
+    const int found = poll(polls_.data(), polls_.size(), milliseconds_to_wait());
+    out_of_room_ = false;
+    if (found < 0 && errno != EINTR) return system_failure("cannot wait for connections", errno);
+    return found > 0;
+  }
+
+  [[nodiscard]] int milliseconds_to_wait() const {
+    Clock::time_point first = Clock::time_point::max();
+    if (out_of_room_) first = Clock::now() + std::chrono::seconds(1);
+    for (const LmtpConnection& connection : connections_) {
+      first = std::min(first, deadline(connection));
+    }
+    if (first == Clock::time_point::max()) return -1;
+    const auto left = std::chrono::ceil<milliseconds>(first - Clock::now());
+    return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 3600000));
+  }
+
+  [[nodiscard]] Clock::time_point deadline(const LmtpConnection& connection) const {
+    const bool makes_room = is_full() && !listeners_.empty() && connection.is_between_messages();
+    const auto own = connection.deadline(makes_room ? short_patience : usual_patience);
+    return leaving_ ? std::min(own, *leaving_) : own;
+  }
+
+  void hear(Clock::time_point now) {
+    auto poll = polls_.cbegin();
+    const bool signalled = (poll++)->revents != 0;
+    std::vector<const Listener*> callers;
+    for (const Listener& listener : listeners_) {
+      if ((poll++)->revents != 0) callers.push_back(&listener);
+    }
+    for (LmtpConnection& connection : connections_) {
+      const bool can_read = (poll++)->revents != 0;
+      ++poll;  // what can be written is, at the end of the turn
+      if (can_read) connection.read_some(room_, now);
+    }
+    for (const Listener* const listener : callers) accept_from(*listener);
+    if (signalled) leave(now);
+  }
+
+  void accept_from(const Listener& listener) {
+    while (!is_full()) {
+      Fd socket = listener.accept();
+      if (!socket.open()) {
+        out_of_room_ = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
+        return;
+      }
+      connect(std::move(socket), {});
+    }
+  }
+
+  // All messages that are whole, and their answers; false if there was none. Behind an answer the
+  // next message may be whole already.
+  bool take_in(Clock::time_point now) {
+    std::vector<LmtpConnection*> owners;
+    std::vector<HandedMessage*> messages;
+    for (LmtpConnection& connection : connections_) {
+      if (HandedMessage* const message = connection.whole_message()) {
+        owners.push_back(&connection);
+        messages.push_back(message);
+      }
+    }
+    ml::take_in(intake_, messages);
+    for (LmtpConnection* const owner : owners) owner->answer(now);
+    return !owners.empty();
+  }
+
+  void keep_time(Clock::time_point now) {
+    for (LmtpConnection& connection : connections_) {
+      if (now >= deadline(connection)) connection.close("4.4.2 time is up", now);
+    }
+  }
+
+  void leave(Clock::time_point now) {
+    signalfd_siginfo about{};
+    static_cast<void>(!read(signals_.get(), &about, sizeof about));
+    tell_supervisor("STOPPING=1");
+    listeners_.clear();
+    leaving_ = now + time_to_leave;
+    for (LmtpConnection& connection : connections_) connection.close("4.3.2 closing down", now);
+  }
+
+  Intake intake_;
+  LmtpDialogue::Manner manner_;
+  std::vector<std::string> directories_;
+  std::size_t most_;
+  Fd signals_;
+  std::list<Listener> listeners_;
+  std::list<LmtpConnection> connections_;
+  std::optional<Clock::time_point> leaving_;
+  bool out_of_room_ = false;  // of descriptors or memory: accept nobody for a second
+  std::vector<pollfd> polls_;
+  std::vector<char> room_;
+};
+
+// Its own listeners, those of systemd, or what inetd left on descriptors 0 and 1.
+Result<> open_doors(Server& server, const LmtpdOptions& options) {
+  for (const std::string& where : options.listen) {
+    auto listener = listen_on(where);
+    if (!listener) return fail(listener);
+    server.listen(std::move(*listener));
+  }
+  if (!options.listen.empty()) return {};
+  std::vector<Fd> given = inherited_sockets();
+  if (given.empty()) {
+    Fd in(fcntl(0, F_DUPFD_CLOEXEC, 3));
+    if (is_listening(in.get())) {
+      given.push_back(std::move(in));
+    } else {
+      server.connect(std::move(in), Fd(fcntl(1, F_DUPFD_CLOEXEC, 3)));
+    }
+  }
+  for (Fd& fd : given) {
+    if (is_listening(fd.get())) {
+      server.listen(adopt(std::move(fd)));
+    } else {
+      server.connect(std::move(fd), {});
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Status> serve_lmtp(const Home& home, const LmtpdOptions& options) {
+  const auto settings = load_settings(home, nullptr);
+  if (!settings) return fail(settings);
+  const std::string log = options.log.value_or(settings->text("log").value_or("stderr"));
+  if (auto logged = log_to(log); !logged) return fail(logged);
+  allow_descriptors();
+  auto intake = Intake::open(home, options.log);
+  if (!intake) return fail(intake);
+  auto signals = catch_signals();
+  if (!signals) return fail(signals);
+  const std::uint64_t most = options.connections.value_or(default_connections);
+  Server server(std::move(*intake),
+                {.name = options.name.value_or(host_name()),
+                 .max_size = options.max_size.value_or(Intake::largest_message)},
+                {home.directory(), "/var/tmp"},
+                std::clamp<std::uint64_t>(most, 1, most_connections), std::move(*signals));
+  if (auto opened = open_doors(server, options); !opened) return fail(opened);
+  return server.run();
+}
+
+}  // namespace ml
