@@ -47,6 +47,14 @@ struct Known {
 // What the commands of this version read; a key that is not here has no effect, and check says so.
 constexpr std::array known_keys = {
     Known{"archive", Kind::text},
+    Known{"bounce-half-life", Kind::size},
+    Known{"bounce-messages", Kind::size},
+    Known{"bounce-notice-text", Kind::text},
+    Known{"bounce-probe-days", Kind::size},
+    Known{"bounce-probe-text", Kind::text},
+    Known{"bounce-score", Kind::size},
+    Known{"bounce-share", Kind::size},
+    Known{"bounce-suspended-days", Kind::size},
     Known{"connections", Kind::size},
     Known{"default-domain", Kind::text},
     Known{"delimiter", Kind::text},

@@ -652,6 +652,7 @@ Words words_to_reports(const Notice& notice) {
 
 std::vector<std::string_view> dialect_names() {
   std::vector<std::string_view> names;
+  names.reserve(dialects.size());
   for (const Dialect& dialect : dialects) names.push_back(dialect.name);
   return names;
 }

@@ -116,7 +116,7 @@ Result<> each_of_maildir(const std::string& directory, const BacklogCall& call) 
     auto names = names_in(below);
     if (!names) return fail(names);
     for (const std::string& name : *names) {
-      const std::string path = below + '/' + name;
+      const std::string path = fmt::format("{}/{}", below, name);
       auto file = open_file(path, O_RDONLY | O_NOFOLLOW);
       if (!file) {
         if (::access(path.c_str(), F_OK) != 0) continue;

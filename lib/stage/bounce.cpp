@@ -150,7 +150,7 @@ class Bounce {
     if (!*known) return whose + ": there is no such list here";
     const auto list = rooms_.store.list(origin.list);
     if (!list) return fail(list);
-    const auto marked = rooms_.store.mark_bounce(*list, *recipient, origin.tag, *status);
+    const auto marked = rooms_.store.mark_bounce(*list, *recipient, {origin.tag, today(), *status});
     if (!marked) return fail(marked);
     return std::string();
   }
@@ -231,7 +231,7 @@ class Refusals {
     }
     const auto address = text_to_address(rcpt.address);
     if (!address) return fail(address);
-    const auto marked = rooms_.store.mark_bounce(*list_, *address, tag_, *status);
+    const auto marked = rooms_.store.mark_bounce(*list_, *address, {tag_, today(), *status});
     return marked ? Result<>() : fail(marked);
   }
 

@@ -137,7 +137,7 @@ class Showing {
                       const Subscriber& subscriber) {
     const auto bounces = store.bounce_marks(number, subscriber.address);
     if (!bounces) return fail(bounces);
-    const auto known = known_of(list, subscriber, *bounces);
+    const auto known = known_of(list, subscriber, bounces->size());
     put(report_ == Report::json ? subscriber_to_json(known, subscriber.attributes)
                                 : subscriber_to_text(known, subscriber.attributes));
     return {};

@@ -401,13 +401,12 @@ Result<bool> Store::replace(ListNumber list, const Subscriber& subscriber) {
   });
 }
 
-Result<bool> Store::mark_bounce(ListNumber list, const Address& address, std::uint32_t tag,
-                                std::string_view status) {
+Result<bool> Store::mark_bounce(ListNumber list, const Address& address, const BounceMark& mark) {
   std::string key = mark_prefix(list, address_key(address));
-  append_big<4>(key, tag);
+  append_big<4>(key, mark.tag);
   std::string value;
-  append_big<2>(value, today());
-  value += status;
+  append_big<2>(value, mark.day);
+  value += mark.status;
   bool marked = false;
   auto done = inside_->env.write([&](Transaction& transaction) -> Result<> {
     marked = false;
@@ -418,7 +417,7 @@ Result<bool> Store::mark_bounce(ListNumber list, const Address& address, std::ui
       marked = subscriber.state != State::removed;
       if (subscriber.state != State::active) return {};
       subscriber.state = State::bouncing;
-      subscriber.changed = today();
+      subscriber.changed = mark.day;
       return {};
     });
     if (!edited) return fail(edited);

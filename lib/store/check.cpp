@@ -97,10 +97,8 @@ class Check {
   }
 
   void mark(std::string_view key, std::string_view value) {
-    constexpr std::size_t tail = 5;  // NUL, tag
     const List* list = list_of(key, "a bounce mark");
-    if (!list) return;
-    if (key.size() < prefix_octets + tail || key[key.size() - tail] != '\0' || value.size() < 2) {
+    if (list && !is_bounce_record(key.substr(prefix_octets), value)) {
       find("{}: damaged bounce mark '{}'", list->name, printable(key.substr(prefix_octets), 320));
     }
   }

@@ -38,6 +38,9 @@ inline constexpr std::size_t prefix_octets = 4;
 // The marks of one subscriber begin with this; the message's tag follows.
 [[nodiscard]] std::string mark_prefix(ListNumber list, std::string_view address_key);
 
+// True for a record of the table of marks that is one of the five kinds; `key` without the list.
+[[nodiscard]] bool is_bounce_record(std::string_view key, std::string_view value);
+
 // 75 if the list has been removed meanwhile.
 [[nodiscard]] Result<Counts> get_counts(const Snapshot& snapshot, ListNumber list);
 [[nodiscard]] Result<> put_counts(Transaction& change, ListNumber list, const Counts& counts);

@@ -163,17 +163,4 @@ Result<Counts> Store::count(ListNumber list) const {
   return get_counts(*snapshot, list);
 }
 
-Result<std::uint64_t> Store::bounce_marks(ListNumber list, const Address& address) const {
-  auto snapshot = inside_->env.read();
-  if (!snapshot) return fail(snapshot);
-  auto cursor = snapshot->cursor(table::marks);
-  if (!cursor) return fail(cursor);
-  const std::string prefix = mark_prefix(list, address_key(address));
-  std::uint64_t count = 0;
-  auto more = cursor->seek(prefix);
-  for (; more && *more && cursor->key().starts_with(prefix); more = cursor->next()) ++count;
-  if (!more) return fail(more);
-  return count;
-}
-
 }  // namespace ml

@@ -11,7 +11,12 @@
 //   subscribers  list number, address_key -> value of subscriber.hpp
 //   suppressed   address_key -> day (2), reason
 //   handles      13 characters -> address     (VERP tails that name no address; for ever)
-//   marks        list number, address_key, NUL, message tag (4) -> day (2), status text
+//   marks        what bounces have left behind, all of it behind the list's number:
+//                address_key, NUL, message tag (4) -> day (2), status and class as text
+//                address_key, NUL -> the subscriber's probe: tag (4), day (2), step (1), bounced (1)
+//                NUL, message tag (4) -> domains that refused it (4), day (2), blamed (1)
+//                NUL, message tag (4), domain -> nothing: it is one of those
+//                NUL -> when the owners were last told, minutes since 1970 (4)
 //
 //   auto store = Store::open(*home, Access::read);
 //   auto list = store->list("announce@lists.example.org");
@@ -97,6 +102,36 @@ struct ImportOptions {
   std::size_t memory = std::size_t{64} << 20;  // to sort in; more rows than that use a file
 };
 
+// One message that came back from one subscriber.
+struct BounceMark {
+  std::uint32_t tag = 0;  // of the message, 30 bits
+  std::uint16_t day = 0;  // when it came back
+  std::string status;     // "5.1.1 mailbox"
+
+  bool operator==(const BounceMark&) const = default;
+};
+
+// A message of our own to one subscriber, whose bounce decides what becomes of the subscription.
+enum class ProbeStep : std::uint8_t {
+  evidence = 1,  // somebody unsigned said that mail to it fails: its bounce is a mark
+  suspend = 2,
+  remove = 3,
+};
+struct Probe {
+  std::uint32_t tag = 0;
+  std::uint16_t day = 0;
+  ProbeStep step = ProbeStep::evidence;
+  bool bounced = false;
+
+  bool operator==(const Probe&) const = default;
+};
+
+// Who refused one message.
+struct Refused {
+  std::uint32_t domains = 0;
+  bool blamed = false;
+};
+
 class Store {
  public:
   // Refuses network file systems, a file-size limit below the store's size and room to grow, and
@@ -161,12 +196,35 @@ class Store {
       const std::function<std::string(std::string_view, unsigned)>& handle_of);
 
   // --- bounces ---
-  // Marks one bounce of `address` for the message tagged `tag` (30 bits), once a message, and
-  // turns active into bouncing. False if this message was marked already or nobody is there (a
-  // tombstone is nobody). Becoming active again clears a subscriber's marks.
-  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address, std::uint32_t tag,
-                                         std::string_view status);
-  [[nodiscard]] Result<std::uint64_t> bounce_marks(ListNumber list, const Address& address) const;
+  // Marks one bounce of `address` for the message tagged `mark.tag`, once a message, and turns
+  // active into bouncing. False if this message was marked already or nobody is there (a tombstone
+  // is nobody). Becoming active again clears a subscriber's marks and probe.
+  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address,
+                                         const BounceMark& mark);
+  [[nodiscard]] Result<std::vector<BounceMark>> bounce_marks(ListNumber list,
+                                                             const Address& address) const;
+
+  [[nodiscard]] Result<std::optional<Probe>> probe(ListNumber list, const Address& address) const;
+  [[nodiscard]] Result<> put_probe(ListNumber list, const Address& address, const Probe& probe);
+  [[nodiscard]] Result<> drop_probe(ListNumber list, const Address& address);
+  // Addresses with a probe on its way or back, in key order.
+  [[nodiscard]] Result<std::vector<Address>> probed(ListNumber list) const;
+
+  // Remembers that `domain` refused the message; nothing changes where it is known already.
+  [[nodiscard]] Result<Refused> note_refusal(ListNumber list, std::uint32_t tag,
+                                             std::string_view domain, std::uint16_t day);
+  [[nodiscard]] Result<Refused> refused(ListNumber list, std::uint32_t tag) const;
+  // The message is at fault, not those who refused it: takes its marks back, now and for good.
+  // How many those were.
+  [[nodiscard]] Result<std::uint64_t> blame_message(ListNumber list, std::uint32_t tag);
+  // How many domains the list's subscribers are at, those who left among them.
+  [[nodiscard]] Result<std::uint64_t> domains(ListNumber list) const;
+  // Drops the marks and refusals of days before `day`.
+  [[nodiscard]] Result<> forget_bounces(ListNumber list, std::uint16_t day);
+
+  // Minutes since 1970; 0: never.
+  [[nodiscard]] Result<std::uint32_t> owners_told(ListNumber list) const;
+  [[nodiscard]] Result<> put_owners_told(ListNumber list, std::uint32_t minute);
 
   // --- the whole ---
   // Every record parses, every count is right; the findings, none if all is well.
