@@ -1,3 +1,4 @@
+#include <chrono>
 #include <cstdlib>
 #include <optional>
 #include <string>
@@ -44,8 +45,10 @@ int main(int argc, char** argv) {
   std::optional<std::string> events;
   bool report = false;
   BounceReportOptions reporting;
+  bool sweep = false;
+  std::optional<std::string> explained;
   Options options("ml-bounce", "[OPTION...] [LIST]",
-                  "Reads a bounce and marks the subscriber whose mail failed.",
+                  "Reads a bounce, marks the subscriber whose mail failed, and does what follows.",
                   "ml-bounce --report <bounce.eml | cut -f1,3");
   options.flag(report, "--report", "only print what the bounce says; needs no list and no store");
   options.text(reporting.mbox, "--mbox", "FILE",
@@ -53,6 +56,8 @@ int main(int argc, char** argv) {
   options.text(reporting.maildir, "--maildir", "DIRECTORY",
                "with --report: every message of a Maildir");
   options.flag(reporting.json, "--json", "with --report: an object a line instead of fields");
+  options.flag(sweep, "--sweep", "from a timer: probes, notices and changes that time brings");
+  options.text(explained, "--explain", "ADDRESS", "how this subscriber of LIST stands, and why");
   options.text(recipient, "--recipient", "ADDRESS", "the address that the bounce came to");
   options.text(task.home, "--home", "DIRECTORY", "where the keys and the store live (ML_HOME)");
   options.text(events, "--log", "WHERE", "stderr (default), syslog or a file");
@@ -71,7 +76,12 @@ int main(int argc, char** argv) {
     Out out(1, "standard output");
     return leave(bounce_report(0, reporting, out));
   }
+  task.now = std::chrono::system_clock::now();
+  if (explained) {
+    Out out(1, "standard output");
+    return leave(bounce_explain(out, *explained, task));
+  }
   task.recipients = recipient ? std::vector{*recipient} : recipients_of_environment();
   Writer out(1);
-  return leave(bounce(0, out, task));
+  return leave(sweep ? bounce_sweep(out, task) : bounce(0, out, task));
 }

@@ -1,13 +1,14 @@
 // What follows from bounces: the one place that decides about a subscriber, with neither store nor
 // clock.
 //
-//   active ---- a mark -----------------------------> bouncing
-//   bouncing -- score, messages, days reached ------> a probe goes out
-//   bouncing -- that probe bounced -----------------> suspended
-//   suspended - probe_days after a long while ------> a probe goes out
-//   suspended - that probe bounced -----------------> removed
-//   bouncing, suspended -- a probe did not bounce --> active, its marks gone
-//   bouncing -- its score has decayed --------------> active
+//   from                 event                            to
+//   active               a mark                           bouncing: mail still goes out
+//   bouncing             score, messages, days reached    the same, and a probe goes out
+//   bouncing             that probe came back             suspended: no mail
+//   suspended            suspended_days are over          the same, and a probe goes out
+//   suspended            that probe came back             removed
+//   bouncing, suspended  a probe is silent: probe_days    active, its marks gone
+//   bouncing             the score has decayed            active, its marks gone
 //
 // A bounce of no such mailbox or domain weighs 2, of a full mailbox 1; the weight halves each
 // half_life days. No score alone sends a probe: it takes bounces of three messages on three days.

@@ -6,20 +6,19 @@
 #include <utility>
 
 #include "base/diag.hpp"
-#include "base/home.hpp"
 #include "base/text.hpp"
 #include "list/name.hpp"
-#include "list/settings.hpp"
 #include "mail/bounce.hpp"
 #include "mail/diagnosis.hpp"
 #include "mail/header.hpp"
+#include "mail/mentions.hpp"
 #include "mail/message.hpp"
 #include "mail/mime.hpp"
 #include "mail/verp.hpp"
 #include "stage/bounce_address.hpp"
 #include "stage/bounce_message.hpp"
-#include "store/keys.hpp"
-#include "store/store.hpp"
+#include "stage/bounce_rooms.hpp"
+#include "stage/bounce_steps.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
@@ -60,9 +59,13 @@ bool is_same_mailbox(std::string_view text, std::string_view key) {
   return address && address_key(*address) == key;
 }
 
-// The status to mark the recipient with; nothing where the reports do not blame it. Groups that
-// name it decide; where none does (it forwards), all must agree.
-std::optional<std::string> blame(const std::vector<Report>& reports, const Address& recipient) {
+// Unsigned bounces may ask for probes; no message of anybody's makes us send many.
+constexpr std::size_t most_probes = 10;
+
+// The groups that are about the recipient: those that name it, or where none does (it forwards)
+// all of them.
+std::vector<const Report*> groups_about(const std::vector<Report>& reports,
+                                        const Address& recipient) {
   const std::string key = address_key(recipient);
   std::vector<const Report*> groups;
   for (const Report& report : reports) {
@@ -74,9 +77,12 @@ std::optional<std::string> blame(const std::vector<Report>& reports, const Addre
   if (groups.empty()) {
     for (const Report& report : reports) groups.push_back(&report);
   }
-  const auto counts = [](const Report* report) { return counts_against_recipient(*report); };
-  if (groups.empty() || !std::ranges::all_of(groups, counts)) return std::nullopt;
-  return telling_status(*groups.front());
+  return groups;
+}
+
+// What is kept of a bounce, "5.1.1 mailbox".
+std::string mark_text(const Report& report) {
+  return telling_status(report) + ' ' + std::string(bounce_class_to_text(bounce_class(report)));
 }
 
 std::string shown(std::string_view text) {
@@ -87,37 +93,117 @@ std::string shown_or_dash(std::string_view text) {
   return text.empty() ? "-" : printable(text, 1000);
 }
 
-struct Rooms {
-  std::optional<ListName> list;  // marks for this one only
-  Keys keys;
-  Store store;
+bool is_complaint(const std::vector<Report>& reports) {
+  return !reports.empty() && reports.front().action == Action::complained;
+}
+
+// A bounce of one recipient of one message, that somebody believes: what it leaves in the store
+// and what follows from it.
+class Marking {
+ public:
+  Marking(BounceRooms& rooms, BounceSteps& steps, ListName list, ListNumber number)
+      : rooms_(rooms), steps_(steps), list_(std::move(list)), number_(number) {}
+
+  // Why nobody is marked; empty: somebody is. `status` is nothing where the recipient is not to
+  // blame, and its refusal speaks of the message alone.
+  Result<std::string> mark(const Address& recipient, std::uint32_t tag,
+                           const std::optional<std::string>& status, std::string_view said) {
+    const auto probe = rooms_.store.probe(number_, recipient);
+    if (!probe) return fail(probe);
+    const bool probed = *probe && (*probe)->tag == tag;
+    if (!probed) {
+      const auto culprit = is_message_blamed(recipient, tag);
+      if (!culprit) return fail(culprit);
+      if (*culprit) return std::string("so many domains refuse this message that it is to blame");
+    }
+    if (!status) return std::string(said);
+    if (probed && (*probe)->step != ProbeStep::evidence) {
+      Probe bounced = **probe;
+      bounced.bounced = true;
+      if (auto put = rooms_.store.put_probe(number_, recipient, bounced); !put) return fail(put);
+    } else {
+      const auto marked =
+          rooms_.store.mark_bounce(number_, recipient, {tag, rooms_.day(), *status});
+      if (!marked) return fail(marked);
+      if (!*marked) return why_unmarked(recipient);
+    }
+    if (auto followed = steps_.follow(list_, recipient); !followed) return fail(followed);
+    return std::string();
+  }
+
+ private:
+  Result<bool> is_message_blamed(const Address& recipient, std::uint32_t tag) {
+    const auto rules = steps_.rules(list_);
+    if (!rules) return fail(rules);
+    const auto refused = rooms_.store.note_refusal(number_, tag, recipient.domain, rooms_.day());
+    if (!refused) return fail(refused);
+    if (refused->blamed) return true;
+    if (refused->domains < fewest_domains) return false;
+    const auto domains = rooms_.store.domains(number_);
+    if (!domains) return fail(domains);
+    if (!is_culprit(refused->domains, *domains, **rules)) return false;
+    const auto taken_back = rooms_.store.blame_message(number_, tag);
+    if (!taken_back) return fail(taken_back);
+    log(
+        fmt::format("message {} of {} is refused by {} of {} domains: it is to blame, and {} marks "
+                    "are taken back",
+                    tag_to_text(tag), list_.text(), refused->domains, *domains, *taken_back));
+    return true;
+  }
+
+  Result<std::string> why_unmarked(const Address& recipient) {
+    const auto there = rooms_.store.find(number_, recipient);
+    if (!there) return fail(there);
+    const bool subscribed = *there && (*there)->state != State::removed;
+    return std::string(subscribed ? "this message was counted before" : "no such subscriber");
+  }
+
+  BounceRooms& rooms_;
+  BounceSteps& steps_;
+  ListName list_;
+  ListNumber number_;
 };
 
 // One bounce message.
 class Bounce {
  public:
-  Bounce(std::string message, const std::vector<std::string>& recipients, Rooms& rooms)
-      : message_(std::move(message)), recipients_(recipients), rooms_(rooms) {}
+  Bounce(std::string message, const std::vector<std::string>& recipients, BounceRooms& rooms,
+         BounceSteps& steps)
+      : message_(std::move(message)),
+        recipients_(recipients),
+        rooms_(rooms),
+        steps_(steps),
+        reports_(message_to_reports(message_)) {}
 
-  // Marks who is to be marked. A failure is the store's.
+  // Does what is to be done. A failure is the store's, or of writing.
   Result<> judge() {
     auto origin = find_origin();
     if (!origin) return fail(origin);
     if (!*origin) return {};
-    auto why_not = mark(**origin);
+    auto why_not = judge(**origin);
     if (!why_not) return fail(why_not);
     if (!why_not->empty()) log(fmt::format("nobody is marked for a bounce: {}", *why_not));
     return {};
   }
 
  private:
-  // The first address of ours that the message may have come to.
-  Result<std::optional<Origin>> find_origin() const {
+  // Where the message may have come to, likeliest first. A complaint comes to wherever complaints
+  // go, and has the sender of the message that it is about in it.
+  std::vector<std::string> addresses() const {
     std::vector<std::string> addresses = recipients_;
     std::ranges::move(recipients_in(message_), std::back_inserter(addresses));
+    if (!is_complaint(reports_)) return addresses;
+    for (const Mention& mention : mentions_in(message_)) {
+      if (text_to_verp(mention.address)) addresses.emplace_back(mention.address);
+    }
+    return addresses;
+  }
+
+  // The first address of ours among them.
+  Result<std::optional<Origin>> find_origin() const {
     std::string why = "it came to no bounce address of a recipient";
-    for (const std::string& address : addresses) {
-      auto origin = bounce_address_to_origin(address, rooms_.keys, rooms_.store, today());
+    for (const std::string& address : addresses()) {
+      auto origin = bounce_address_to_origin(address, rooms_.keys, rooms_.store, rooms_.day());
       if (origin) return std::move(*origin);
       if (origin.error().status != Status::rejected) return fail(origin);
       if (text_to_verp(address)) why = origin.error().text;
@@ -126,38 +212,76 @@ class Bounce {
     return std::optional<Origin>();
   }
 
-  // Why nobody is marked; empty: somebody is, or was already for this message.
-  Result<std::string> mark(const Origin& origin) {
-    if (origin.recipient.empty()) return "its address names no recipient that we have signed";
-    const auto whose = fmt::format("{} on {}", shown(origin.recipient), origin.list);
-    if (!origin.fresh) return whose + ": its address is older than 21 days";
+  // Why nobody is marked; empty: somebody is.
+  Result<std::string> judge(const Origin& origin) {
+    const auto whose = fmt::format("{} on {}", shown_or_dash(origin.recipient), origin.list);
+    const auto because = [&](std::string_view why) { return fmt::format("{}: {}", whose, why); };
+    if (!origin.fresh) return because("its address is older than 21 days");
     if (rooms_.list && rooms_.list->text() != origin.list) {
-      return fmt::format("{}: this runs for {}", whose, rooms_.list->text());
+      return because("this runs for " + rooms_.list->text());
     }
-    const auto recipient = text_to_address(origin.recipient);
-    if (!recipient) return whose + ": that is no address";
-    const auto reports = message_to_reports(message_);
-    if (reports.empty()) return whose + ": it holds no delivery report";
-    const auto status = blame(reports, *recipient);
-    if (!status) {
-      return fmt::format("{}: the report says {} {} ({})", whose,
-                         action_to_text(reports.front().action),
-                         shown_or_dash(telling_status(reports.front())),
-                         bounce_class_to_text(bounce_class(reports.front())));
-    }
+    if (reports_.empty()) return because("it reports no failure");
     const auto known = rooms_.store.has_list(origin.list);
     if (!known) return fail(known);
-    if (!*known) return whose + ": there is no such list here";
-    const auto list = rooms_.store.list(origin.list);
+    if (!*known) return because("there is no such list here");
+    const auto number = rooms_.store.list(origin.list);
+    if (!number) return fail(number);
+    const auto list = text_to_list_name(origin.list);
     if (!list) return fail(list);
-    const auto marked = rooms_.store.mark_bounce(*list, *recipient, {origin.tag, today(), *status});
-    if (!marked) return fail(marked);
+    if (origin.recipient.empty()) return judge_unsigned(*list, *number);
+    const auto recipient = text_to_address(origin.recipient);
+    if (!recipient) return because("that is no address");
+    if (is_complaint(reports_)) return suppress(*recipient, origin.list);
+    const auto why = mark(*list, *number, *recipient, origin.tag);
+    if (!why) return fail(why);
+    return why->empty() ? *why : because(*why);
+  }
+
+  Result<std::string> mark(const ListName& list, ListNumber number, const Address& recipient,
+                           std::uint32_t tag) {
+    const auto groups = groups_about(reports_, recipient);
+    const Report& first = *groups.front();
+    std::string said = fmt::format("the report says {} {} ({})", action_to_text(first.action),
+                                   shown_or_dash(telling_status(first)),
+                                   bounce_class_to_text(bounce_class(first)));
+    const auto failed = [](const Report* report) { return report->action == Action::failed; };
+    if (!std::ranges::all_of(groups, failed)) return said;
+    const auto counts = [](const Report* report) { return counts_against_recipient(*report); };
+    std::optional<std::string> status;
+    if (std::ranges::all_of(groups, counts)) status = mark_text(first);
+    return Marking(rooms_, steps_, list, number).mark(recipient, tag, status, said);
+  }
+
+  // The address was shared by all recipients, so that nothing says who failed but the report,
+  // which anybody may have written: those it names are asked by a probe.
+  Result<std::string> judge_unsigned(const ListName& list, ListNumber number) {
+    std::size_t sent = 0;
+    for (const Report& report : reports_) {
+      const auto address = text_to_address(report.address());
+      if (!address || !counts_against_recipient(report) || sent == most_probes) continue;
+      const auto there = rooms_.store.find(number, *address);
+      if (!there) return fail(there);
+      if (!*there) continue;
+      if (auto probed = steps_.probe_for_evidence(list, *address); !probed) return fail(probed);
+      ++sent;
+    }
+    if (sent > 0) return "its address names no recipient that we have signed: a probe finds out";
+    return "its address names no recipient that we have signed";
+  }
+
+  Result<std::string> suppress(const Address& recipient, const std::string& list) {
+    const auto reason = fmt::format("complained about mail of {}", list);
+    if (auto done = rooms_.store.suppress(recipient, reason); !done) return fail(done);
+    log(fmt::format("{} {}: no list mails it any more (ml-store unsuppress)",
+                    shown(address_to_text(recipient)), reason));
     return std::string();
   }
 
   std::string message_;
   const std::vector<std::string>& recipients_;
-  Rooms& rooms_;
+  BounceRooms& rooms_;
+  BounceSteps& steps_;
+  std::vector<Report> reports_;
 };
 
 // The status to mark a refused recipient with; nothing where its record is no such refusal.
@@ -177,10 +301,17 @@ std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
   return status;
 }
 
+// Refusals that are about the message or its sender, whatever the code.
+bool blames_message(BounceClass kind) {
+  return kind == BounceClass::spam || kind == BounceClass::policy || kind == BounceClass::auth ||
+         kind == BounceClass::size || kind == BounceClass::greylist;
+}
+
 // A stream of refused recipients.
 class Refusals {
  public:
-  Refusals(Reader& in, Rooms& rooms) : in_(in), rooms_(rooms) {}
+  Refusals(Reader& in, BounceRooms& rooms, BounceSteps& steps)
+      : in_(in), rooms_(rooms), steps_(steps) {}
 
   // The first failure, in a section or in judging it.
   Result<Status> judge() {
@@ -204,7 +335,7 @@ class Refusals {
 
  private:
   Result<> begin() {
-    list_.reset();
+    marking_.reset();
     const auto named = in_.message().attributes.value("list");
     if (!named) {
       return retry("the message {} names no list, so nobody can be marked for it",
@@ -216,9 +347,9 @@ class Refusals {
       return retry("refused recipients of {} came where those of {} are read", name->text(),
                    rooms_.list->text());
     }
-    auto list = rooms_.store.list(name->text());
-    if (!list) return fail(list);
-    list_ = *list;
+    auto number = rooms_.store.list(name->text());
+    if (!number) return fail(number);
+    marking_.emplace(rooms_, steps_, std::move(*name), *number);
     tag_ = message_tag(in_.message().id);
     return {};
   }
@@ -231,62 +362,111 @@ class Refusals {
     }
     const auto address = text_to_address(rcpt.address);
     if (!address) return fail(address);
-    const auto marked = rooms_.store.mark_bounce(*list_, *address, {tag_, today(), *status});
-    return marked ? Result<>() : fail(marked);
+    Report report;
+    report.action = Action::failed;
+    report.status = *status;
+    report.diagnostic = rcpt.attributes.value("reply").value_or(std::string());
+    const bool blames = blames_message(bounce_class(report));
+    const auto why =
+        marking_->mark(*address, tag_, blames ? std::nullopt : std::optional(mark_text(report)),
+                       fmt::format("the relay said {}", shown(report.diagnostic)));
+    if (!why) return fail(why);
+    if (!why->empty()) {
+      log(fmt::format("nobody is marked for a refusal: {}: {}", shown(rcpt.address), *why));
+    }
+    return {};
   }
 
   Reader& in_;
-  Rooms& rooms_;
-  std::optional<ListNumber> list_;
+  BounceRooms& rooms_;
+  BounceSteps& steps_;
+  std::optional<Marking> marking_;
   std::uint32_t tag_ = 0;
 };
 
-Result<Rooms> open_rooms(const BounceOptions& options) {
-  const auto home = open_home(options.home, Create::no);
-  if (!home) return fail(home);
-  std::optional<ListName> list;
-  if (options.list) {
-    auto name = find_list_name(*home, *options.list);
-    if (!name) return fail(name);
-    list = std::move(*name);
-  }
-  auto keys = load_keys(*home);
-  if (!keys) return fail(keys);
-  auto store = Store::open(*home, Access::write);
-  if (!store) return fail(store);
-  if (list) {
-    if (const auto number = store->list(list->text()); !number) return fail(number);
-  }
-  return Rooms{std::move(list), std::move(*keys), std::move(*store)};
-}
-
-Result<Status> judge_input(int input, const BounceOptions& options) {
-  auto rooms = open_rooms(options);
-  if (!rooms) return fail(rooms);
+Result<Status> judge_input(int input, const std::vector<std::string>& recipients,
+                           BounceRooms& rooms, BounceSteps& steps) {
   auto first = first_octets(input);
   if (!first) return fail(first);
   if (begins_stream(*first) || (!first->empty() && may_begin_stream(*first))) {
     Reader in(input, *first);
-    return Refusals(in, *rooms).judge();
+    return Refusals(in, rooms, steps).judge();
   }
   if (first->empty()) return retry("the input is empty: no message came");
   auto message = read_bounce(input, std::move(*first));
   if (!message) return fail(message);
-  auto judged = Bounce(tamed_text(*message), options.recipients, *rooms).judge();
+  auto judged = Bounce(tamed_text(*message), recipients, rooms, steps).judge();
   return judged ? Result<Status>(Status::done) : fail(judged);
+}
+
+Result<Status> sweep_lists(BounceRooms& rooms, BounceSteps& steps) {
+  Verdict verdict;
+  std::vector<ListName> lists;
+  if (rooms.list) {
+    lists.push_back(*rooms.list);
+  } else {
+    const auto names = rooms.store.lists();
+    if (!names) return fail(names);
+    for (const std::string& name : *names) {
+      auto list = text_to_list_name(name);
+      if (!list) return fail(list);
+      lists.push_back(std::move(*list));
+    }
+  }
+  for (const ListName& list : lists) {
+    if (auto swept = steps.sweep(list); !swept) verdict.add(swept.error());
+  }
+  return verdict.result();
+}
+
+// Runs `work` with the rooms open, and ends the stream.
+template <class Work>
+Result<Status> with_rooms(Writer& out, const BounceOptions& options, const Work& work) {
+  std::size_t sections = 0;
+  const auto judged = [&]() -> Result<Status> {
+    auto rooms = open_bounce_rooms(options.home, options.list, options.now);
+    if (!rooms) return fail(rooms);
+    BounceSteps steps(*rooms, out);
+    auto done = work(*rooms, steps);
+    sections = steps.sections();
+    return done;
+  }();
+  if (!judged) {
+    out.end(judged.error().status, judged.error().text);
+  } else if (sections == 0) {
+    out.end(Status::done, {});
+  }
+  if (auto flushed = out.flush(); !flushed) return fail(flushed);
+  return judged;
 }
 
 }  // namespace
 
 Result<Status> bounce(int input, Writer& out, const BounceOptions& options) {
-  const auto judged = judge_input(input, options);
-  if (judged) {
-    out.end(Status::done, {});
-  } else {
-    out.end(judged.error().status, judged.error().text);
-  }
+  return with_rooms(out, options, [&](BounceRooms& rooms, BounceSteps& steps) {
+    return judge_input(input, options.recipients, rooms, steps);
+  });
+}
+
+Result<Status> bounce_sweep(Writer& out, const BounceOptions& options) {
+  return with_rooms(out, options, [](BounceRooms& rooms, BounceSteps& steps) {
+    return sweep_lists(rooms, steps);
+  });
+}
+
+Result<Status> bounce_explain(Out& out, const std::string& subscriber,
+                              const BounceOptions& options) {
+  if (!options.list) return retry("--explain needs the list: ml-bounce --explain ADDRESS LIST");
+  auto rooms = open_bounce_rooms(options.home, options.list, options.now);
+  if (!rooms) return fail(rooms);
+  const auto address = text_to_address(subscriber);
+  if (!address) return fail(address);
+  Writer nothing(-1);
+  auto text = BounceSteps(*rooms, nothing).explain(*rooms->list, *address);
+  if (!text) return fail(text);
+  out.put(*text);
   if (auto flushed = out.flush(); !flushed) return fail(flushed);
-  return judged;
+  return Status::done;
 }
 
 }  // namespace ml

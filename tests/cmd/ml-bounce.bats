@@ -156,10 +156,51 @@ E
   marks_nobody ml-bounce views@x.org < <(dsn "$ann" ann@example.org failed 5.1.1)
 }
 
-@test "ml-bounce: a shared XVERP sender marks nobody" {
+@test "ml-bounce: a shared XVERP sender marks nobody and has a probe ask whom it names" {
   send_one
   shared=$(ml-verp --xverp <sent | grep ^message | cut -f3)
+  dsn "${shared/@/+ann=example.org@}" ann@example.org failed 5.1.1 | ml-bounce >out 2>err
+  is "active active" "$(states)"
+  grep -q "a probe finds out" err
+  is ann@example.org "$(grep ^rcpt out | cut -f2)"
+  is ann@example.org "$(ml-verp --decode "$(grep ^rcpt out | cut -f3)" | cut -f1)"
+  is 0 "$(grep ^end out | cut -f2)"
+  # While it is on its way no other goes out.
   marks_nobody ml-bounce < <(dsn "${shared/@/+ann=example.org@}" ann@example.org failed 5.1.1)
+  marks_nobody ml-bounce < <(dsn "${shared/@/+ann=example.org@}" stranger@example.org failed 5.1.1)
+}
+
+@test "ml-bounce: a bounce that comes again is told in the log" {
+  send_one
+  dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce
+  dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce 2>err >out
+  is $'end\t0' "$(cat out)"
+  is "ml-bounce: nobody is marked for a bounce: ann@example.org on news@x.org: this message was counted before" "$(cat err)"
+}
+
+@test "ml-bounce: --explain says how a subscriber stands and --sweep does what time brings" {
+  send_one
+  dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce
+  ml-bounce --explain ann@example.org news@x.org >out
+  is "score	2.0" "$(grep ^score out)"
+  grep -q "^state	bouncing since " out
+  grep -q "^bounce	.*: 5.1.1 mailbox$" out
+  is "next	nothing yet: score 2.0 of 5.0, 1 of 3 messages, 1 of 3 days" "$(grep ^next out)"
+  is $'end\t0' "$(ml-bounce --sweep)"
+  is $'end\t0' "$(ml-bounce --sweep news@x.org)"
+  is "bouncing active" "$(states)"
+  run --separate-stderr ml-bounce --explain nobody@x.org news@x.org
+  is 75 "$status"
+  run --separate-stderr ml-bounce --sweep views@x.org
+  is 75 "$status"
+}
+
+@test "ml-bounce: a refusal that is about the message marks nobody" {
+  send_one
+  printf 'message\tm7\tnews-bounces@x.org\teA==\tlist=news@x.org\nrcpt\tann@example.org\t-\treply=550 blocked as spam\nend\t0\n' >refused
+  is $'end\t0' "$(ml-bounce <refused 2>err)"
+  is "active active" "$(states)"
+  is "ml-bounce: nobody is marked for a refusal: ann@example.org: the relay said 550 blocked as spam" "$(cat err)"
 }
 
 @test "ml-bounce: a sender of an ad-hoc run marks nobody" {

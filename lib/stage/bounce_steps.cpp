@@ -1,0 +1,320 @@
+#include "stage/bounce_steps.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/diag.hpp"
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "list/settings.hpp"
+#include "mail/verp.hpp"
+#include "stage/bounce_address.hpp"
+#include "stage/bounce_letter.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::uint32_t quiet_minutes = 60;  // between two notices to the owners of a list
+constexpr std::uint16_t kept_days = 180;     // marks and refusals; all weight is gone by then
+
+BouncedState bounced_state(State state) {
+  if (state == State::bouncing) return BouncedState::bouncing;
+  if (state == State::suspended) return BouncedState::suspended;
+  return BouncedState::sound;
+}
+
+std::string_view step_to_text(ProbeStep step) {
+  switch (step) {
+    case ProbeStep::evidence: return "for evidence";
+    case ProbeStep::suspend: return "before suspension";
+    case ProbeStep::remove: return "before removal";
+  }
+  return {};
+}
+
+std::string_view next_to_text(BounceStep step) {
+  switch (step) {
+    case BounceStep::none: return "nothing yet";
+    case BounceStep::probe: return "a probe";
+    case BounceStep::suspend: return "suspension";
+    case BounceStep::remove: return "removal";
+    case BounceStep::recover: return "active again";
+    case BounceStep::drop_probe: return "nothing more of its probe";
+  }
+  return {};
+}
+
+// The same for the same probe made again after a kill.
+std::string letter_id(char prefix, std::string_view scope) {
+  return prefix + base32(sha256(scope)).substr(0, 26);
+}
+
+bool steps_down(const BounceVerdict& verdict) {
+  return verdict.step == BounceStep::suspend || verdict.step == BounceStep::remove;
+}
+
+}  // namespace
+
+Result<const BounceRules*> BounceSteps::rules(const ListName& list) {
+  const auto known = rules_.find(list.text());
+  if (known != rules_.end()) return &known->second;
+  const auto settings = load_settings(rooms_.home, &list);
+  if (!settings) return fail(settings);
+  auto rules = settings_to_bounce_rules(*settings);
+  if (!rules) return fail(rules);
+  return &rules_.emplace(list.text(), std::move(*rules)).first->second;
+}
+
+Result<std::optional<BounceSteps::Standing>> BounceSteps::standing(const ListName& list,
+                                                                   const Address& address) {
+  const auto rules = this->rules(list);
+  if (!rules) return fail(rules);
+  const auto number = rooms_.store.list(list.text());
+  if (!number) return fail(number);
+  auto subscriber = rooms_.store.find(*number, address);
+  if (!subscriber) return fail(subscriber);
+  if (!*subscriber || (*subscriber)->state == State::removed) return std::nullopt;
+  auto marks = rooms_.store.bounce_marks(*number, address);
+  if (!marks) return fail(marks);
+  const auto probe = rooms_.store.probe(*number, address);
+  if (!probe) return fail(probe);
+  std::vector<CountedBounce> bounces;
+  for (const BounceMark& mark : *marks) {
+    bounces.push_back({mark.day, mark.status.ends_with(" full")});
+  }
+  std::optional<SentProbe> sent;
+  if (*probe) sent = {(*probe)->day, (*probe)->step != ProbeStep::evidence, (*probe)->bounced};
+  Standing standing{*number, std::move(**subscriber), std::move(*marks), *probe, {}};
+  standing.verdict =
+      judge_bounces(bounced_state(standing.subscriber.state), standing.subscriber.changed, bounces,
+                    sent, **rules, rooms_.day());
+  return standing;
+}
+
+Result<> BounceSteps::follow(const ListName& list, const Address& address) {
+  const auto standing = this->standing(list, address);
+  if (!standing) return fail(standing);
+  if (!*standing) return {};
+  if (steps_down((*standing)->verdict)) return settle(list);
+  if ((*standing)->verdict.step == BounceStep::probe) return take(list, **standing);
+  return {};
+}
+
+Result<> BounceSteps::probe_for_evidence(const ListName& list, const Address& address) {
+  const auto standing = this->standing(list, address);
+  if (!standing) return fail(standing);
+  if (!*standing || (*standing)->probe || !is_due((*standing)->subscriber.state)) return {};
+  return send_probe(list, **standing, ProbeStep::evidence);
+}
+
+Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
+  switch (standing.verdict.step) {
+    case BounceStep::probe:
+      return send_probe(
+          list, standing,
+          standing.subscriber.state == State::suspended ? ProbeStep::remove : ProbeStep::suspend);
+    case BounceStep::recover: return recover(list, standing);
+    case BounceStep::drop_probe:
+      return rooms_.store.drop_probe(standing.number, standing.subscriber.address);
+    case BounceStep::suspend:
+    case BounceStep::remove:
+    case BounceStep::none: break;
+  }
+  return {};
+}
+
+Result<std::string> BounceSteps::probe_sender(const ListName& list, const Address& address,
+                                              std::string_view id) {
+  const VerpKeys keys = verp_keys(rooms_.keys.newest());
+  std::string handle;
+  if (list.local.size() > longest_verp_list) {
+    auto rows =
+        rooms_.store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
+          return list_handle_row(list_handle(name, attempt));
+        });
+    if (!rows) return fail(rows);
+    handle = row_to_list_handle(rows->front());
+  }
+  Verp verp(keys, list.text(), handle, id, rooms_.day());
+  std::string sender;
+  if (verp.append_sender(sender, address.local, address.domain)) return sender;
+  const std::string recipient = canonical_recipient(address.local, address.domain);
+  auto handles = rooms_.store.give_handles(
+      {recipient},
+      [&](std::string_view whose, unsigned attempt) { return verp_handle(keys, whose, attempt); });
+  if (!handles) return fail(handles);
+  verp.append_sender_with_handle(sender, recipient, handles->front());
+  return sender;
+}
+
+Result<> BounceSteps::send_probe(const ListName& list, const Standing& standing, ProbeStep step) {
+  const Address& address = standing.subscriber.address;
+  const auto rules = this->rules(list);
+  if (!rules) return fail(rules);
+  const auto text = letter_text(rooms_.home, (*rules)->probe_text, default_probe_text);
+  if (!text) return fail(text);
+  const std::uint32_t last = standing.marks.empty() ? 0 : standing.marks.back().tag;
+  const std::string to = address_to_text(address);
+  const std::string id =
+      letter_id('b', fmt::format("probe {} {} {} {} {}", list.text(), to, static_cast<int>(step),
+                                 standing.subscriber.changed, last));
+  const auto sender = probe_sender(list, address, id);
+  if (!sender) return fail(sender);
+  out_.message(id, list.address(Role::bounces), make_letter(*text, list, to, {to, {}}, rooms_.now),
+               "\tlist=" + list.text());
+  out_.rcpt(to, *sender, {});
+  out_.end(Status::done, {});
+  if (auto flushed = out_.flush(); !flushed) return flushed;
+  ++sections_;
+  log(fmt::format("{} on {} is asked by a probe {}: {}", printable(to, 320), list.text(),
+                  step_to_text(step),
+                  step == ProbeStep::evidence ? "an unsigned bounce" : standing.verdict.why));
+  return rooms_.store.put_probe(standing.number, address,
+                                {message_tag(id), rooms_.day(), step, false});
+}
+
+Result<> BounceSteps::recover(const ListName& list, const Standing& standing) {
+  const auto changed = rooms_.store.change(standing.number, standing.subscriber.address,
+                                           [&](Subscriber& subscriber) -> Result<> {
+                                             subscriber.state = State::active;
+                                             subscriber.changed = rooms_.day();
+                                             return {};
+                                           });
+  if (!changed) return fail(changed);
+  log(fmt::format("{} on {} is active again: {}",
+                  printable(address_to_text(standing.subscriber.address), 320), list.text(),
+                  standing.verdict.why));
+  return {};
+}
+
+// Everybody of the list whose probe came back, in one notice.
+Result<> BounceSteps::settle(const ListName& list) {
+  const auto number = rooms_.store.list(list.text());
+  if (!number) return fail(number);
+  const auto told = rooms_.store.owners_told(*number);
+  if (!told) return fail(told);
+  if (rooms_.minute() < *told + quiet_minutes) return {};
+  const auto probed = rooms_.store.probed(*number);
+  if (!probed) return fail(probed);
+  std::vector<Standing> fallen;
+  for (const Address& address : *probed) {
+    auto standing = this->standing(list, address);
+    if (!standing) return fail(standing);
+    if (*standing && steps_down((*standing)->verdict)) fallen.push_back(std::move(**standing));
+  }
+  if (fallen.empty()) return {};
+  if (auto written = tell_owners(list, fallen); !written) return written;
+  for (const Standing& standing : fallen) {
+    if (auto done = step_down(list, standing); !done) return done;
+  }
+  return rooms_.store.put_owners_told(*number, rooms_.minute());
+}
+
+Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standing>& fallen) {
+  const auto rules = this->rules(list);
+  if (!rules) return fail(rules);
+  const auto settings = load_settings(rooms_.home, &list);
+  if (!settings) return fail(settings);
+  const auto text = letter_text(rooms_.home, (*rules)->notice_text, default_notice_text);
+  if (!text) return fail(text);
+  LetterSlots slots;
+  for (const Standing& standing : fallen) {
+    const bool removed = standing.verdict.step == BounceStep::remove;
+    const std::string last =
+        standing.marks.empty() ? "" : ", last " + printable(standing.marks.back().status, 80);
+    slots.subscribers += fmt::format("  {}  {} ({}{})\n",
+                                     printable(address_to_text(standing.subscriber.address), 320),
+                                     removed ? "removed" : "suspended", standing.verdict.why, last);
+  }
+  const std::string owner = list.address(Role::owner);
+  const std::string id = letter_id('b', "notice " + list.text() + '\n' + slots.subscribers);
+  out_.message(id, "<>", make_letter(*text, list, owner, slots, rooms_.now),
+               "\tlist=" + list.text());
+  for (const std::string& each :
+       settings->many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
+    const auto address = text_to_address(each);
+    if (!address) return fail(address);
+    out_.rcpt(address_to_text(*address), "-", {});
+  }
+  out_.end(Status::done, {});
+  ++sections_;
+  return out_.flush();
+}
+
+Result<> BounceSteps::step_down(const ListName& list, const Standing& standing) {
+  const Address& address = standing.subscriber.address;
+  const bool removed = standing.verdict.step == BounceStep::remove;
+  if (removed) {
+    const auto gone = rooms_.store.remove(standing.number, {address});
+    if (!gone) return fail(gone);
+  } else {
+    const auto changed =
+        rooms_.store.change(standing.number, address, [&](Subscriber& subscriber) -> Result<> {
+          subscriber.state = State::suspended;
+          subscriber.changed = rooms_.day();
+          return {};
+        });
+    if (!changed) return fail(changed);
+  }
+  log(fmt::format("{} on {} is {}: {}", printable(address_to_text(address), 320), list.text(),
+                  removed ? "removed" : "suspended", standing.verdict.why));
+  return rooms_.store.drop_probe(standing.number, address);
+}
+
+Result<> BounceSteps::sweep(const ListName& list) {
+  const auto number = rooms_.store.list(list.text());
+  if (!number) return fail(number);
+  const auto from = static_cast<std::uint16_t>(rooms_.day() - kept_days);
+  if (auto forgotten = rooms_.store.forget_bounces(*number, from); !forgotten) return forgotten;
+  Result<> state;
+  const auto look_at = [&](const Address& address) {
+    const auto standing = this->standing(list, address);
+    if (!standing) {
+      state = fail(standing);
+    } else if (*standing) {
+      state = take(list, **standing);
+    }
+    return state.has_value();
+  };
+  auto seen = rooms_.store.each(*number, [&](const Subscriber& subscriber) {
+    return bounced_state(subscriber.state) == BouncedState::sound || look_at(subscriber.address);
+  });
+  if (!seen) return seen;
+  if (!state) return state;
+  const auto probed = rooms_.store.probed(*number);
+  if (!probed) return fail(probed);
+  for (const Address& address : *probed) {
+    if (!look_at(address)) return state;
+  }
+  return settle(list);
+}
+
+Result<std::string> BounceSteps::explain(const ListName& list, const Address& address) {
+  const auto standing = this->standing(list, address);
+  if (!standing) return fail(standing);
+  const std::string whose = printable(address_to_text(address), 320);
+  if (!*standing) return retry("{} is no subscriber of {}", whose, list.text());
+  const Standing& now = **standing;
+  std::string text = fmt::format("address\t{}\nlist\t{}\nstate\t{} since {}\nscore\t{:.1f}\n",
+                                 whose, list.text(), state_to_text(now.subscriber.state),
+                                 day_to_text(now.subscriber.changed), now.verdict.score);
+  for (const BounceMark& mark : now.marks) {
+    text += fmt::format("bounce\t{} message {}: {}\n", day_to_text(mark.day), tag_to_text(mark.tag),
+                        printable(mark.status, 80));
+  }
+  if (now.probe) {
+    text += fmt::format("probe\t{} {}, {}\n", day_to_text(now.probe->day),
+                        step_to_text(now.probe->step),
+                        now.probe->bounced ? "came back" : "not come back");
+  }
+  const auto suppressed = rooms_.store.suppressed(address);
+  if (!suppressed) return fail(suppressed);
+  if (*suppressed) {
+    text += fmt::format("suppressed\t{} {}\n", day_to_text((*suppressed)->day),
+                        printable((*suppressed)->reason, 200));
+  }
+  return text + fmt::format("next\t{}{}{}\n", next_to_text(now.verdict.step),
+                            now.verdict.why.empty() ? "" : ": ", now.verdict.why);
+}
+
+}  // namespace ml
