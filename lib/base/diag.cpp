@@ -33,14 +33,6 @@ void write_line(int fd, std::string line) {
   static_cast<void>(write_all(fd, line, "the log"));
 }
 
-std::string now_text() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
-}
-
 }  // namespace
 
 void set_program(std::string_view name) {
@@ -77,8 +69,8 @@ void log(std::string_view text) {
     case Diagnostics::To::system_log:
       return syslog(LOG_INFO, "%s", printable(text, longest_line).c_str());
     case Diagnostics::To::file:
-      return write_line(the.file.get(), fmt::format("{} {}: {}", now_text(), the.program,
-                                                    printable(text, longest_line)));
+      return write_line(the.file.get(), fmt::format("{} {}: {}", time_to_stamp(std::time(nullptr)),
+                                                    the.program, printable(text, longest_line)));
   }
 }
 

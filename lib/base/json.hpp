@@ -10,6 +10,9 @@
 
 namespace ml {
 
+// How a command reports.
+enum class Form { text, json };
+
 // A JSON string. What is not UTF-8 comes out as \xhh spelt out, as in printable().
 void append_json(std::string& to, std::string_view text);
 // A JSON array of strings.

@@ -120,4 +120,12 @@ std::string time_to_text(std::int64_t time) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min);
 }
 
+std::string time_to_stamp(std::int64_t time) {
+  const auto seconds = static_cast<std::time_t>(time);
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
 }  // namespace ml

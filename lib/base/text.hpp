@@ -43,6 +43,8 @@ namespace ml {
 
 // Unix seconds for people: "2026-11-22 15:04 UTC".
 [[nodiscard]] std::string time_to_text(std::int64_t time);
+// For programs: "2026-11-22T15:04:05Z".
+[[nodiscard]] std::string time_to_stamp(std::int64_t time);
 [[nodiscard]] bool same_nocase(std::string_view a, std::string_view b);
 [[nodiscard]] bool begins_nocase(std::string_view text, std::string_view prefix);
 [[nodiscard]] std::string_view trim(std::string_view text);  // is_space off both ends

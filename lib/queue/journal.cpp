@@ -17,11 +17,11 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "queue/fields.hpp"
 
 namespace ml {
 namespace {
 
-constexpr std::string_view format_line = "mlpipe journal 1";
 constexpr std::size_t largest_head = 4096;
 constexpr std::size_t log_buffer = std::size_t{64} << 10;
 constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
@@ -59,21 +59,10 @@ Result<> place_file(const std::string& directory, const std::string& name, std::
   return sync_directory(directory);
 }
 
-// "key value" lines behind the format line.
-using Fields = std::map<std::string, std::string, std::less<>>;
-Result<Fields> read_fields(const std::string& path) {
-  auto text = read_file(path, largest_head);
-  if (!text) return fail(text);
-  Fields fields;
-  for (const std::string_view line : split(*text, '\n')) {
-    const auto blank = line.find(' ');
-    if (blank == std::string_view::npos) continue;
-    fields.emplace(line.substr(0, blank), line.substr(blank + 1));
-  }
-  if (!text->starts_with(format_line) || !text->ends_with('\n')) {
-    return retry("{}: no head of a journal that this version reads", path);
-  }
-  return fields;
+// What comes from a message keeps to its line.
+std::string or_dash(std::string_view text) {
+  constexpr std::size_t longest = 1000;
+  return text.empty() ? "-" : printable(text, longest);
 }
 
 bool exists(const std::string& path) {
@@ -233,9 +222,10 @@ struct Journal::Inside {
 Result<> Journal::Inside::make_head(const JournalTerms& terms, std::int64_t now) {
   random_octets(key);
   begun = now;
-  const std::string head = fmt::format("{}\nid {}\npart {}\nmessage {}\nkey {}\nbegun {}\n",
-                                       format_line, terms.id, terms.part.empty() ? "-" : terms.part,
-                                       terms.message ? hex(*terms.message) : "-", hex(key), now);
+  const std::string head = fmt::format(
+      "{}\nid {}\npart {}\nlist {}\nmessage-id {}\nmessage {}\nkey {}\nbegun {}\n", journal_format,
+      terms.id, or_dash(terms.part), or_dash(terms.list), or_dash(terms.message_id),
+      terms.message ? hex(*terms.message) : "-", hex(key), now);
   return place_file(directory, "head", head);
 }
 
@@ -244,10 +234,7 @@ Result<> Journal::Inside::read_head(const JournalTerms& terms, std::int64_t now)
   if (!exists(path)) return make_head(terms, now);
   const auto fields = read_fields(path);
   if (!fields) return fail(fields);
-  const auto field = [&](std::string_view name) {
-    const auto found = fields->find(name);
-    return found == fields->end() ? std::string_view() : std::string_view(found->second);
-  };
+  const auto field = [&](std::string_view name) { return fields->value(name); };
   if (terms.message && field("message") != hex(*terms.message)) {
     return retry("another message was sent under the id {}: give this one a name of its own (--id)",
                  terms.id);
@@ -271,8 +258,7 @@ Result<> Journal::Inside::read_closed() {
   const auto fields = read_fields(path);
   if (!fields) return fail(fields);
   const auto count = [&](std::string_view name) {
-    const auto found = fields->find(name);
-    return found == fields->end() ? 0 : number<std::uint64_t>(found->second).value_or(0);
+    return number<std::uint64_t>(fields->value(name)).value_or(0);
   };
   closed = Closed{static_cast<std::int64_t>(count("time")),
                   {count("delivered"), count("refused"), count("left")}};
@@ -291,8 +277,7 @@ Result<> Journal::Inside::read_reported() {
   if (!exists(path)) return {};
   const auto fields = read_fields(path);
   if (!fields) return fail(fields);
-  const auto found = fields->find("seconds");
-  if (found != fields->end()) reported = number<std::int64_t>(found->second).value_or(-1);
+  reported = number<std::int64_t>(fields->value("seconds")).value_or(-1);
   return {};
 }
 
@@ -560,7 +545,7 @@ Result<> Journal::report(std::int64_t now) {
   if (auto synced = sync(now); !synced) return synced;
   const std::int64_t seconds = inside_->seconds(now);
   auto placed = place_file(inside_->directory, "reported",
-                           fmt::format("{}\nseconds {}\n", format_line, seconds));
+                           fmt::format("{}\nseconds {}\n", journal_format, seconds));
   if (placed) inside_->reported = seconds;
   return placed;
 }
@@ -597,7 +582,7 @@ Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
   const Totals totals = inside_->count();
   const std::string text =
-      fmt::format("{}\ntime {}\ndelivered {}\nrefused {}\nleft {}\n", format_line, now,
+      fmt::format("{}\ntime {}\ndelivered {}\nrefused {}\nleft {}\n", journal_format, now,
                   totals.delivered, totals.refused, totals.left);
   if (auto placed = place_file(inside_->directory, "closed", text); !placed) return fail(placed);
   return totals;

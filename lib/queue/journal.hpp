@@ -68,8 +68,10 @@ struct JournalTerms {
   // SHA-256 of the message: another one under the same name is refused. Nothing: the id itself
   // says which message this is.
   std::optional<Octets32> message;
-  std::string part;  // "2/4" of a batch that several hosts share, or empty
-  std::string mark;  // of the queue entry this stream comes from, or empty
+  std::string list{};        // for those who look for it later, as
+  std::string message_id{};  // "<1@example.org>"
+  std::string part;          // "2/4" of a batch that several hosts share, or empty
+  std::string mark;          // of the queue entry this stream comes from, or empty
   // More of the same message, from whoever closed the journal: C goes.
   bool goes_on = false;
 };

@@ -88,4 +88,18 @@ int Segment::sync() {
   return fdatasync(fd_.get()) == 0 ? 0 : errno;
 }
 
+Result<std::size_t> read_slots(const std::string& path, std::span<Slot> slots) {
+  auto file = open_file(path, O_RDONLY);
+  if (!file) return fail(file);
+  const std::span<char> room(reinterpret_cast<char*>(slots.data()), slots.size_bytes());
+  std::size_t filled = 0;
+  while (filled < room.size()) {
+    auto got = read_some(file->get(), room.subspan(filled), path);
+    if (!got) return fail(got);
+    if (*got == 0) break;
+    filled += *got;
+  }
+  return filled / sizeof(Slot);
+}
+
 }  // namespace ml

@@ -70,4 +70,7 @@ class Segment {
   std::string path_;
 };
 
+// The slots that a segment's file holds, into `slots`; gives their number.
+[[nodiscard]] Result<std::size_t> read_slots(const std::string& path, std::span<Slot> slots);
+
 }  // namespace ml

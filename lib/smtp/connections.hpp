@@ -32,7 +32,7 @@ class Source {
   virtual ~Source() = default;
   // Fills `transaction` with those who are next, at most `limit` of them, the message in `form`;
   // false: nobody waits.
-  [[nodiscard]] virtual bool next(Transaction& transaction, Form form, std::size_t limit) = 0;
+  [[nodiscard]] virtual bool next(Transaction& transaction, WireForm form, std::size_t limit) = 0;
   [[nodiscard]] virtual std::size_t waiting() const = 0;
   virtual void in_flight(std::uint64_t id) = 0;
   // `relay`: its number in Relays.

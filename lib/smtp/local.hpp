@@ -15,7 +15,7 @@ class LocalOutlet : public Outlet {
   explicit LocalOutlet(Outcomes& outcomes) : outcomes_(outcomes) {}
 
   [[nodiscard]] bool wants() const override { return parting_ == Parting::none; }
-  [[nodiscard]] Form form() const override { return Form::text; }
+  [[nodiscard]] WireForm form() const override { return WireForm::text; }
   void give(Transaction& transaction) override;
   void finish() override;
   [[nodiscard]] Parting parting() const override { return parting_; }

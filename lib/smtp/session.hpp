@@ -17,7 +17,7 @@ class Session : public Outlet {
   Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes);
 
   [[nodiscard]] bool wants() const override { return dialogue_.wants(); }
-  [[nodiscard]] Form form() const override { return dialogue_.form(); }
+  [[nodiscard]] WireForm form() const override { return dialogue_.form(); }
   void give(Transaction& transaction) override { dialogue_.give(transaction); }
   void finish() override { dialogue_.finish(); }
   [[nodiscard]] bool opening() const override { return connecting_ || !dialogue_.greeted(); }

@@ -12,7 +12,7 @@
 namespace ml {
 
 // How a message is written: for files, for DATA, for BDAT.
-enum class Form {
+enum class WireForm {
   text,    // LF line ends
   dotted,  // as text_to_wire makes it with Dots::doubled
   chunk,   // the same with Dots::plain

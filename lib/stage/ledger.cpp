@@ -7,6 +7,8 @@
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "mail/header.hpp"
+#include "mail/message.hpp"
 #include "queue/entry.hpp"
 #include "queue/queue.hpp"
 #include "stage/handover.hpp"
@@ -65,6 +67,11 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   terms.id = section.id;
   terms.part = section.part;
   terms.mark = record.attributes.value(mark_key).value_or("");
+  terms.list = record.attributes.value("list").value_or("");
+  const MessageParts parts = split_message(message);
+  if (const auto field = find_field(parts.head, "Message-ID")) {
+    terms.message_id = trim(unfolded(field->value));
+  }
   if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
   terms.goes_on = closed_.contains(section.id);
   if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(section.id)) {

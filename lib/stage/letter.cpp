@@ -10,9 +10,9 @@ namespace ml {
 Result<> Letter::read(std::string text, const std::optional<std::string>& nonce) {
   if (text.find('\0') != std::string::npos) return retry("the message holds a NUL");
   const bool has_8bit = !is_ascii(text);
-  forms_[static_cast<std::size_t>(Form::dotted)].octets = text_to_wire(text, Dots::doubled);
-  forms_[static_cast<std::size_t>(Form::chunk)].octets = text_to_wire(text, Dots::plain);
-  forms_[static_cast<std::size_t>(Form::text)].octets = std::move(text);
+  forms_[static_cast<std::size_t>(WireForm::dotted)].octets = text_to_wire(text, Dots::doubled);
+  forms_[static_cast<std::size_t>(WireForm::chunk)].octets = text_to_wire(text, Dots::plain);
+  forms_[static_cast<std::size_t>(WireForm::text)].octets = std::move(text);
   for (InForm& form : forms_) {
     form.message = {{form.octets}, form.octets.size(), has_8bit};
     form.slots.reset();
@@ -24,7 +24,7 @@ Result<> Letter::read(std::string text, const std::optional<std::string>& nonce)
   return {};
 }
 
-Result<> Letter::fill(Copy& copy, Form form, std::string_view address, Attributes attributes) {
+Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attributes attributes) {
   const InForm& mould = of(form);
   held_.clear();
   values_.clear();

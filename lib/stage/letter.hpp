@@ -3,9 +3,9 @@
 //
 //   Letter letter;
 //   if (auto read = letter.read(text, nonce); !read) ...       // nobody can get it
-//   transaction.message = &letter.shared(Form::dotted);
+//   transaction.message = &letter.shared(WireForm::dotted);
 //   Letter::Copy copy;                                          // used again and again
-//   if (auto filled = letter.fill(copy, Form::dotted, address, attributes); !filled) ...
+//   if (auto filled = letter.fill(copy, WireForm::dotted, address, attributes); !filled) ...
 #pragma once
 
 #include <array>
@@ -32,12 +32,12 @@ class Letter {
   // cannot be sent is an error: NUL, slots that are damaged.
   [[nodiscard]] Result<> read(std::string text, const std::optional<std::string>& nonce);
 
-  [[nodiscard]] const std::string& text() const { return of(Form::text).octets; }
-  [[nodiscard]] bool is_personal() const { return of(Form::text).slots.has_value(); }
+  [[nodiscard]] const std::string& text() const { return of(WireForm::text).octets; }
+  [[nodiscard]] bool is_personal() const { return of(WireForm::text).slots.has_value(); }
   // Both live until the next read().
-  [[nodiscard]] const WireMessage& shared(Form form) const { return of(form).message; }
+  [[nodiscard]] const WireMessage& shared(WireForm form) const { return of(form).message; }
   // Makes copy.message. The recipient's values are its attributes; `address` is one of everybody's.
-  [[nodiscard]] Result<> fill(Copy& copy, Form form, std::string_view address,
+  [[nodiscard]] Result<> fill(Copy& copy, WireForm form, std::string_view address,
                               Attributes attributes);
 
  private:
@@ -46,7 +46,7 @@ class Letter {
     WireMessage message;
     std::optional<SlottedMessage> slots;
   };
-  [[nodiscard]] const InForm& of(Form form) const { return forms_[static_cast<std::size_t>(form)]; }
+  [[nodiscard]] const InForm& of(WireForm form) const { return forms_[static_cast<std::size_t>(form)]; }
 
   std::array<InForm, 3> forms_;
   std::vector<std::optional<std::string>> held_;  // room for fill()

@@ -5,12 +5,12 @@
 #include <string>
 
 #include "base/home.hpp"
+#include "base/json.hpp"
 #include "base/result.hpp"
 #include "queue/queue.hpp"
 
 namespace ml {
 
-enum class Form { text, json };
 
 // One line an entry, TABs between: name, state (due, running, later or held), age, time to the
 // next attempt, recipients ("-" where it is no ml-stream or names none), octets, attempts, last

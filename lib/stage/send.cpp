@@ -73,7 +73,7 @@ class Sender : public Source {
 
   Result<Status> run();
 
-  [[nodiscard]] bool next(Transaction& transaction, Form form, std::size_t limit) override;
+  [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit) override;
   [[nodiscard]] std::size_t waiting() const override { return pending_.size() + returned_.size(); }
   void in_flight(std::uint64_t id) override { ledger_.fly(window_[id].slot, now_); }
   void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) override;
@@ -97,7 +97,7 @@ class Sender : public Source {
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
   void stop(Clock::time_point now);
-  [[nodiscard]] bool take_first(Transaction& transaction, Form form, std::size_t limit);
+  [[nodiscard]] bool take_first(Transaction& transaction, WireForm form, std::size_t limit);
 
   void leave_pending(const Reply& reply);
   void leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay = {});
@@ -338,7 +338,7 @@ bool Sender::reached(Until until) const {
 
 // Those at the front who share sender and needs, as many as one transaction takes; of a personal
 // message one.
-bool Sender::next(Transaction& transaction, Form form, std::size_t limit) {
+bool Sender::next(Transaction& transaction, WireForm form, std::size_t limit) {
   if (!returned_.empty()) {
     pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
     returned_.clear();
@@ -351,7 +351,7 @@ bool Sender::next(Transaction& transaction, Form form, std::size_t limit) {
 }
 
 // Takes the first of those who wait into the transaction; false if it does not belong there.
-bool Sender::take_first(Transaction& transaction, Form form, std::size_t limit) {
+bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t limit) {
   const std::size_t index = pending_.front();
   Waiting& one = window_[index];
   if (transaction.recipients.size() == limit) return false;

@@ -1,0 +1,186 @@
+#include "queue/journals.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <system_error>
+#include <vector>
+
+#include "base/lines.hpp"
+#include "base/text.hpp"
+#include "queue/fields.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t longest_line = std::size_t{64} << 10;
+
+std::vector<std::string> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
+    names.push_back(entry.path().filename().string());
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// "ID", "ID.2-4", "ID~1".
+bool is_of(std::string_view name, std::string_view id) {
+  return name == id || (name.starts_with(id) && (name[id.size()] == '.' || name[id.size()] == '~'));
+}
+
+std::optional<JournalFacts> read_facts(const std::string& directory, const std::string& name) {
+  const std::string path = directory + '/' + name;
+  const auto head = read_fields(path + "/head");
+  if (!head) return std::nullopt;
+  JournalFacts facts{path,
+                     name,
+                     std::string(head->value("id")),
+                     std::string(head->value("list")),
+                     std::string(head->value("message-id")),
+                     number<std::int64_t>(head->value("begun")).value_or(0),
+                     {}};
+  if (const auto closed = read_fields(path + "/closed")) {
+    const auto count = [&](std::string_view key) {
+      return number<std::uint64_t>(closed->value(key)).value_or(0);
+    };
+    facts.closed = Closed{static_cast<std::int64_t>(count("time")),
+                          {count("delivered"), count("refused"), count("left")}};
+  }
+  return facts;
+}
+
+std::optional<OutcomeLine> line_to_outcome(std::string_view text) {
+  const auto fields = split(text, '\t');
+  if (fields.size() != 5 || fields[0].size() != 1) return std::nullopt;
+  const auto time = number<std::int64_t>(fields[1]);
+  if (!time) return std::nullopt;
+  return OutcomeLine{static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4]};
+}
+
+Result<> each_line(const std::string& path,
+                   const std::function<Result<>(const OutcomeLine&)>& call) {
+  auto file = open_file(path, O_RDONLY);
+  if (!file) return fail(file);
+  Lines lines(file->get(), path, longest_line);
+  for (;;) {
+    const auto line = lines.next();
+    if (!line) return fail(line);
+    if (line->kind == Line::Kind::none) return {};
+    if (line->kind != Line::Kind::whole) continue;  // a kill may cut one
+    if (const auto outcome = line_to_outcome(line->text)) {
+      if (auto called = call(*outcome); !called) return called;
+    }
+  }
+}
+
+}  // namespace
+
+Result<> each_journal(const Home& home, const std::optional<std::string>& id,
+                      const std::function<Result<>(const JournalFacts&)>& call) {
+  const std::string all = home.path("journal");
+  std::vector<std::string> hashes = names_in(all);
+  if (id) hashes = {journal_path(*id, "").substr(8, 2)};
+  for (const std::string& hash : hashes) {
+    const std::string directory = all + '/' + hash;
+    for (const std::string& name : names_in(directory)) {
+      if (id && !is_of(name, *id)) continue;
+      const auto facts = read_facts(directory, name);
+      if (!facts) continue;
+      if (auto called = call(*facts); !called) return called;
+    }
+  }
+  return {};
+}
+
+Result<> each_outcome(const JournalFacts& facts,
+                      const std::function<Result<>(const OutcomeLine&)>& call) {
+  for (const std::string& name : names_in(facts.directory)) {
+    if (!name.starts_with("log.")) continue;
+    if (auto read = each_line(facts.directory + '/' + name, call); !read) return read;
+  }
+  return {};
+}
+
+Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
+  OutcomeCounts counts;
+  std::vector<Slot> slots(slots_a_segment);
+  for (std::uint32_t number = 0;; ++number) {
+    const std::string path = segment_path(facts.directory, number);
+    if (access(path.c_str(), F_OK) != 0) return counts;
+    auto read = read_slots(path, slots);
+    if (!read) return fail(read);
+    for (const Slot& slot : std::span(slots).first(*read)) {
+      switch (static_cast<Outcome>(slot.state())) {
+        case Outcome::delivered: ++counts.delivered; break;
+        case Outcome::refused: ++counts.refused; break;
+        case Outcome::left: ++counts.left; break;
+        case Outcome::deferred: ++counts.deferred; break;
+        case Outcome::unanswered:
+        case Outcome::in_flight: ++counts.unanswered; break;
+      }
+    }
+  }
+}
+
+// ---- pruning
+
+namespace {
+
+struct Ages {
+  std::int64_t now, idle, kept;
+};
+
+// Files of a journal that a stub does without.
+bool goes_first(std::string_view name) {
+  return name.starts_with("log.") || name.starts_with("slots.") || name == "reported" ||
+         name == "entry" || name.starts_with('.');
+}
+
+// True if anything went. Its lock is held.
+bool prune(const JournalFacts& facts, const Ages& ages) {
+  struct stat about{};
+  const bool is_aside = facts.name.find('~') != std::string::npos;
+  if (!facts.closed && !is_aside) return false;
+  const std::int64_t since = facts.closed ? facts.closed->time : facts.begun;
+  if (stat(facts.directory.c_str(), &about) != 0 ||
+      ages.now - std::max<std::int64_t>(since, about.st_mtime) < ages.idle) {
+    return false;
+  }
+  if (is_aside || ages.now - since >= ages.kept) {
+    std::error_code failed;
+    return std::filesystem::remove_all(facts.directory, failed) > 0 && !failed;
+  }
+  bool any = false;
+  for (const std::string& name : names_in(facts.directory)) {
+    if (goes_first(name)) any = unlink((facts.directory + '/' + name).c_str()) == 0 || any;
+  }
+  // The directory's time says how long it was idle; what we did does not count.
+  const std::array<timespec, 2> times{about.st_atim, about.st_mtim};
+  utimensat(AT_FDCWD, facts.directory.c_str(), times.data(), 0);
+  return any;
+}
+
+}  // namespace
+
+Result<std::uint64_t> prune_journals(const Home& home, std::int64_t now, std::int64_t idle,
+                                     std::int64_t kept) {
+  std::uint64_t count = 0;
+  auto done = each_journal(home, {}, [&](const JournalFacts& facts) -> Result<> {
+    auto lock = open_file(facts.directory + "/lock", O_RDWR);
+    if (!lock || flock(lock->get(), LOCK_EX | LOCK_NB) != 0) return {};
+    if (prune(facts, {now, idle, kept})) ++count;
+    return {};
+  });
+  if (!done) return fail(done);
+  return count;
+}
+
+}  // namespace ml

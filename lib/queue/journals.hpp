@@ -1,0 +1,62 @@
+// All journals of a home, for those who look things up or tidy.
+//
+//   auto done = each_journal(home, [&](const JournalFacts& facts) { ...; return Result<>(); });
+//   auto told = each_outcome(facts, [&](const OutcomeLine& line) { ...; return Result<>(); });
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "queue/journal.hpp"
+
+namespace ml {
+
+struct JournalFacts {
+  std::string directory;
+  std::string name;  // its directory's: the id, "ID.2-4" of a part, "ID~1" of one begun anew since
+  std::string id;
+  std::string list;        // or "-"
+  std::string message_id;  // or "-"
+  std::int64_t begun = 0;
+  std::optional<Closed> closed;
+};
+
+// By their names; a journal that cannot be read is passed over. `id`: only of that id.
+[[nodiscard]] Result<> each_journal(const Home& home, const std::optional<std::string>& id,
+                                    const std::function<Result<>(const JournalFacts&)>& call);
+
+// A line of a journal's log. Views live during the call.
+struct OutcomeLine {
+  Outcome outcome{};
+  std::int64_t time = 0;
+  std::string_view address;
+  std::string_view relay;
+  std::string_view reply;
+};
+// In the order they were written: of a recipient the last one counts.
+[[nodiscard]] Result<> each_outcome(const JournalFacts& facts,
+                                    const std::function<Result<>(const OutcomeLine&)>& call);
+
+// How many recipients have which outcome now, by the slots; those in flight are unanswered.
+struct OutcomeCounts {
+  std::uint64_t delivered = 0;
+  std::uint64_t refused = 0;
+  std::uint64_t left = 0;
+  std::uint64_t deferred = 0;
+  std::uint64_t unanswered = 0;
+};
+[[nodiscard]] Result<OutcomeCounts> count_outcomes(const JournalFacts& facts);
+
+// Takes the recipients out of journals closed for `idle` seconds: what is left of one (its head
+// and totals) still refuses to send the message again, for `kept` seconds. One that was begun anew
+// goes with the recipients. Gives the number of journals made smaller or removed; those in use are
+// passed over.
+[[nodiscard]] Result<std::uint64_t> prune_journals(const Home& home, std::int64_t now,
+                                                   std::int64_t idle, std::int64_t kept);
+
+}  // namespace ml

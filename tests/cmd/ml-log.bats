@@ -1,0 +1,89 @@
+load common
+
+sink() {
+  rm -f port
+  smtp-sink --port-file port "$@" >counts 3>&- &
+  sink=$!
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
+  via="smtp://127.0.0.1:$(cat port)"
+}
+
+teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
+
+post() { # post ID LIST ADDRESS...
+  local id=$1 list=$2
+  shift 2
+  stream "$@" | sed -E "s/^message\tx1(.*)/message\t$id\1\tlist=$list/"
+}
+
+@test "ml-log: each recipient with what came of it in the order of octets" {
+  sink --fault 'rcpt~c<1=450 4.2.0 later'
+  post spring news@x.org unknown@x.org c@x.org Ann@x.org bob@x.org >in
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  is $'Ann@x.org\tdelivered\nbob@x.org\tdelivered\nc@x.org\tdeferred\nunknown@x.org\trefused' \
+    "$(ml-log spring | cut -f1,2)"
+  is "550 5.1.1 User unknown" "$(ml-log spring --outcome refused | cut -f5)"
+  is "$via" "$(ml-log --address ANN@x.org | cut -f4)"
+  ml-send --via "$via" <left
+  is "c@x.org" "$(ml-log spring --outcome delivered | cut -f1 | sed -n 3p)"
+  is $'deferred\ndelivered' "$(ml-log spring --all --address c@x.org | cut -f2)"
+  run ml-log spring --outcome deferred
+  is 1 "$status"
+}
+
+@test "ml-log: messages by list and by Message-ID with their counts" {
+  sink
+  post spring news@x.org ann@x.org unknown@x.org | ml-send --via "$via"
+  post fall other@x.org ann@x.org | ml-send --via "$via"
+  is $'fall\t1\t0\t0\tdone\tother@x.org\t<1@example.org>\nspring\t1\t1\t0\tdone\tnews@x.org\t<1@example.org>' \
+    "$(ml-log | cut -f1,3- | sort)"
+  is spring "$(ml-log --list NEWS@x.org | cut -f1)"
+  is 3 "$(ml-log --message-id 1@example.org | wc -l)"
+  run ml-log --list none@x.org
+  is 1 "$status"
+}
+
+@test "ml-log: JSON is JSON" {
+  sink
+  post spring news@x.org ann@x.org 'b"q@x.org' | ml-send --via "$via" || true
+  ml-log --json | python3 -c 'import json,sys; m=json.load(sys.stdin); assert m[0]["id"]=="spring" and m[0]["delivered"]==1, m'
+  ml-log spring --json | python3 -c 'import json,sys; assert [r["outcome"] for r in json.load(sys.stdin)].count("delivered")==1'
+  is "[]" "$(ml-log nothing --json)"
+}
+
+@test "ml-log: what was done long ago is forgotten but not sent again" {
+  sink
+  post spring news@x.org ann@x.org >in
+  post fall news@x.org ann@x.org later@x.org >in2
+  ml-send --via "$via" <in
+  run ml-send --via "$via" --undelivered left <in2
+  long_ago=$(($(date +%s) - 15 * 86400))
+  sed -i "s/^time .*/time $long_ago/" "$ML_HOME"/journal/*/spring/closed
+  touch -d "@$long_ago" "$ML_HOME"/journal/*/*/
+  ml-log --prune
+  run ml-log spring
+  is 1 "$status"
+  is $'spring\t1' "$(ml-log | grep spring | cut -f1,3)"
+  is 2 "$(ml-log fall | wc -l)"
+  run ml-send --via "$via" <in
+  is 75 "$status"
+  [[ "$output" == *"spring was sent on"* ]]
+  sed -i "s/^time .*/time 1/" "$ML_HOME"/journal/*/spring/closed
+  touch -d "@$long_ago" "$ML_HOME"/journal/*/spring/
+  ml-log --prune
+  ml-send --via "$via" <in
+}
+
+@test "ml-log: a journal in use is not pruned and says that it is being sent" {
+  sink --fault 'dot=silence'
+  post spring news@x.org ann@x.org >in
+  ml-send --via "$via" <in 3>&- &
+  sender=$!
+  until [ "$(ml-log 2>/dev/null | cut -f6)" = sending ]; do sleep 0.01; done # polls
+  ml-log --prune
+  is sending "$(ml-log | cut -f6)"
+  kill -9 $sender
+  wait $sender || true
+  is unfinished "$(ml-log | cut -f6)"
+}
