@@ -167,7 +167,24 @@ Reports auto_reply(const Notice& notice) {
   return {report};
 }
 
-Reports disorderly_reports(std::string_view message) {
+constexpr unsigned deepest_forward = 3;
+Reports reports_of(std::string_view message, unsigned depth);
+
+// Somebody has passed on, as an attachment, the bounce that came to them.
+Reports forwarded_reports(std::string_view message, unsigned depth) {
+  const auto leaves = message_to_leaves(message);
+  if (!leaves || depth >= deepest_forward) return {};
+  for (const Leaf& leaf : *leaves) {
+    if (leaf.type.name != "message/rfc822") continue;
+    const auto encoding = find_field(leaf.head, "Content-Transfer-Encoding");
+    const std::string inner = tamed_text(
+        decoded_body(leaf.body, encoding ? unfolded(encoding->value) : std::string()));
+    return reports_of(inner, depth + 1);
+  }
+  return {};
+}
+
+Reports disorderly_reports(std::string_view message, unsigned depth) {
   const auto parts = text_to_parts(message);
   const std::string_view head = split_message(message).head;
   const Notice notice = message_to_notice(message, parts);
@@ -198,15 +215,22 @@ Reports disorderly_reports(std::string_view message) {
     std::erase_if(reports, [](const Report& report) { return !is_whole(report); });
   }
   if (reports.empty()) reports = shape_to_reports(notice);
-  if (reports.empty() && answers) reports = auto_reply(notice);
+  if (reports.empty() && answers) return auto_reply(notice);
+  if (reports.empty() && !notice.from_daemon && !notice.subject_fails) {
+    reports = forwarded_reports(message, depth);
+  }
   return reports;
+}
+
+Reports reports_of(std::string_view message, unsigned depth) {
+  auto reports = orderly_reports(message);
+  return reports.empty() ? disorderly_reports(message, depth) : reports;
 }
 
 }  // namespace
 
 std::vector<Report> message_to_reports(std::string_view message) {
-  auto reports = orderly_reports(message);
-  return reports.empty() ? disorderly_reports(message) : reports;
+  return reports_of(message, 0);
 }
 
 }  // namespace ml

@@ -193,6 +193,8 @@ std::string tamed_text(std::string_view message) {
 std::vector<MimePart> text_to_parts(std::string_view text) {
   std::vector<MimePart> parts;
   if (has_few_content_types(text)) parts = inspect(text);
+  // The library finds nothing in a multipart without a boundary.
+  if (parts.size() == 1 && parts.front().text.empty()) parts.clear();
   if (parts.empty()) collect_plainly(text, {}, parts);
   if (parts.empty()) parts.push_back({"text/plain", {}, {}, std::string(text), 0, 0});
   return parts;

@@ -17,27 +17,48 @@ namespace ml {
 namespace {
 
 // Local parts that mail servers write from, and words of their display names.
-constexpr std::array<std::string_view, 9> daemons{
-    "mailer-daemon", "postmaster",  "mail-daemon", "mailerdaemon",        "mdaemon",
-    "mailer_daemon", "mail.daemon", "mailsystem",  "mail.delivery.system"};
-constexpr std::array<std::string_view, 10> daemon_words{
-    "mailer-daemon",     "mail delivery system", "mail delivery subsystem",
-    "mailer daemon",     "mail deliver system",  "system administrator",
-    "mail system",       "postmaster",           "microsoft outlook",
-    "mail administrator"};
+constexpr std::array daemons = std::to_array<std::string_view>({
+    "mailer-daemon",
+    "postmaster",
+    "mail-daemon",
+    "mailerdaemon",
+    "mdaemon",
+    "mailer_daemon",
+    "mail.daemon",
+    "mailsystem",
+    "mail.delivery.system",
+});
+constexpr std::array daemon_words = std::to_array<std::string_view>({
+    "mailer-daemon",
+    "mail delivery system",
+    "mail delivery subsystem",
+    "mailer daemon",
+    "mail deliver system",
+    "system administrator",
+    "mail system",
+    "postmaster",
+    "microsoft outlook",
+    "mail administrator",
+    "interscan",
+});
 
 constexpr std::array failing_subjects = std::to_array<std::string_view>({
-    "undeliver",           "returned mail",        "mail returned",     "delivery fail",
-    "delivery failure",    "failure notice",       "failure delivery",  "failed delivery",
-    "failed mail",         "mail failure",         "delivery status",   "mail delivery",
-    "delivery notif",      "delivery problem",     "delivery error",    "non-deliver",
-    "nondeliver",          "not deliver",          "couldn't be deliv", "could not be deliv",
-    "mail error",          "mail system error",    "error sending",     "permanent delivery",
-    "returned to sender",  "returning message",    "unzustellbar",      "nicht zugestellt",
-    "non remis",           "no se puede entregar", "non recapitabile",  "onbestelbaar",
-    "message status",      "user unknown",         "unknown user",      "mail rejected",
-    "rejected mail",       "loop alert",           "message rejected",  "bounced mail",
-    "delivery has failed",
+    "undeliver",          "returned mail",       "mail returned",
+    "delivery fail",      "delivery failure",    "failure notice",
+    "failure delivery",   "failed delivery",     "failed mail",
+    "mail failure",       "delivery status",     "mail delivery",
+    "delivery notif",     "delivery problem",    "delivery error",
+    "non-deliver",        "nondeliver",          "not deliver",
+    "couldn't be deliv",  "could not be deliv",  "mail error",
+    "mail system error",  "error sending",       "permanent delivery",
+    "returned to sender", "returning message",   "unzustellbar",
+    "nicht zugestellt",   "non remis",           "no se puede entregar",
+    "non recapitabile",   "onbestelbaar",        "message status",
+    "user unknown",       "unknown user",        "mail rejected",
+    "rejected mail",      "loop alert",          "message rejected",
+    "bounced mail",       "delivery has failed", "frozen",
+    "配信できません",     "配信に失敗",          "送信できません",
+    "エラーメール",
 });
 
 // How lines begin that announce the returned message, behind whatever rules them off; lower case.
@@ -88,6 +109,7 @@ constexpr std::array cuts = std::to_array<std::string_view>({
     "old message",
     "the following is a copy",
     "first few lines of",
+    "no message was collected",
 });
 
 constexpr std::array<std::string_view, 12> message_fields{
@@ -211,7 +233,8 @@ std::string words_of(std::span<const MimePart> parts, std::string& returned) {
       returned = part.head;
       continue;
     }
-    if (!part.type.starts_with("text")) continue;
+    // A multipart whose boundary is missing is as good as text.
+    if (!part.type.starts_with("text") && !part.type.starts_with("multipart/")) continue;
     std::string& to = part.type == "text/html" ? html : plain;
     if (to.size() < longest_notice) to.append(part_to_utf8(part)).append("\n\n");
   }

@@ -63,3 +63,76 @@ TEST_CASE("bounce: a report whose structure is broken is read from its raw text"
   for (int i = 0; i < 1000; ++i) nested += "Content-Type: multipart/mixed; boundary=x\n\n--x\n";
   CHECK(message_to_reports(tamed_text(nested + report_message)).size() == 1);
 }
+
+TEST_CASE("bounce: a forwarded bounce without a report is read and a forwarded post is none") {
+  const auto forwarded = [](const std::string& inner) {
+    return message_to_reports(
+        tamed_text("From: ann@x.org\nSubject: Fwd\n"
+                   "Content-Type: multipart/mixed; boundary=f\n\n--f\n\nWhat is this?\n"
+                   "--f\nContent-Type: message/rfc822\n\n" +
+                   inner + "\n--f--\n"));
+  };
+  const auto reports = forwarded(
+      "From: MAILER-DAEMON@c.org\nSubject: failure notice\n\n<bob@c.org>:\nno (#5.1.1)\n");
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].final_recipient == "bob@c.org");
+  CHECK(reports[0].status == "5.1.1");
+  CHECK(forwarded("From: bob@c.org\nSubject: hello\n\n<bob@c.org>:\nsays hello\n").empty());
+}
+
+TEST_CASE("bounce: an automatic answer fails nobody and says who answers") {
+  const auto reports = message_to_reports(
+      tamed_text("From: Ann <ann@c.org>\nSubject: Out of office: x\nAuto-Submitted: auto-replied\n"
+                 "\nMail to bob@c.org will not be delivered.\n"));
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].action == Action::replied);
+  CHECK(reports[0].final_recipient == "ann@c.org");
+}
+
+TEST_CASE("bounce: a feedback report is a complaint and one about authentication is none") {
+  const auto complaint = [](const std::string& kind) {
+    return message_to_reports(
+        tamed_text("From: fbl@c.org\nContent-Type: multipart/report; boundary=r\n\n--r\n"
+                   "Content-Type: message/feedback-report\n\nFeedback-Type: " +
+                   kind + "\nOriginal-Rcpt-To: <ann@c.org>\n\n--r--\n"));
+  };
+  REQUIRE(complaint("abuse").size() == 1);
+  CHECK(complaint("abuse")[0].action == Action::complained);
+  CHECK(complaint("abuse")[0].final_recipient == "ann@c.org");
+  CHECK(complaint("auth-failure").empty());
+}
+
+TEST_CASE("bounce: X-Failed-Recipients names them in whatever language the text is") {
+  const auto reports = message_to_reports(
+      tamed_text("From: mailer-daemon@c.org\nX-Failed-Recipients: ann@c.org, bob@c.org\n"
+                 "Subject: x\n\nDobrý den, list@x.org,\n\n550 5.2.1 ne\n"));
+  REQUIRE(reports.size() == 2);
+  CHECK(reports[1].final_recipient == "bob@c.org");
+  CHECK(reports[1].action == Action::failed);
+}
+
+TEST_CASE("bounce: a report that was cut anywhere says the same or nothing") {
+  const std::string whole = tamed_text(report_message);
+  for (std::size_t cut = 0; cut < whole.size(); ++cut) {
+    for (const Report& report : message_to_reports(whole.substr(0, cut))) {
+      CHECK(report.action != Action::delivered);
+      CHECK(report.address().find('@') != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("bounce: words in any transfer encoding and charset are read") {
+  const auto status = [](const std::string& head, const std::string& body) {
+    const auto reports = message_to_reports(
+        tamed_text("From: MAILER-DAEMON@c.org\nSubject: failure notice\n" + head + "\n\n" + body));
+    return reports.size() == 1 ? reports[0].final_recipient + ' ' + reports[0].status : "";
+  };
+  CHECK(status("Content-Transfer-Encoding: base64", "PGFubkBjLm9yZz46Cm5vICgjNS4xLjEpCg==\n") ==
+        "ann@c.org 5.1.1");
+  CHECK(status("Content-Transfer-Encoding: quoted-printable",
+               "=3Cann@c.org=3E:\nno (#5.=\n1.1)\n") == "ann@c.org 5.1.1");
+  CHECK(status("Content-Type: text/html", "<p>&lt;ann@c.org&gt;:<br>no (#5.1.1)</p>") ==
+        "ann@c.org 5.1.1");
+  CHECK(status("Content-Type: text/plain; charset=iso-2022-jp",
+               "\x1b$B$3$l\x1b(B\n\n<ann@c.org>:\nno (#5.1.1)\n") == "ann@c.org 5.1.1");
+}

@@ -136,6 +136,9 @@ constexpr std::array samples = std::to_array<Sample>({
      "The following address(es) failed:\n\n  ann@c.org\n    SMTP error from remote mail server\n"
      "    <eve@x.org>: sender: 550 5.1.1 no\n\n  bob@d.org\n    retry timeout exceeded\n"},
     {"exim-to-one", "ann@c.org 5.0.0", "The following address failed:\n\n<ann@c.org>: 550 No\n"},
+    {"exim-frozen", "ann@c.org 5.0.0",
+     "Message 1x has been frozen.\nThe following address(es) have yet to be delivered:\n\n"
+     "  ann@c.org: Too many Received headers\n"},
     {"exim-undisclosed", "ann@c.org 5.0.0",
      "One failed:\n\n  an undisclosed address\n    (generated from ann@c.org)\n    mailbox is "
      "full\n"},
@@ -304,6 +307,8 @@ TEST_CASE("dialects: the transcript of a dialogue names whom the server refused"
                       "----- Transcript -----\n>>> RCPT TO:<ann@c.org>\n<<< 550 no\n"
                       ">>> RCPT TO:<bob@c.org>\n<<< 250 ok\n") == "ann@c.org 5.0.0");
   CHECK(told_by_shape("", "550 <ann@c.org>... User unknown\n") == "ann@c.org 5.0.0");
+  CHECK(told_by_shape("", "Sent <<< RCPT TO:<ann@c.org>\nReceived >>> 550 5.1.1 no\n") ==
+        "ann@c.org 5.1.1");
 }
 
 TEST_CASE("dialects: a line that is an address and a sentence about one are enough") {
