@@ -9,11 +9,13 @@
 #include "base/diag.hpp"
 #include "base/process.hpp"
 #include "base/verbs.hpp"
+#include "list/settings.hpp"
 #include "queue/queue.hpp"
 #include "stage/queue_ask.hpp"
 #include "stage/queue_list.hpp"
 #include "stage/queue_put.hpp"
 #include "stage/queue_run.hpp"
+#include "stage/runner.hpp"
 
 using namespace ml;
 
@@ -45,16 +47,33 @@ Result<Status> put_entries(VerbLine& line) {
     if (!queue) return fail(queue);
     const auto stored = files.empty() ? put(0, *queue, id) : put_files(files, *queue);
     if (!stored) return fail(stored);
-    if (*stored && !queue->has_runner()) {
+    const Runner runner = runner_of(home, name);
+    if (*stored && runner != Runner::held && runner != Runner::unit) {
       say(fmt::format("stored; nobody runs the queue {0} (ml-queue run {0} -- COMMAND)", name));
     }
     return Status::done;
   });
 }
 
-// The numbers on run's line, as they were given.
+// What run's line gave, and after complete() what the settings of the site add to it.
 struct RunNumbers {
+  bool watch = false;
+  bool until_empty = false;
   std::optional<std::uint64_t> jobs, runners, give_up, pause, max_pause;
+
+  [[nodiscard]] Result<> complete(const Settings& site) {
+    for (const auto& [key, given] :
+         {std::pair<std::string_view, std::optional<std::uint64_t>*>{"jobs", &jobs},
+          {"give-up", &give_up},
+          {"pause", &pause},
+          {"max-pause", &max_pause}}) {
+      if (*given) continue;
+      auto set = site.size(key);
+      if (!set) return fail(set);
+      *given = *set;
+    }
+    return {};
+  }
 
   [[nodiscard]] Result<> take(RunOptions& run) const {
     constexpr std::uint64_t most = 1000;
@@ -67,6 +86,7 @@ struct RunNumbers {
     const auto seconds = [&](const auto& given, std::time_t otherwise) {
       return given ? static_cast<std::time_t>(std::min(*given, century)) : otherwise;
     };
+    run.stay = watch ? Stay::for_ever : until_empty ? Stay::until_empty : Stay::while_due;
     run.jobs = static_cast<unsigned>(jobs.value_or(4));
     run.runners = static_cast<unsigned>(runners.value_or(1));
     run.give_up = seconds(give_up, run.give_up);
@@ -87,7 +107,8 @@ Result<Status> run_entries(VerbLine& line) {
                "ml-queue run post --watch -- 'ml-expand | ml-verp | ml-send --undelivered -'")
       .number(numbers.jobs, "--jobs", "N", "commands at a time (default 4)")
       .number(numbers.runners, "--runners", "N", "runners at a time; one more leaves (default 1)")
-      .flag(run.watch, "--watch", "wait for further entries instead of leaving")
+      .flag(numbers.watch, "--watch", "wait for further entries instead of leaving")
+      .flag(numbers.until_empty, "--until-empty", "wait for those that are put off, then leave")
       .number(numbers.give_up, "--give-up", "SECONDS", "age at which an entry has failed (432000)")
       .number(numbers.pause, "--pause", "SECONDS", "the first pause after a failure (default 60)")
       .number(numbers.max_pause, "--max-pause", "SECONDS", "the longest pause (default 3600)")
@@ -95,13 +116,17 @@ Result<Status> run_entries(VerbLine& line) {
       .operand(name, "QUEUE")
       .rest(command, "COMMAND");
   return line.run([&](const Home& home, Out&) -> Result<Status> {
-    if (log_name) {
-      if (auto opened = log_to(*log_name); !opened) return fail(opened);
-    }
+    const auto site = load_settings(home, nullptr);
+    if (!site) return fail(site);
+    if (!log_name) log_name = site->text("log");
+    if (auto opened = log_to(log_name.value_or("stderr")); !opened) return fail(opened);
+    if (auto completed = numbers.complete(*site); !completed) return fail(completed);
     if (auto taken = numbers.take(run); !taken) return fail(taken);
     const auto queue = Queue::open(home, name, create_if_own(name));
     if (!queue) return fail(queue);
-    return run_queue(home, *queue, command, run);
+    auto ran = run_queue(home, *queue, command, run);
+    if (!ran && log_name && *log_name != "stderr") log(ran.error().text);
+    return ran;
   });
 }
 
@@ -160,11 +185,16 @@ Result<Status> ask_entries(VerbLine& line, Ask what, std::string purpose, std::s
     if (ids.empty() && what != Ask::retry) return failure(Status::usage, "ID is missing");
     const auto queue = Queue::open(home, name, Create::no);
     if (!queue) return fail(queue);
-    if (what == Ask::release && !to && name == "held") to = "post";
+    const bool is_post = what == Ask::release && !to && name == "held";
+    if (is_post) to = "post";
     if (to) {
       if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
     }
-    return ask(home, *queue, what, ids, to);
+    auto asked = ask(home, *queue, what, ids, to);
+    if (asked && is_post) {
+      if (auto woken = wake_runner(home, "post"); !woken) return fail(woken);
+    }
+    return asked;
   });
 }
 

@@ -64,13 +64,19 @@ Result<> log_to(std::string_view where) {
 
 void log(std::string_view text) {
   auto& the = diagnostics();
+  if (the.to != Diagnostics::To::file) {
+    return the.to == Diagnostics::To::system_log ? log_said(text) : say(text);
+  }
+  log_said(fmt::format("{}: {}", the.program, text));
+}
+
+void log_said(std::string_view line) {
+  auto& the = diagnostics();
+  std::string shown = printable(line, longest_line);
   switch (the.to) {
-    case Diagnostics::To::standard_error: return say(text);
-    case Diagnostics::To::system_log:
-      return syslog(LOG_INFO, "%s", printable(text, longest_line).c_str());
-    case Diagnostics::To::file:
-      return write_line(the.file.get(), fmt::format("{} {}: {}", time_to_stamp(std::time(nullptr)),
-                                                    the.program, printable(text, longest_line)));
+    case Diagnostics::To::standard_error: return write_line(2, std::move(shown));
+    case Diagnostics::To::system_log: return syslog(LOG_INFO, "%s", shown.c_str());
+    case Diagnostics::To::file: return write_line(the.file.get(), time_to_stamp(std::time(nullptr)) + ' ' + shown);
   }
 }
 

@@ -23,6 +23,9 @@ void say(std::string_view text);
 // An event that is no failure, e.g. a loop that was dropped: a line to the log.
 void log(std::string_view text);
 
+// A whole line that a program of ours has said, with its name in it, passed on to the log.
+void log_said(std::string_view line);
+
 // Says a failure and gives its status. A rejection (65, 77) is said bare, so that it begins
 // with its enhanced code, which mail servers quote; all else begins with the program's name,
 // so that no 75 can be taken for a rejection. An empty text is said by nobody.

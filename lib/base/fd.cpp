@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -97,6 +98,14 @@ Result<std::string> read_file(const std::string& path, std::size_t limit) {
   if (!file) return fail(file);
   return read_up_to(file->get(), limit, path,
                     {Status::retry, fmt::format("{}: more than {} octets", path, limit)});
+}
+
+Result<Fd> file_in_memory(std::string_view octets) {
+  Fd file(memfd_create("mlpipe", MFD_CLOEXEC));
+  if (!file.open()) return system_failure("cannot make a file in memory", errno);
+  if (auto written = write_all(file, octets, "a file in memory"); !written) return fail(written);
+  if (lseek(file.get(), 0, SEEK_SET) == 0) return file;
+  return system_failure("cannot read a file in memory", errno);
 }
 
 Result<> sync(const Fd& fd, std::string_view name) {

@@ -66,6 +66,9 @@ class Fd {
 // A small file, whole: settings, keys, templates. Over `limit` octets is 75.
 [[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t limit);
 
+// A file without a name, in memory, that holds `octets`; at its first octet.
+[[nodiscard]] Result<Fd> file_in_memory(std::string_view octets);
+
 // fsync. After a failure the descriptor must not be synced again: the kernel may have dropped
 // the dirty pages, and a second fsync would lie.
 [[nodiscard]] Result<> sync(const Fd& fd, std::string_view name);

@@ -83,18 +83,23 @@ Result<pid_t> spawn_program(const std::string& program, const std::vector<std::s
   return child;
 }
 
+struct BecomeEnds {
+  const Fd& null;
+  const Fd& errors;
+  const Fd& report;
+};
 // Between fork and exec: no allocation, no lock.
-[[noreturn]] void become(char* const* words, char* const* environment, const Fd& null,
-                         const Fd& errors, const Fd& report) {
+[[noreturn]] void become(char* const* words, char* const* environment, const char* directory,
+                         const BecomeEnds& ends) {
   for (int number = 1; number < NSIG; ++number) static_cast<void>(signal(number, SIG_DFL));
   sigset_t nothing_blocked;
   sigemptyset(&nothing_blocked);
   sigprocmask(SIG_SETMASK, &nothing_blocked, nullptr);
   // Above what is about to be put in its place, and the only one to be kept for a while.
-  const int told = fcntl(report.get(), F_DUPFD_CLOEXEC, 10);
+  const int told = fcntl(ends.report.get(), F_DUPFD_CLOEXEC, 10);
   int code = 0;
-  if (told < 0 || dup2(errors.get(), 2) < 0 || dup2(null.get(), 0) < 0 || dup2(null.get(), 1) < 0 ||
-      chdir("/") != 0) {
+  if (told < 0 || dup2(ends.errors.get(), 2) < 0 || dup2(ends.null.get(), 0) < 0 ||
+      dup2(ends.null.get(), 1) < 0 || chdir(directory) != 0) {
     code = errno;
   } else {
     close_range(3, static_cast<unsigned>(told) - 1, 0);
@@ -139,7 +144,7 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const
 // Forked twice, so that it is nobody's child; what exec says, if it fails, comes back by a pipe
 // that a program which has begun has closed.
 Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
-                        const Variables& environment) {
+                        const std::string& directory, const Variables& environment) {
   auto report = make_pipe();
   if (!report) return fail(report);
   auto null = open_file("/dev/null", O_RDWR);
@@ -151,7 +156,7 @@ Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
   if (child == 0) {
     setsid();
     if (fork() != 0) _exit(0);
-    become(words.data(), variables.data(), *null, errors, report->write);
+    become(words.data(), variables.data(), directory.c_str(), {*null, errors, report->write});
   }
   report->write.reset();
   if (auto ended = wait_for(child); !ended) return fail(ended);

@@ -38,10 +38,10 @@ using Variables = std::vector<std::string>;
                                   const Fd& output, int errors, const Variables& environment);
 
 // Starts argv[0], a path, as a process of its own: in a session of its own, a child of nobody, with
-// no descriptor of ours, /dev/null as 0 and 1, `errors` as 2, in the directory /, every signal at
-// its default. True when the program has begun; 75 where it cannot be started.
+// no descriptor of ours, /dev/null as 0 and 1, `errors` as 2, in `directory`, every signal at its
+// default. True when the program has begun; 75 where it cannot be started.
 [[nodiscard]] Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
-                                      const Variables& environment);
+                                      const std::string& directory, const Variables& environment);
 
 [[nodiscard]] Result<Ending> wait_for(pid_t child);
 

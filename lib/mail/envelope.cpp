@@ -25,6 +25,31 @@ std::optional<std::string> text_to_sender(std::string_view text) {
 
 }  // namespace
 
+std::vector<std::string> environment_recipients(const Variable& variable) {
+  const auto text = [&](const char* name) { return variable(name).value_or(""); };
+  const auto extension = text("EXTENSION");
+  std::vector<std::string> found{text("RECIPIENT"), text("ORIGINAL_RECIPIENT")};
+  if (variable("EXT")) found.push_back(text("EXT") + '@' + text("HOST"));
+  found.push_back(text("LOCAL") + (extension.empty() ? "" : '+' + extension) + '@' +
+                  text("DOMAIN"));
+  found.push_back(text("LOCAL_PART_PREFIX") + text("LOCAL_PART") + text("LOCAL_PART_SUFFIX") + '@' +
+                  text("DOMAIN"));
+  found.push_back(text("LOCAL") + '@' + text("HOST"));
+  std::erase_if(found, [](const std::string& address) {
+    const auto at = address.rfind('@');
+    return at == std::string::npos || at == 0 || at + 1 == address.size();
+  });
+  return found;
+}
+
+// Only Postfix local(8) sets ORIGINAL_RECIPIENT, and it filters what SENDER says.
+SenderSources environment_sender(const Variable& variable) {
+  SenderSources sources;
+  sources.environment = variable("SENDER");
+  if (variable("ORIGINAL_RECIPIENT")) sources.exactness = Exactness::filtered;
+  return sources;
+}
+
 bool is_null_sender(std::string_view text) {
   const std::string_view bare = without_brackets(text);
   return bare.empty() || same_nocase(bare, "MAILER-DAEMON");

@@ -1,6 +1,5 @@
 #include "stage/intake.hpp"
 
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -47,14 +46,6 @@ Result<> check_file_size(std::size_t octets) {
       octets, limit.rlim_cur);
 }
 
-Result<Fd> memory_file(std::string_view octets) {
-  Fd file(memfd_create("mail", MFD_CLOEXEC));
-  if (!file.open()) return system_failure("cannot keep the mail in memory", errno);
-  if (auto written = write_all(file, octets, "memory"); !written) return fail(written);
-  if (lseek(file.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
-  return file;
-}
-
 Result<std::string> contents(const Fd& file) {
   if (lseek(file.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
   constexpr std::size_t most = std::size_t{1} << 20;
@@ -65,15 +56,16 @@ Result<std::string> contents(const Fd& file) {
   return text;
 }
 
-// What the stages said, to the log, but for the last line where that is the failure.
-std::string last_line(const std::string& said, bool log_it_too) {
+// The last line that a stage said; all of them to the log, where it has not failed by its own words.
+Result<std::string> heard(const Fd& errors, bool log_them) {
+  const auto said = contents(errors);
+  if (!said) return fail(said);
   std::string last;
-  for (const std::string_view line : split(said, '\n')) {
+  for (const std::string_view line : split(*said, '\n')) {
     if (trim(line).empty()) continue;
-    if (!last.empty()) log(last);
     last = trim(line);
+    if (log_them) log_said(last);
   }
-  if (log_it_too && !last.empty()) log(last);
   return last;
 }
 
@@ -114,7 +106,7 @@ Result<> copy_stream(const Fd& stream, std::string_view attributes, Writer& out)
 
 struct Letter {
   std::string text;
-  std::string sender;  // "<>": the null sender, or nobody named one
+  std::optional<std::string> sender;  // "<>": the null sender; nothing: nobody named one
 };
 
 Result<Letter> octets_to_letter(std::string octets, const SenderSources& sources) {
@@ -123,7 +115,7 @@ Result<Letter> octets_to_letter(std::string octets, const SenderSources& sources
   const MessageParts parts = split_message(message->message);
   auto sender = envelope_sender(with_message(sources, *message, parts.head));
   if (!sender) return fail(sender);
-  return Letter{std::move(message->message), sender->value_or(std::string(null_sender))};
+  return Letter{std::move(message->message), std::move(*sender)};
 }
 
 // The message for the owners, marked so that it cannot come round a second time.
@@ -236,23 +228,30 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
   if (!letter) return fail(letter);
   std::vector<std::vector<std::string>> argvs;
   for (const std::string& stage : inside) argvs.push_back(stage_to_argv(stage, {programs_, list}));
-  const auto input = memory_file(arrival.octets);
+  const auto input = file_in_memory(arrival.octets);
   if (!input) return fail(input);
-  const auto output = memory_file({});
+  const auto output = file_in_memory({});
   if (!output) return fail(output);
-  const auto errors = memory_file({});
-  if (!errors) return fail(errors);
+  std::vector<Fd> errors;
+  for (std::size_t i = 0; i < argvs.size(); ++i) {
+    auto file = file_in_memory({});
+    if (!file) return fail(file);
+    errors.push_back(std::move(*file));
+  }
   const auto environment = stage_environment(
       programs_, home_->directory(),
       {list, role_to_text(route.role), arrival.recipient, letter->sender, route.extension});
-  const auto ending = run_stages(argvs, environment, {*input, *output, errors->get()}, patience);
+  const auto ending = run_stages(argvs, environment, {*input, *output, errors}, patience);
   if (!ending) return fail(ending);
-  const auto said = contents(*errors);
-  if (!said) return fail(said);
-  const std::string last = last_line(*said, ending->status == Status::done || !ending->why.empty());
-  if (ending->status != Status::done) {
-    return Failure(Error{ending->status, ending->why.empty() ? last : ending->why});
+  const bool has_failed = ending->status != Status::done;
+  std::string why = ending->why;
+  for (std::size_t i = 0; i < errors.size(); ++i) {
+    const bool is_it = has_failed && i == ending->stage && why.empty();
+    auto last = heard(errors[i], !is_it);
+    if (!last) return fail(last);
+    if (is_it) why = std::move(*last);
   }
+  if (has_failed) return Failure(Error{ending->status, std::move(why)});
   std::string attributes;
   const auto role = role_to_text(route.role);
   if (route.role != Role::post) append_attribute(attributes, "ml.received", role);
@@ -268,6 +267,8 @@ Result<> Intake::take_raw(const Route& route, Arrival arrival) {
   if (route.role == Role::bounces) {
     octets.resize(std::min(octets.size(), longest_mime_text));
     std::erase(octets, '\0');
+    // One that is no address is then as good as none.
+    if (arrival.sender.option) arrival.sender = {.environment = arrival.sender.option};
   }
   if (octets.size() > largest_message) return too_big(largest_message);
   const auto letter = octets_to_letter(std::move(octets), arrival.sender);
@@ -276,11 +277,11 @@ Result<> Intake::take_raw(const Route& route, Arrival arrival) {
   const std::string id = message_id_of('m', arrival.recipient, letter->text);
   std::string attributes;
   if (route.list) append_attribute(attributes, "list", route.list->text());
-  append_attribute(attributes, "author", letter->sender);
+  if (letter->sender) append_attribute(attributes, "author", *letter->sender);
   append_attribute(attributes, "ml.role", role);
   append_attribute(attributes, "ml.recipient", arrival.recipient);
   return draft(role, id, [&](Writer& out) {
-    out.message(id, letter->sender, letter->text, attributes);
+    out.message(id, letter->sender.value_or(std::string(null_sender)), letter->text, attributes);
     out.end(Status::done, "");
     return Result<>();
   });
@@ -295,7 +296,8 @@ Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arri
   auto loop = too_many_hops(head, terms.rules.max_hops);
   if (!loop && has_been_at(head, address)) loop = "a loop: it has been at this address";
   if (loop) {
-    log(fmt::format("{}: dropped a message from {}: {}", address, letter->sender, *loop));
+    log(fmt::format("{}: dropped a message from {}: {}", address,
+                    letter->sender.value_or("an unknown sender"), *loop));
     return {};
   }
   const auto owners =
@@ -303,7 +305,7 @@ Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arri
   const std::string id = message_id_of('r', address, letter->text);
   std::string attributes;
   append_attribute(attributes, "list", list.text());
-  append_attribute(attributes, "author", letter->sender);
+  if (letter->sender) append_attribute(attributes, "author", *letter->sender);
   const bool is_null = letter->sender == null_sender;
   return draft("outbound", id, [&](Writer& out) -> Result<> {
     out.message(id, is_null ? std::string(null_sender) : list.address(Role::bounces),

@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <utility>
 
+#include "base/diag.hpp"
 #include "base/text.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
@@ -59,7 +60,7 @@ void Job::listen() {
   }
 }
 
-// Whole lines go on to our stderr, so that two commands do not speak in one line.
+// Whole lines go on to the log, so that two commands do not speak in one line.
 void Job::take_lines(std::string_view octets) {
   partial_.append(octets);
   for (;;) {
@@ -68,8 +69,7 @@ void Job::take_lines(std::string_view octets) {
     std::string line = partial_.substr(0, std::min(lf, longest_line));
     partial_.erase(0, lf == std::string::npos ? longest_line : lf + 1);
     if (!trim(line).empty()) last_line_ = trim(line);
-    line.push_back('\n');
-    static_cast<void>(write_all(2, line, "standard error"));
+    log_said(line);
   }
 }
 

@@ -46,7 +46,7 @@ class Job {
   [[nodiscard]] int errors() const { return errors_.get(); }  // readable when it speaks; or -1
   [[nodiscard]] std::chrono::steady_clock::time_point since() const { return since_; }
 
-  // Passes on what the command says, by whole lines, and remembers the last one.
+  // Passes on to the log what the command says, by whole lines, and remembers the last one.
   void listen();
   // Once, when ended() is readable.
   [[nodiscard]] Result<JobEnding> finish();

@@ -20,6 +20,7 @@
 #include "base/diag.hpp"
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "stage/give_up.hpp"
 #include "stage/queue_job.hpp"
 
 namespace ml {
@@ -81,7 +82,7 @@ class Watch {
       if (number < 0) return system_failure("cannot watch the queue " + queue.path(""), errno);
       watch.numbers_.push_back(number);
     }
-    if (watch.add(queue.path("later")) < 0) {
+    if (watch.add(queue.path("later")) < 0 || watch.add(queue.path("")) < 0) {
       return system_failure("cannot watch the queue " + queue.path("later"), errno);
     }
     return watch;
@@ -89,6 +90,8 @@ class Watch {
 
   [[nodiscard]] int events() const { return events_.get(); }
   [[nodiscard]] int timer() const { return timer_.get(); }
+  // Is the queue no longer where it was?
+  [[nodiscard]] bool gone() const { return gone_; }
 
   // By the clock on the wall, woken too when that is set.
   void wake_at(std::time_t time) const {
@@ -98,7 +101,7 @@ class Watch {
   }
 
   // Adds to `fresh` the directories that something came into.
-  void collect(std::bitset<32>& fresh) const {
+  void collect(std::bitset<32>& fresh) {
     std::uint64_t expirations = 0;
     static_cast<void>(!read(timer_.get(), &expirations, sizeof expirations));
     alignas(inotify_event) std::array<char, 16384> room;
@@ -110,6 +113,7 @@ class Watch {
         at += static_cast<ssize_t>(sizeof *event + event->len);
         const auto found = std::ranges::find(numbers_, event->wd);
         if ((event->mask & IN_Q_OVERFLOW) != 0) fresh.set();
+        if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0) gone_ = true;
         if (found != numbers_.end()) {
           fresh.set(static_cast<std::size_t>(found - numbers_.begin()));
         }
@@ -119,11 +123,13 @@ class Watch {
 
  private:
   [[nodiscard]] int add(const std::string& path) const {
-    return inotify_add_watch(events_.get(), path.c_str(), IN_CREATE | IN_MOVED_TO | IN_ONLYDIR);
+    return inotify_add_watch(events_.get(), path.c_str(),
+                             IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
   }
 
   Fd events_;
   Fd timer_;
+  bool gone_ = false;
   std::vector<int> numbers_;
 };
 
@@ -154,7 +160,8 @@ class Runner {
     for (;;) {
       if (caught == 0 && state_) state_ = start_jobs();
       if (jobs_.empty() && (caught != 0 || !state_)) break;
-      if (jobs_.empty() && !options_.watch) {
+      if (watch_ && watch_->gone()) break;
+      if (jobs_.empty() && !stays()) {
         auto more = more_after_release(*slot);
         if (!more) return fail(more);
         if (!*more) break;
@@ -192,11 +199,17 @@ class Runner {
       fresh_.set();
     }
     if (auto looked = look(); !looked) return fail(looked);
-    if (candidates_.empty()) return false;
+    if (candidates_.empty() && !stays()) return false;
     auto again = queue_.become_runner(options_.runners);
     if (!again) return fail(again);
     slot = std::move(*again);
     return slot.has_value();
+  }
+
+  // True while there may be something to wait for.
+  [[nodiscard]] bool stays() const {
+    if (options_.stay == Stay::for_ever) return true;
+    return options_.stay == Stay::until_empty && (next_time_ != 0 || !passed_over_.empty());
   }
 
   // --- finding entries
@@ -418,10 +431,21 @@ class Runner {
     return {taken.facts().note.attempts + 1, reason};
   }
 
+  // A list's recipients are told to ml-bounce, which knows what to make of it; anything else is for
+  // a person. Killed in between, it is given up again and is the same entry there.
   Result<> give_up(const Taken& taken) {
     const std::string& last = taken.facts().note.reason;
-    return move_to_failed(taken, fmt::format("4.4.7 given up after {} s{}{}", age_of(taken),
-                                             last.empty() ? "" : ": ", last));
+    const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
+                                        last.empty() ? "" : ": ", last);
+    if (queue_.name() != "bounces") {
+      auto told = tell_bounces(home_, taken, why);
+      if (!told) return fail(told);
+      if (*told) {
+        log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
+        return queue_.remove(taken);
+      }
+    }
+    return move_to_failed(taken, why);
   }
 
   Result<> move_to_failed(const Taken& taken, const std::string& reason) {

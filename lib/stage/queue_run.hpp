@@ -11,10 +11,17 @@
 
 namespace ml {
 
+// How long a runner stays.
+enum class Stay {
+  while_due,    // until nothing is due
+  until_empty,  // until nothing is due or waits for its time; held entries do not count
+  for_ever,
+};
+
 struct RunOptions {
-  unsigned jobs = 4;             // commands at a time
-  unsigned runners = 1;          // processes at a time; one more leaves with 0
-  bool watch = false;            // wait for more instead of leaving
+  unsigned jobs = 4;     // commands at a time
+  unsigned runners = 1;  // processes at a time; one more leaves with 0
+  Stay stay = Stay::while_due;
   std::time_t give_up = 432000;  // an entry older than this has failed
   std::time_t first_pause = 60;  // then as long as the entry is old
   std::time_t longest_pause = 3600;
@@ -29,13 +36,17 @@ struct RunOptions {
 //   75      put off; an ml-stream on its stdout, whole, is what is left and replaces the entry
 //   others, and a signal: put off
 //
+// An entry older than `give_up` has failed when its time comes: to the queue `failed` too, but for a
+// stream of a list's recipients, which goes to the queue `bounces` with status=4.4.7 at each of them.
+//
 // Of `jobs` places one is kept from entries that are big or whose command has run for ten
 // seconds; if all the same every place is taken by such, there is one more for a small entry. With
 // jobs = 1 the entries go strictly one after another.
 //
 // Three entries running on which the command fails the same way without reading them: 75, the
 // command is at fault. SIGTERM, SIGINT: takes no more, lets the commands finish, leaves; the second
-// of a kind ends it there and then, and its commands keep their entries locked.
+// of a kind ends it there and then, and its commands keep their entries locked. A queue that is
+// moved or removed ends its runner.
 [[nodiscard]] Result<Status> run_queue(const Home& home, const Queue& queue,
                                        const std::vector<std::string>& command,
                                        const RunOptions& options);

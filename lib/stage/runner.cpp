@@ -100,11 +100,14 @@ Result<> wake_runner(const Home& home, std::string_view queue) {
   if (!programs) return nobody(home, queue);
   const std::string directory = real_name(home);
   const std::string name(queue);
-  auto null = open_file("/dev/null", O_WRONLY);
-  if (!null) return fail(null);
-  return spawn_detached({programs->queue, "run", name, "--until-empty", "--log", log_of(home), "--",
+  const std::string log = log_of(home);
+  // For what it says before it has opened its log.
+  auto errors = log == "syslog" ? open_file("/dev/null", O_WRONLY)
+                                : open_file(log, O_WRONLY | O_CREAT | O_APPEND);
+  if (!errors) return fail(errors);
+  return spawn_detached({programs->queue, "run", name, "--until-empty", "--log", log, "--",
                          programs->run, "--from", name},
-                        *null, stage_environment(programs->directory, directory, {}));
+                        *errors, directory, stage_environment(programs->directory, directory, {}));
 }
 
 }  // namespace ml

@@ -51,20 +51,20 @@ void kill_late(std::span<Child> children, milliseconds patience) {
 
 StagesEnding judged(const Ending& ending, bool killed_by_us, const std::vector<std::string>& argv) {
   if (killed_by_us) {
-    return {Status::retry, fmt::format("the stage '{}' took too long", shown(argv))};
+    return {Status::retry, 0, fmt::format("the stage '{}' took too long", shown(argv))};
   }
   if (ending.signal != 0) {
-    return {Status::retry,
+    return {Status::retry, 0,
             fmt::format("the stage '{}' was killed by signal {}", shown(argv), ending.signal)};
   }
   switch (static_cast<Status>(ending.status)) {
     case Status::done:
     case Status::rejected:
     case Status::retry:
-    case Status::denied: return {static_cast<Status>(ending.status), {}};
+    case Status::denied: return {static_cast<Status>(ending.status), 0, {}};
     default: break;
   }
-  return {Status::retry,
+  return {Status::retry, 0,
           fmt::format("the stage '{}' left with status {}", shown(argv), ending.status)};
 }
 
@@ -77,7 +77,7 @@ Result<> start_all(std::span<const std::vector<std::string>> argvs, const Variab
     auto next = is_last ? Result<Pipe>(Pipe{}) : make_pipe();
     if (!next) return fail(next);
     auto child = spawn(argvs[i], i == 0 ? ends.input : from, is_last ? ends.output : next->write,
-                       ends.errors, environment);
+                       ends.errors.empty() ? 2 : ends.errors[i].get(), environment);
     if (!child) return fail(child);
     children.push_back({*child});
     from = std::move(next->read);
@@ -105,6 +105,7 @@ Result<StagesEnding> run_stages(std::span<const std::vector<std::string>> argvs,
     const bool is_broken_pipe = ending->signal == SIGPIPE;
     if (is_broken_pipe && decisive.status != Status::done) continue;
     decisive = std::move(one);
+    decisive.stage = i;
     only_broken_pipes = is_broken_pipe;
   }
   if (!started) return fail(started);

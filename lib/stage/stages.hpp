@@ -1,7 +1,7 @@
 // The stages of a pipeline as child processes, joined by pipes, and the one status that they come
 // to: what a shell's pipe would be with pipefail, and nothing but 0, 65, 75 or 77.
 //
-//   auto ending = run_stages(argvs, stage_environment(*home, mail), {*message, *output, 2});
+//   auto ending = run_stages(argvs, stage_environment(*home, mail), {*message, *output});
 //   if (!ending) return fail(ending);                  // nothing could be started
 //   return ending->status;                             // ending->why where no stage can have said it
 #pragma once
@@ -20,15 +20,16 @@
 
 namespace ml {
 
-// Where the first stage reads, the last one writes, and all of them complain.
+// Where the first stage reads, the last one writes, and each complains.
 struct StageEnds {
   const Fd& input;
   const Fd& output;
-  int errors = 2;
+  std::span<const Fd> errors = {};  // one a stage; none: our own 2
 };
 
 struct StagesEnding {
   Status status = Status::done;
+  std::size_t stage = 0;  // the one that failed
   // The stage and how it ended, where that is more than a status of ours with its own words:
   // "the stage 'spamc' was killed by signal 9". Else empty.
   std::string why;

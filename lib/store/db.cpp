@@ -344,6 +344,8 @@ Result<Environment> Environment::open(const std::string& directory, Access acces
   if (const int code = mdb_env_open(env, directory.c_str(), flags, 0600); code != 0) {
     return db->failed("cannot open the store", code);
   }
+  // LMDB leaves this one to children; they have no business with it.
+  if (int fd = -1; mdb_env_get_fd(env, &fd) == 0) static_cast<void>(fcntl(fd, F_SETFD, FD_CLOEXEC));
   const Access existing = access == Access::make ? Access::write : access;
   auto opened = open_tables(*db, tables, existing);
   if (!opened && access == Access::make) {

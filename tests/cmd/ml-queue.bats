@@ -352,10 +352,12 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   is hello "$(ml-queue run q -- cat)"
 }
 
-@test "ml-queue release: an entry of held goes to post" {
+@test "ml-queue release: an entry of held goes to post and is run from there" {
   setup_queue
   put held one hello
   ml-queue release held one
+  tried() { ml-queue list post | grep -q 'must be a stream'; }
+  until_true tried
   is one "$(entries post)"
   is "" "$(entries held)"
 }

@@ -1,0 +1,317 @@
+load common
+
+# A home with two lists, and a relay on loopback.
+setup_list() {
+  local list
+  for list in news@x.org long-list-name-of-ours@x.org; do
+    ml-list create $list --owner owner@example.org
+    printf '%s\n' ann@example.org bob@example.com cy@example.net | ml-store import $list - >/dev/null
+  done
+  smtp-sink --port 0 --port-file port --log log "$@" 2>sink.err >sink.out 3>&- &
+  sink=$!
+  until_true test -s port
+  site 'pause = 1' 'max-wait = 1'
+}
+# site LINE...: the settings of the site, with our relay in them.
+site() {
+  { printf 'via = "smtp://127.0.0.1:%s"\nlog = "%s/log.txt"\n' "$(cat port)" "$PWD"
+    printf '%s\n' "$@"; } >"$ML_HOME/lists.toml"
+}
+teardown() {
+  [ -z "${sink:-}" ] || kill "$sink"
+  # The runners that are left end with their home.
+  rm -rf "$ML_HOME"
+}
+until_true() {
+  local i
+  for ((i = 0; i < 1000; ++i)); do "$@" && return; read -rt 0.02 <> <(:) || true; done
+  echo "never came true: $*"
+  cat log.txt log "$ML_HOME/runner.log" 2>/dev/null | tail -n 20
+  return 1
+}
+delivered() { cut -f2 log 2>/dev/null | LC_ALL=C sort | paste -sd' '; }
+has_all() { [ "$(delivered)" = "ann@example.org bob@example.com cy@example.net" ]; }
+counts() { [ "$(wc -l <log)" = "$1" ]; }
+entries() { ml-queue list "$1" | wc -l; }
+# stored QUEUE: the stream in the one entry of a queue.
+stored() { ml-queue show "$1" "$(ml-queue list "$1" | cut -f1)"; }
+# held QUEUE...: no runner may start for these.
+held() {
+  local queue i
+  for queue; do
+    ml-queue put "$queue" --name x <<<x 2>/dev/null
+    ml-queue remove "$queue" x
+    ml-queue run "$queue" --watch -- false 3>&- &
+    runners+=" $!"
+    is_held() { ml-queue list | grep "^$queue	" | grep -vq 'no runner'; }
+    until_true is_held
+  done
+}
+
+@test "ml-run: a first post is delivered with nothing but ml-run called" {
+  setup_list
+  run ml-run news@x.org < <(message)
+  is 0 "$status"
+  is "" "$output"
+  until_true has_all
+  gone() { ml-queue list | grep -q '^post.*no runner'; }
+  until_true gone
+  is 0 "$(entries post)"
+}
+
+@test "ml-run: the mail server does not wait for the runner that is left behind" {
+  setup_list --fault 'dot=silence'
+  message | ml-run news@x.org | cat
+  is_run() { ml-queue list | grep '^post' | grep -vq 'no runner'; }
+  until_true is_run
+}
+
+@test "ml-run: Postfix local says it in the environment alone" {
+  setup_list
+  held post
+  SENDER=o_b@example.org RECIPIENT=news@x.org ORIGINAL_RECIPIENT=news@x.org LOCAL=news DOMAIN=x.org \
+    USER=news EXTENSION= ml-run < <(printf 'Return-Path: <ann@example.org>\n'; message)
+  [[ "$(stored post)" == *$'\tlist=news@x.org\tauthor=ann@example.org'* ]]
+}
+
+@test "ml-run: an alias that Postfix rewrote to is found by the original recipient" {
+  setup_list
+  held post
+  SENDER=ann@example.org RECIPIENT=news-local@host.x.org ORIGINAL_RECIPIENT=news@x.org \
+    LOCAL=news-local DOMAIN=host.x.org ml-run < <(message)
+  is 1 "$(entries post)"
+}
+
+@test "ml-run: pipe of Postfix and sendmail say it in arguments and the null sender is empty" {
+  setup_list
+  held post bounces
+  ml-run -f ann@example.org -- NEWS@X.ORG < <(message)
+  is 1 "$(entries post)"
+  for null in '' '<>' MAILER-DAEMON; do
+    ml-run -f "$null" -- news-bounces+x@x.org < <(message "null $null")
+  done
+  is 3 "$(entries bounces)"
+  run ml-run -f ann@example.org -- news@x.org bob@example.org < <(message)
+  is 75 "$status"
+}
+
+@test "ml-run: Exim says it in the environment with the suffix apart" {
+  setup_list
+  held bounces
+  SENDER= LOCAL_PART=long-list-name-of-ours LOCAL_PART_SUFFIX=-bounces+Abc=d DOMAIN=x.org \
+    MESSAGE_ID=1-2-3 ml-run < <(message)
+  [[ "$(stored bounces)" == *$'\tml.recipient=long-list-name-of-ours-bounces+Abc=d@x.org'* ]]
+}
+
+@test "ml-run: OpenSMTPD says it in the environment" {
+  setup_list
+  held bounces
+  SENDER= RECIPIENT=news-bounces+x@x.org LOCAL=news-bounces+x DOMAIN=x.org ml-run < <(message)
+  [[ "$(stored bounces)" == *$'\tauthor=<>\tml.role=bounces\tml.recipient=news-bounces+x@x.org'* ]]
+}
+
+@test "ml-run: qmail says it in the environment for a domain of a user" {
+  setup_list
+  held post
+  SENDER=ann@example.org RECIPIENT=mlpipe-news@x.org LOCAL=mlpipe-news EXT=news HOST=x.org \
+    USER=mlpipe ml-run < <(message)
+  is 1 "$(entries post)"
+}
+
+@test "ml-run: list and role of the command line and the recipient that agrees" {
+  setup_list
+  held bounces
+  SENDER= RECIPIENT=news-bounces+abc@x.org ml-run news@x.org bounces < <(message)
+  [[ "$(stored bounces)" == *$'\tml.recipient=news-bounces+abc@x.org'* ]]
+  SENDER= RECIPIENT=other@x.org ml-run news@x.org bounces < <(message other)
+  ml-queue list bounces | cut -f1 | while read -r id; do ml-queue show bounces "$id"; done >both
+  grep -q $'\tml.recipient=news-bounces@x.org$' both
+}
+
+@test "ml-run: an unknown address is 65 and a list that the operator misspelt is 75" {
+  setup_list
+  run ml-run -f ann@example.org -- olds@x.org < <(message)
+  is 65 "$status"
+  is "5.1.1 no such list: olds@x.org" "$output"
+  RECIPIENT=olds@x.org run ml-run < <(message)
+  is 65 "$status"
+  for words in olds@x.org news 'news@x.org nobody' '| cat'; do
+    run ml-run $words < <(message)
+    is 75 "$status"
+  done
+  run ml-run < <(message)
+  is 75 "$status"
+  run ml-run news@x.org </dev/null
+  is 75 "$status"
+}
+
+@test "ml-run: verdicts are told while the mail server waits" {
+  setup_list
+  run ml-run news@x.org < <(message | sed s/ann@/eve@/)
+  is 77 "$status"
+  is "5.7.1 only subscribers may post to news@x.org" "$output"
+  echo 'max-size = 10' >>"$ML_HOME/lists.toml"
+  run ml-run news@x.org < <(message)
+  is 65 "$status"
+  [[ "$output" == "5.3.4 "* ]]
+  [ ! -e "$ML_HOME/queue/post" ] || is 0 "$(entries post)"
+}
+
+@test "ml-run: a held post waits for a person and goes on its way when released" {
+  setup_list
+  echo 'else = "hold"' >>"$ML_HOME/lists.toml"
+  ml-run news@x.org < <(message | sed s/ann@/eve@/)
+  is 1 "$(entries held)"
+  ml-queue release held "$(ml-queue list held | cut -f1)"
+  until_true has_all
+}
+
+@test "ml-run: mail to the owner reaches the owner and one without a pipeline too" {
+  setup_list
+  for role in owner request; do ml-run news@x.org $role < <(message $role); done
+  two() { [ "$(delivered)" = "owner@example.org owner@example.org" ]; }
+  until_true two
+}
+
+@test "ml-run: a bounce marks its subscriber" {
+  setup_list
+  ml-run news@x.org < <(message)
+  until_true has_all
+  sender=$(awk -F'\t' '$2 == "bob@example.com" { print $1 }' log)
+  { printf 'From: MAILER-DAEMON@mx.example.com\nTo: %s\nSubject: failed\nMIME-Version: 1.0\n' "$sender"
+    printf 'Content-Type: multipart/report; report-type=delivery-status; boundary=b\n\n'
+    printf -- '--b\n\ngone\n\n--b\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; mx\n\n'
+    printf 'Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1\n'
+    printf 'Diagnostic-Code: smtp; 550 5.1.1 no such user\n\n--b--\n'; } >bounce
+  RECIPIENT=$sender ml-run news@x.org bounces <bounce
+  marked() { ml-store show news@x.org bob@example.com | grep -q bouncing; }
+  until_true marked
+}
+
+@test "ml-run: a pipeline of one's own with filters before and behind ml-receive" {
+  setup_list
+  echo 'pipeline.post = ["sed s/hello/changed/", "ml-receive --post anyone", "ml-expand", "ml-rcpts -- grep -v bob@", "ml-verp | cat", "ml-send"]' \
+    >>"$ML_HOME/lists.toml"
+  run ml-run news@x.org < <(message | sed s/ann@/eve@/)
+  is "" "$output"
+  is 0 "$status"
+  two() { [ "$(delivered)" = "ann@example.org cy@example.net" ]; }
+  until_true two
+}
+
+@test "ml-run: a killed stage and one with another status are 75 and keep the message" {
+  setup_list
+  for stage in 'kill -9 $$' 'exit 1' 'exit 64' 'no-such-program' 'kill -11 $$'; do
+    site "pipeline.post = ['cat; $stage', 'ml-receive']"
+    run ml-run news@x.org < <(message)
+    is 75 "$status"
+    [[ "$output" == "ml-run: "* ]]
+  done
+  [ ! -e "$ML_HOME/queue/post" ] || is 0 "$(entries post)"
+  site 'pipeline.post = ["ml-receive", "ml-expand", "sh -c \"kill -9 $$\"", "ml-send"]' 'pause = 100'
+  ml-run news@x.org < <(message)
+  put_off() { ml-queue list post | grep -q 'later.*killed by signal 9'; }
+  until_true put_off
+  is "" "$(delivered)"
+}
+
+@test "ml-run: the verdict of a filter before ml-receive reaches the author" {
+  setup_list
+  site "pipeline.post = ['cat >/dev/null; echo 5.7.1 spam >&2; exit 77', 'ml-receive']"
+  run ml-run news@x.org < <(message)
+  is 77 "$status"
+  is "5.7.1 spam" "$output"
+}
+
+@test "ml-run: stages see a fixed environment and no descriptor of the mail server" {
+  setup_list
+  site "pipeline.post = ['env | sort >$PWD/env; ls /proc/self/fd >$PWD/fds; ml-receive \$LIST', 'ml-expand', 'ml-send']"
+  exec 9<port
+  LD_PRELOAD= BASH_ENV=x SECRET=y SENDER=ann@example.org RECIPIENT=news@x.org ml-run < <(message)
+  exec 9<&-
+  is "HOME LC_ALL LIST ML_HOME PATH RECIPIENT ROLE SENDER" \
+    "$(cut -d= -f1 env | grep -vE '^(PWD|_|SHLVL|OLDPWD)$' | paste -sd' ')"
+  is "0 1 2 3" "$(paste -sd' ' fds)" # 3 is of ls itself
+}
+
+@test "ml-run: ml-* come from beside ml-run and never from PATH" {
+  setup_list
+  mkdir evil
+  for program in ml-receive ml-expand ml-verp ml-send ml-queue; do
+    printf '#!/bin/sh\ntouch %s/wrong\n' "$PWD" >evil/$program
+  done
+  chmod 755 evil/*
+  PATH="$PWD/evil:$PATH" "$BUILD_DIR/bin/ml-run" news@x.org < <(message)
+  until_true has_all
+  [ ! -e wrong ]
+}
+
+@test "ml-run: without programs to run the queue it stores nothing" {
+  setup_list
+  mkdir alone
+  cp "$BUILD_DIR/bin/ml-run" alone/
+  run alone/ml-run news@x.org < <(message)
+  is 75 "$status"
+  [[ "$output" == *"nobody runs the queue post"* ]]
+  [ ! -e "$ML_HOME/queue/post" ] || is 0 "$(entries post)"
+}
+
+@test "ml-run: the same message twice is one entry" {
+  setup_list
+  held post
+  for i in 1 2 3; do ml-run news@x.org < <(message); done
+  is 1 "$(entries post)"
+}
+
+@test "ml-run: killed at any call that matters the message is queued once or not at all" {
+  setup_list
+  held post
+  message >mail
+  strace -qqo calls -f -e trace=openat,write,fsync,renameat,flock,read ml-run news@x.org <mail
+  for call in openat write fsync renameat flock read; do
+    times=$(grep -cE "^[0-9]+ +$call\(" calls)
+    for ((when = 1; when <= times; ++when)); do
+      rm -f "$ML_HOME"/queue/post/?/* "$ML_HOME"/queue/post/tmp/*
+      run strace -qqo /dev/null -e inject=$call:signal=KILL:when=$when ml-run news@x.org <mail
+      [ "$(entries post)" -le 1 ]
+      ml-run news@x.org <mail
+      is 1 "$(entries post)"
+      stored post | tail -n 1 | grep -qx $'end\t0'
+    done
+  done
+}
+
+@test "ml-run: a file-size limit below the message is 75 and says what to set" {
+  setup_list
+  run bash -c 'ulimit -f 100; { printf "From: ann@example.org\n\n"; head -c 90000 /dev/zero | tr "\0" x; } | ml-run news@x.org'
+  is 75 "$status"
+  [[ "$output" == *mailbox_size_limit* ]]
+}
+
+@test "ml-run: a second post goes out while the first is stuck" {
+  setup_list
+  mkfifo gate
+  cat >filter <<'F'
+#!/bin/sh
+cat >stream.$$
+if cut -f4 stream.$$ | base64 -d 2>/dev/null | grep -q 'Subject: stuck'; then cat gate >&2; fi
+cat stream.$$
+F
+  chmod 755 filter
+  site "pipeline.post = ['ml-receive', 'ml-expand', 'cd $PWD; ./filter', 'ml-send']"
+  ml-run news@x.org < <(message stuck)
+  is_running() { ml-queue list post | grep -q running; }
+  until_true is_running
+  ml-run news@x.org < <(message free)
+  until_true has_all
+  echo >gate
+  six() { counts 6; }
+  until_true six
+}
+
+@test "ml-run: a reply that comes after the runner slept wakes it" {
+  setup_list --fault 'rcpt~bob<1=450 4.2.0 later'
+  site 'pause = 1' 'max-wait = 0'
+  ml-run news@x.org < <(message)
+  until_true has_all
+}
