@@ -420,7 +420,7 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   ml-queue run post -- cat
   ml-queue run outbound -- cat
   put held one hello
-  ml-queue release held one
+  ml-queue release held one --to post
   is hello "$(ml-queue run post -- cat)"
 }
 

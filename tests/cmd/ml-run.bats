@@ -18,9 +18,9 @@ site() {
     printf '%s\n' "$@"; } >"$ML_HOME/lists.toml"
 }
 teardown() {
-  [ -z "${sink:-}" ] || kill "$sink"
-  # The runners that are left end with their home.
-  rm -rf "$ML_HOME"
+  [ -z "${sink:-}${holders:-}" ] || kill ${sink:-} ${holders:-}
+  # The runners that are left end with their home, and until then may still make a file there.
+  until_true rm -rf "$ML_HOME" 2>/dev/null
 }
 until_true() {
   local i
@@ -35,14 +35,17 @@ counts() { [ "$(wc -l <log)" = "$1" ]; }
 entries() { ml-queue list "$1" | wc -l; }
 # stored QUEUE: the stream in the one entry of a queue.
 stored() { ml-queue show "$1" "$(ml-queue list "$1" | cut -f1)"; }
-# held QUEUE...: no runner may start for these.
+# held QUEUE...: as if a runner had these, one that never takes an entry.
 held() {
-  local queue i
+  local queue
   for queue; do
     ml-queue put "$queue" --name x <<<x 2>/dev/null
     ml-queue remove "$queue" x
-    ml-queue run "$queue" --watch -- false 3>&- &
-    runners+=" $!"
+    python3 -c 'import fcntl, signal, sys
+lock = open(sys.argv[1], "a+")
+fcntl.lockf(lock, fcntl.LOCK_EX)
+signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
+    holders+=" $!"
     is_held() { ml-queue list | grep "^$queue	" | grep -vq 'no runner'; }
     until_true is_held
   done
