@@ -76,7 +76,8 @@ void log_said(std::string_view line) {
   switch (the.to) {
     case Diagnostics::To::standard_error: return write_line(2, std::move(shown));
     case Diagnostics::To::system_log: return syslog(LOG_INFO, "%s", shown.c_str());
-    case Diagnostics::To::file: return write_line(the.file.get(), time_to_stamp(std::time(nullptr)) + ' ' + shown);
+    case Diagnostics::To::file:
+      return write_line(the.file.get(), time_to_stamp(std::time(nullptr)) + ' ' + shown);
   }
 }
 
