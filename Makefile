@@ -6,6 +6,7 @@
 #   make           build the programs into build/bin
 #   make install   programs and man pages below PREFIX (/usr/local), for packagers below DESTDIR;
 #                  as root also the user mlpipe and its home /var/lib/mlpipe
+#   make deb       the Debian package, in build
 #   make uninstall programs and man pages; the user and the home stay
 #   make lint      clang-tidy, clang-format, rooms, man pages against --help, mandoc, shellcheck
 #   make asan      the tests under AddressSanitizer and UBSan
@@ -202,7 +203,7 @@ lint: lint-deps
 lint-text:
 	@$(CLANG_FORMAT) --dry-run -Werror $(wildcard lib/*/*.[ch]pp cmd/*.cpp tests/*.hpp tests/*/*.[ch]pp)
 	@mandoc -T lint -W warning $(MAN_PAGES)
-	@shellcheck scripts/* tests/run tests/examples $(wildcard tests/mta/run) .ci/run
+	@shellcheck $(filter-out scripts/systemd,$(wildcard scripts/*)) debian/postinst debian/prerm debian/postrm tests/run tests/examples $(wildcard tests/mta/run) .ci/run
 	@scripts/check-rooms
 	@scripts/check-doubled-words
 	@scripts/check-tests
@@ -218,6 +219,9 @@ $(BUILD)/tidy/%: $(BUILD)/%.o .clang-tidy
 
 bindir = $(DESTDIR)$(PREFIX)/bin
 mandir = $(DESTDIR)$(PREFIX)/share/man
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/system
+tmpfilesdir = $(DESTDIR)$(PREFIX)/lib/tmpfiles.d
+UNITS := $(wildcard scripts/systemd/*.*)
 
 .PHONY: install uninstall clean help
 install: all
@@ -225,13 +229,22 @@ install: all
 	install -m 755 -s $(COMMANDS) $(bindir)
 	@for page in $(MAN_PAGES); do \
 	  install -D -v -m 644 $$page $(mandir)/man$${page##*.}/$${page#man/} || exit; done
+	install -d $(unitdir) $(tmpfilesdir)
+	@for unit in $(filter-out %.conf,$(UNITS)); do \
+	  sed 's|/usr/bin/ml-|$(PREFIX)/bin/ml-|g' $$unit >$(unitdir)/$${unit##*/} || exit; done
+	install -m 644 $(filter %.conf,$(UNITS)) $(tmpfilesdir)
 ifndef DESTDIR
 	@scripts/make-user
 endif
 
+.PHONY: deb
+deb:
+	@debian/rules BUILD='$(BUILD)' PACKAGES_DIR='$(BUILD)' binary
+
 uninstall:
 	rm -f $(COMMANDS:$(BUILD)/bin/%=$(bindir)/%)
 	@for page in $(MAN_PAGES); do rm -fv $(mandir)/man$${page##*.}/$${page#man/}; done
+	rm -f $(UNITS:scripts/systemd/%=$(unitdir)/%) $(tmpfilesdir)/mlpipe.conf
 
 clean:
 	rm -rf $(BUILD)

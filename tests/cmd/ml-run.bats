@@ -318,3 +318,28 @@ F
   ml-run news@x.org < <(message)
   until_true has_all
 }
+
+@test "ml-run: 200 posts while a big one is stuck at a relay that refuses: none lost and none doubled" {
+  setup_list
+  ml-list create big@x.org
+  seq -f 'user%g@example.org' 3000 | ml-store import big@x.org - >/dev/null
+  port=$(cat port)
+  kill "$sink"
+  wait "$sink" || true
+  site 'pause = 1' 'max-wait = 1' 'post = "anyone"'
+  ml-run big@x.org < <(message big)
+  for i in $(seq 200); do
+    message "post $i" | sed "s/<1@/<$i@/" | ml-run news@x.org
+  done
+  smtp-sink --port "$port" --log log 2>sink.err >sink.out 3>&- &
+  sink=$!
+  all() { [ "$(wc -l <log)" -ge 3600 ] && is_empty post && is_empty outbound; }
+  is_empty() { [ ! -e "$ML_HOME/queue/$1" ] || [ "$(entries "$1")" = 0 ]; }
+  until_true all
+  # A sender is of one recipient and one message.
+  is 3600 "$(wc -l <log)"
+  is 3600 "$(cut -f1 log | sort -u | wc -l)"
+  # The small ones did not wait for the end of the big one.
+  is 200 "$(grep -c $'\tann@' log)"
+  [ "$(grep -n $'\tann@' log | head -n 1 | cut -d: -f1)" -lt "$(grep -n user log | tail -n 1 | cut -d: -f1)" ]
+}
