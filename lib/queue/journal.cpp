@@ -188,6 +188,8 @@ struct Journal::Inside {
   std::uint32_t log_number = 0;
   std::uint64_t log_size = 0;
   std::string log_text;
+  std::int64_t log_time = -1;  // as log_time_text has it
+  std::string log_time_text;
 
   std::uint64_t since_sync = 0;
   std::int64_t last_sync = 0;
@@ -317,10 +319,17 @@ Result<> Journal::Inside::flush_log() {
 
 // OUTCOME TAB time TAB address TAB relay TAB reply. One that a kill cuts short is passed over.
 void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int64_t now) {
+  if (now != log_time) {
+    log_time = now;
+    log_time_text = fmt::format("\t{}\t", now);
+  }
   log_text.push_back(static_cast<char>(outcome));
-  fmt::format_to(std::back_inserter(log_text), "\t{}\t", now);
+  log_text.append(log_time_text);
   for (const std::string_view field : {line.address, line.relay, line.reply}) {
-    for (const char c : field) log_text.push_back(is_control(c) ? ' ' : c);
+    const std::size_t begin = log_text.size();
+    log_text.append(field);
+    std::replace_if(log_text.begin() + static_cast<std::ptrdiff_t>(begin), log_text.end(),
+                    is_control, ' ');
     log_text.push_back('\t');
   }
   log_text.back() = '\n';

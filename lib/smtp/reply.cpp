@@ -1,5 +1,6 @@
 #include "smtp/reply.hpp"
 
+#include <algorithm>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -57,10 +58,30 @@ std::string enhanced_code_to_text(const EnhancedCode& code) {
 }
 
 std::string reply_to_text(const Reply& reply) {
-  std::string text = fmt::format("{}", reply.code);
-  if (reply.enhanced.kind != 0) text += ' ' + enhanced_code_to_text(reply.enhanced);
-  if (!reply.text.empty()) text += ' ' + printable(reply.text);
+  std::string text;
+  append_reply(text, reply);
   return text;
+}
+
+void append_reply(std::string& to, const Reply& reply) {
+  const auto put = [&](int number) {
+    const fmt::format_int digits(number);
+    to.append(digits.data(), digits.size());
+  };
+  put(reply.code);
+  if (reply.enhanced.kind != 0) {
+    to.push_back(' ');
+    put(reply.enhanced.kind);
+    to.push_back('.');
+    put(reply.enhanced.subject);
+    to.push_back('.');
+    put(reply.enhanced.detail);
+  }
+  if (reply.text.empty()) return;
+  to.push_back(' ');
+  // Printable ASCII, as nearly all of them are, needs no second look.
+  const bool plain = std::ranges::all_of(reply.text, [](char c) { return c >= ' ' && c <= '~'; });
+  plain ? to.append(reply.text) : to.append(printable(reply.text));
 }
 
 Reply local_reply(int code, EnhancedCode enhanced, std::string text) {

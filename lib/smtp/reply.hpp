@@ -40,6 +40,7 @@ struct Reply {
 
 // "550 5.1.1 User unknown", made printable: for records and for people.
 [[nodiscard]] std::string reply_to_text(const Reply& reply);
+void append_reply(std::string& to, const Reply& reply);
 
 // A reply of our own about what never reached a relay; `code` is what a relay would have said.
 [[nodiscard]] Reply local_reply(int code, EnhancedCode enhanced, std::string text);

@@ -116,11 +116,17 @@ void Ledger::fly(std::optional<SlotNumber> slot, std::int64_t now) {
   if (slot) sections_.back().journal->fly(*slot, now);
 }
 
+LogLine Ledger::line_of(const Party& party, std::string_view relay, const Reply& reply) {
+  reply_text_.clear();
+  append_reply(reply_text_, reply);
+  return {party.address, relay, reply_text_};
+}
+
 Result<> Ledger::delivered(const Party& party, std::string_view relay, const Reply& reply,
                            std::int64_t now) {
   if (!party.slot) return {};
   return sections_.back().journal->settle(*party.slot, Outcome::delivered,
-                                          {party.address, relay, reply_to_text(reply)}, now);
+                                          line_of(party, relay, reply), now);
 }
 
 Result<> Ledger::refused(const Party& party, std::size_t relay_number, std::string_view relay,
@@ -128,8 +134,8 @@ Result<> Ledger::refused(const Party& party, std::size_t relay_number, std::stri
   Section& section = sections_.back();
   ++section.refused;
   if (party.slot) {
-    auto settled = section.journal->settle(*party.slot, Outcome::refused,
-                                           {party.address, relay, reply_to_text(reply)}, now);
+    auto settled =
+        section.journal->settle(*party.slot, Outcome::refused, line_of(party, relay, reply), now);
     if (!settled) return settled;
   }
   return remains_.refuse(relay_number, party.slot, party.address, party.sender, party.attributes);
@@ -146,8 +152,7 @@ Result<> Ledger::left(const Party& party, std::string_view relay, const Reply& r
   ++section.left;
   if (party.slot) {
     const Outcome outcome = doubt == Doubt::none ? Outcome::deferred : Outcome::unanswered;
-    auto settled = section.journal->settle(*party.slot, outcome,
-                                           {party.address, relay, reply_to_text(reply)}, now);
+    auto settled = section.journal->settle(*party.slot, outcome, line_of(party, relay, reply), now);
     if (!settled) return settled;
   }
   return remains_.leave(party.slot, party.address, party.sender, party.attributes);

@@ -146,7 +146,10 @@ class Ledger {
   [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
   [[nodiscard]] Result<> close_journals(std::int64_t now);
 
+  [[nodiscard]] LogLine line_of(const Party& party, std::string_view relay, const Reply& reply);
+
   Terms terms_;
+  std::string reply_text_;  // room for line_of()
   std::optional<Home> home_;
   Remains remains_;
   std::vector<Section> sections_;              // since the last conclude()
