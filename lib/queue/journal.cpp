@@ -16,6 +16,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 #include "queue/fields.hpp"
 
@@ -328,8 +329,10 @@ void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int6
   for (const std::string_view field : {line.address, line.relay, line.reply}) {
     const std::size_t begin = log_text.size();
     log_text.append(field);
-    std::replace_if(log_text.begin() + static_cast<std::ptrdiff_t>(begin), log_text.end(),
-                    is_control, ' ');
+    if (!is_printable(field, Tabs::refused)) {
+      std::replace_if(log_text.begin() + static_cast<std::ptrdiff_t>(begin), log_text.end(),
+                      is_control, ' ');
+    }
     log_text.push_back('\t');
   }
   log_text.back() = '\n';

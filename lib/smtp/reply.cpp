@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -80,8 +81,7 @@ void append_reply(std::string& to, const Reply& reply) {
   if (reply.text.empty()) return;
   to.push_back(' ');
   // Printable ASCII, as nearly all of them are, needs no second look.
-  const bool plain = std::ranges::all_of(reply.text, [](char c) { return c >= ' ' && c <= '~'; });
-  plain ? to.append(reply.text) : to.append(printable(reply.text));
+  is_printable(reply.text, Tabs::refused) ? to.append(reply.text) : to.append(printable(reply.text));
 }
 
 Reply local_reply(int code, EnhancedCode enhanced, std::string text) {

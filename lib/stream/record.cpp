@@ -3,17 +3,10 @@
 #include <algorithm>
 
 #include "base/digest.hpp"
+#include "base/octets.hpp"
 #include "base/text.hpp"
 
 namespace ml {
-namespace {
-
-bool is_plain(std::string_view line) {
-  return std::ranges::all_of(
-      line, [](char c) { return static_cast<signed char>(c) >= 0x20 ? c != 0x7f : c == '\t'; });
-}
-
-}  // namespace
 
 bool is_id(std::string_view text) {
   return !text.empty() && text.size() <= 64 && text.front() != '.' &&
@@ -22,7 +15,7 @@ bool is_id(std::string_view text) {
 }
 
 bool is_clean_line(std::string_view line) {
-  if (is_plain(line)) return true;
+  if (is_printable(line, Tabs::allowed)) return true;
   const auto bad_control = [](char c) { return is_control(c) && c != '\t'; };
   return std::ranges::none_of(line, bad_control) && is_utf8(line);
 }
