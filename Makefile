@@ -238,7 +238,8 @@ ifndef DESTDIR
 endif
 
 .PHONY: deb
-deb:
+deb: deps
+	@scripts/install-packages dpkg-dev
 	@debian/rules BUILD='$(BUILD)' PACKAGES_DIR='$(BUILD)' binary
 
 uninstall:

@@ -16,6 +16,7 @@
 #include "mail/address.hpp"
 #include "stage/mta.hpp"
 #include "stage/receive.hpp"
+#include "stage/runner.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
 
@@ -90,7 +91,8 @@ void check_file_size(Findings& findings) {
 void check_programs(Findings& findings) {
   const auto directory = program_directory();
   if (!findings.good(directory, "programs", directory.value_or(""))) return;
-  for (const char* name : {"ml-receive", "ml-expand", "ml-verp", "ml-send", "ml-bounce"}) {
+  for (const char* name :
+       {"ml-receive", "ml-expand", "ml-verp", "ml-send", "ml-bounce", "ml-run", "ml-queue"}) {
     const std::string path = *directory + '/' + name;
     if (access(path.c_str(), X_OK) != 0) findings.no("programs", path + " is not there");
   }
@@ -98,6 +100,21 @@ void check_programs(Findings& findings) {
   findings.ok(
       "PATH",
       fmt::format("a mail server's has no {}: call the filters by their whole paths", *directory));
+}
+
+// Who would run what ml-run stores; a lock file of a runner is only looked at.
+void check_runners(const Home& home, Findings& findings) {
+  for (const char* const queue : {"post", "outbound", "bounces"}) {
+    const std::string about = fmt::format("queue {}", queue);
+    switch (runner_of(home, queue)) {
+      case Runner::held: findings.ok(about, "a runner has it"); break;
+      case Runner::unit: findings.ok(about, "a unit of systemd runs it"); break;
+      case Runner::startable: findings.ok(about, "its first entry starts a runner"); break;
+      case Runner::nobody:
+        findings.no(about, "nobody would run it: ml-queue and ml-run are not beside this program");
+        break;
+    }
+  }
 }
 
 void check_postfix(const Home& home, Findings& findings) {
@@ -210,6 +227,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   check_home(home, findings);
   check_file_size(findings);
   check_programs(findings);
+  check_runners(home, findings);
   check_postfix(home, findings);
   findings.good(load_keys(home), "keys", home.path("keys"));
   const auto store = Store::open(home, Access::read);
