@@ -30,6 +30,7 @@ constexpr LmtpPatience usual_patience;
 // Where every place is taken, whoever is between two messages makes room.
 constexpr LmtpPatience short_patience{.silence = std::chrono::seconds(5)};
 constexpr milliseconds time_to_leave{20000};
+constexpr milliseconds longest_gathering{20};
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -94,7 +95,10 @@ class Server {
     keep_time(now);
     // Whoever waits for a reply gets it before the sync and can send its message meanwhile.
     flush_all(now);
-    while (take_in(now)) flush_all(now);
+    while (is_group_due(now)) {
+      take_in(now);
+      flush_all(now);
+    }
     connections_.remove_if([](const LmtpConnection& connection) { return connection.gone(); });
     return {};
   }
@@ -116,21 +120,23 @@ class Server {
       watch(connection.in(), connection.wants_to_read() ? POLLIN : 0);
       watch(connection.out(), connection.wants_to_write() ? POLLOUT : 0);
     }
-    const int found = poll(polls_.data(), polls_.size(), milliseconds_to_wait());
+    const timespec time = time_to_wait();
+    const int found = ppoll(polls_.data(), polls_.size(), &time, nullptr);
     out_of_room_ = false;
     if (found < 0 && errno != EINTR) return system_failure("cannot wait for connections", errno);
     return found > 0;
   }
 
-  [[nodiscard]] int milliseconds_to_wait() const {
-    Clock::time_point first = Clock::time_point::max();
+  [[nodiscard]] timespec time_to_wait() const {
+    Clock::time_point first = Clock::now() + std::chrono::hours(1);
     if (out_of_room_) first = Clock::now() + std::chrono::seconds(1);
+    if (gathering_until_) first = std::min(first, *gathering_until_);
     for (const LmtpConnection& connection : connections_) {
       first = std::min(first, deadline(connection));
     }
-    if (first == Clock::time_point::max()) return -1;
-    const auto left = std::chrono::ceil<milliseconds>(first - Clock::now());
-    return static_cast<int>(std::clamp<milliseconds::rep>(left.count(), 0, 3600000));
+    const auto left = std::max<Clock::duration>(first - Clock::now(), Clock::duration::zero());
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(left);
+    return {seconds.count(), std::chrono::nanoseconds(left - seconds).count()};
   }
 
   [[nodiscard]] Clock::time_point deadline(const LmtpConnection& connection) const {
@@ -166,9 +172,19 @@ class Server {
     }
   }
 
-  // All messages that are whole, and their answers; false if there was none. Behind an answer the
-  // next message may be whole already.
-  bool take_in(Clock::time_point now) {
+  // Are there whole messages, and are they all that will come soon? Whoever handed over a message
+  // a moment ago is likely to have another one, and a sync costs the same for one more. So a group
+  // is held open for as long as the last sync took, at most, until it is of the same size.
+  bool is_group_due(Clock::time_point now) {
+    const auto size = static_cast<std::size_t>(std::ranges::count_if(
+        connections_, [](LmtpConnection& one) { return one.whole_message() != nullptr; }));
+    if (size == 0) return false;
+    if (!gathering_until_) gathering_until_ = now + last_sync_;
+    return size >= last_size_ || now >= *gathering_until_;
+  }
+
+  // All messages that are whole, and their answers. Behind an answer the next one may be whole.
+  void take_in(Clock::time_point now) {
     std::vector<LmtpConnection*> owners;
     std::vector<HandedMessage*> messages;
     for (LmtpConnection& connection : connections_) {
@@ -177,9 +193,12 @@ class Server {
         messages.push_back(message);
       }
     }
+    const Clock::time_point begin = Clock::now();
     ml::take_in(intake_, messages);
+    last_sync_ = std::min<Clock::duration>(Clock::now() - begin, longest_gathering);
+    last_size_ = owners.size();
+    gathering_until_.reset();
     for (LmtpConnection* const owner : owners) owner->answer(now);
-    return !owners.empty();
   }
 
   void keep_time(Clock::time_point now) {
@@ -205,6 +224,9 @@ class Server {
   std::list<Listener> listeners_;
   std::list<LmtpConnection> connections_;
   std::optional<Clock::time_point> leaving_;
+  std::optional<Clock::time_point> gathering_until_;
+  Clock::duration last_sync_{};
+  std::size_t last_size_ = 0;
   bool out_of_room_ = false;  // of descriptors or memory: accept nobody for a second
   std::vector<pollfd> polls_;
   std::vector<char> room_;

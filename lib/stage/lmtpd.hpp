@@ -2,7 +2,8 @@
 //
 // One process and one thread. In each turn it hears all connections that have something to say;
 // the messages that became whole are taken in together, for the price of one sync, and then each
-// recipient is answered. While the disk syncs, the next ones gather in the sockets.
+// recipient is answered. While the disk syncs, the next ones gather in the sockets; a group waits
+// for those that are likely to come, but no longer than a sync takes.
 //
 //   | state         | event                              | what follows                          |
 //   | ------------- | ---------------------------------- | ------------------------------------- |
