@@ -177,8 +177,8 @@ Reports forwarded_reports(std::string_view message, unsigned depth) {
   for (const Leaf& leaf : *leaves) {
     if (leaf.type.name != "message/rfc822") continue;
     const auto encoding = find_field(leaf.head, "Content-Transfer-Encoding");
-    const std::string inner = tamed_text(
-        decoded_body(leaf.body, encoding ? unfolded(encoding->value) : std::string()));
+    const std::string inner =
+        tamed_text(decoded_body(leaf.body, encoding ? unfolded(encoding->value) : std::string()));
     return reports_of(inner, depth + 1);
   }
   return {};
