@@ -110,44 +110,39 @@ class Marking {
                            const std::optional<std::string>& status, std::string_view said) {
     const auto probe = rooms_.store.probe(number_, recipient);
     if (!probe) return fail(probe);
-    const bool probed = *probe && (*probe)->tag == tag;
-    if (!probed) {
-      const auto culprit = is_message_blamed(recipient, tag);
-      if (!culprit) return fail(culprit);
-      if (*culprit) return std::string("so many domains refuse this message that it is to blame");
-    }
-    if (!status) return std::string(said);
-    if (probed && (*probe)->step != ProbeStep::evidence) {
+    if (*probe && (*probe)->tag == tag && (*probe)->step != ProbeStep::evidence) {
+      if (!status) return std::string(said);
       Probe bounced = **probe;
       bounced.bounced = true;
       if (auto put = rooms_.store.put_probe(number_, recipient, bounced); !put) return fail(put);
     } else {
-      const auto marked =
-          rooms_.store.mark_bounce(number_, recipient, {tag, rooms_.day(), *status});
-      if (!marked) return fail(marked);
-      if (!*marked) return why_unmarked(recipient);
+      const auto bounced =
+          rooms_.store.mark_bounce(number_, recipient, {tag, rooms_.day(), status.value_or("")});
+      if (!bounced) return fail(bounced);
+      const auto culprit = is_message_to_blame(bounced->refused, tag);
+      if (!culprit) return fail(culprit);
+      if (*culprit) return std::string("so many domains refuse this message that it is to blame");
+      if (!status) return std::string(said);
+      if (!bounced->marked) return why_unmarked(recipient);
     }
     if (auto followed = steps_.follow(list_, recipient); !followed) return fail(followed);
     return std::string();
   }
 
  private:
-  Result<bool> is_message_blamed(const Address& recipient, std::uint32_t tag) {
+  Result<bool> is_message_to_blame(const Refused& refused, std::uint32_t tag) {
+    if (refused.blamed || refused.domains < fewest_domains) return refused.blamed;
     const auto rules = steps_.rules(list_);
     if (!rules) return fail(rules);
-    const auto refused = rooms_.store.note_refusal(number_, tag, recipient.domain, rooms_.day());
-    if (!refused) return fail(refused);
-    if (refused->blamed) return true;
-    if (refused->domains < fewest_domains) return false;
     const auto domains = rooms_.store.domains(number_);
     if (!domains) return fail(domains);
-    if (!is_culprit(refused->domains, *domains, **rules)) return false;
+    if (!is_culprit(refused.domains, *domains, **rules)) return false;
     const auto taken_back = rooms_.store.blame_message(number_, tag);
     if (!taken_back) return fail(taken_back);
     log(
         fmt::format("message {} of {} is refused by {} of {} domains: it is to blame, and {} marks "
                     "are taken back",
-                    tag_to_text(tag), list_.text(), refused->domains, *domains, *taken_back));
+                    tag_to_text(tag), list_.text(), refused.domains, *domains, *taken_back));
     return true;
   }
 

@@ -99,6 +99,22 @@ Result<std::uint64_t> erase_where(Transaction& change, ListNumber list, const Du
 
 }  // namespace
 
+Result<Refused> note_refusal(Transaction& change, ListNumber list, const BounceMark& mark,
+                             std::string_view domain) {
+  const std::string key = message_key(list, mark.tag);
+  const std::string domain_key = key + std::string(domain);
+  auto row = get_message(change, key);
+  if (!row) return fail(row);
+  auto known = change.get(table::marks, domain_key);
+  if (!known) return fail(known);
+  if (*known) return row->refused;
+  ++row->refused.domains;
+  row->day = mark.day;
+  if (auto put = change.put(table::marks, domain_key, {}); !put) return fail(put);
+  if (auto put = change.put(table::marks, key, message_to_value(*row)); !put) return fail(put);
+  return row->refused;
+}
+
 bool is_bounce_record(std::string_view key, std::string_view value) {
   switch (kind_of(key)) {
     case Kind::mark: return value.size() >= 2;
@@ -174,27 +190,6 @@ Result<std::vector<Address>> Store::probed(ListNumber list) const {
   }
   if (!more) return fail(more);
   return found;
-}
-
-Result<Refused> Store::note_refusal(ListNumber list, std::uint32_t tag, std::string_view domain,
-                                    std::uint16_t day) {
-  const std::string key = message_key(list, tag);
-  const std::string domain_key = key + std::string(domain);
-  MessageRow row;
-  auto done = inside_->env.write([&](Transaction& change) -> Result<> {
-    auto before = get_message(change, key);
-    if (!before) return fail(before);
-    row = *before;
-    auto known = change.get(table::marks, domain_key);
-    if (!known) return fail(known);
-    if (*known) return {};
-    ++row.refused.domains;
-    row.day = day;
-    if (auto put = change.put(table::marks, domain_key, {}); !put) return put;
-    return change.put(table::marks, key, message_to_value(row));
-  });
-  if (!done) return fail(done);
-  return row.refused;
 }
 
 Result<Refused> Store::refused(ListNumber list, std::uint32_t tag) const {

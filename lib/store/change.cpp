@@ -401,30 +401,34 @@ Result<bool> Store::replace(ListNumber list, const Subscriber& subscriber) {
   });
 }
 
-Result<bool> Store::mark_bounce(ListNumber list, const Address& address, const BounceMark& mark) {
+Result<Bounced> Store::mark_bounce(ListNumber list, const Address& address,
+                                   const BounceMark& mark) {
   std::string key = mark_prefix(list, address_key(address));
   append_big<4>(key, mark.tag);
   std::string value;
   append_big<2>(value, mark.day);
   value += mark.status;
-  bool marked = false;
+  Bounced bounced;
   auto done = inside_->env.write([&](Transaction& transaction) -> Result<> {
-    marked = false;
+    bounced = {};
+    auto refused = note_refusal(transaction, list, mark, address.domain);
+    if (!refused) return fail(refused);
+    bounced.refused = *refused;
     auto before = transaction.get(table::marks, key);
     if (!before) return fail(before);
-    if (*before) return {};
+    if (*before || refused->blamed || mark.status.empty()) return {};
     auto edited = edit_record(transaction, list, address, [&](Subscriber& subscriber) -> Result<> {
-      marked = subscriber.state != State::removed;
+      bounced.marked = subscriber.state != State::removed;
       if (subscriber.state != State::active) return {};
       subscriber.state = State::bouncing;
       subscriber.changed = mark.day;
       return {};
     });
     if (!edited) return fail(edited);
-    return marked ? transaction.put(table::marks, key, value) : Result<>();
+    return bounced.marked ? transaction.put(table::marks, key, value) : Result<>();
   });
   if (!done) return fail(done);
-  return marked;
+  return bounced;
 }
 
 }  // namespace ml

@@ -38,6 +38,9 @@ inline constexpr std::size_t prefix_octets = 4;
 // The marks of one subscriber begin with this; the message's tag follows.
 [[nodiscard]] std::string mark_prefix(ListNumber list, std::string_view address_key);
 
+// That `domain` refused the message of `mark`; nothing changes where it is known already.
+[[nodiscard]] Result<Refused> note_refusal(Transaction& change, ListNumber list,
+                                           const BounceMark& mark, std::string_view domain);
 // True for a record of the table of marks that is one of the five kinds; `key` without the list.
 [[nodiscard]] bool is_bounce_record(std::string_view key, std::string_view value);
 

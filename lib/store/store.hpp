@@ -131,6 +131,10 @@ struct Refused {
   std::uint32_t domains = 0;
   bool blamed = false;
 };
+struct Bounced {
+  Refused refused;
+  bool marked = false;
+};
 
 class Store {
  public:
@@ -196,11 +200,13 @@ class Store {
       const std::function<std::string(std::string_view, unsigned)>& handle_of);
 
   // --- bounces ---
-  // Marks one bounce of `address` for the message tagged `mark.tag`, once a message, and turns
-  // active into bouncing. False if this message was marked already or nobody is there (a tombstone
-  // is nobody). Becoming active again clears a subscriber's marks and probe.
-  [[nodiscard]] Result<bool> mark_bounce(ListNumber list, const Address& address,
-                                         const BounceMark& mark);
+  // One bounce of `address`, in one transaction: remembers that its domain refused the message, and
+  // unless that message is blamed or the status is empty, which says that nobody is to blame, marks
+  // the address, once a message, and turns active into bouncing. Nobody is marked again for the
+  // same message, nor who is not there (a tombstone is nobody). Becoming active again clears a
+  // subscriber's marks and probe.
+  [[nodiscard]] Result<Bounced> mark_bounce(ListNumber list, const Address& address,
+                                            const BounceMark& mark);
   [[nodiscard]] Result<std::vector<BounceMark>> bounce_marks(ListNumber list,
                                                              const Address& address) const;
 
@@ -210,9 +216,6 @@ class Store {
   // Addresses with a probe on its way or back, in key order.
   [[nodiscard]] Result<std::vector<Address>> probed(ListNumber list) const;
 
-  // Remembers that `domain` refused the message; nothing changes where it is known already.
-  [[nodiscard]] Result<Refused> note_refusal(ListNumber list, std::uint32_t tag,
-                                             std::string_view domain, std::uint16_t day);
   [[nodiscard]] Result<Refused> refused(ListNumber list, std::uint32_t tag) const;
   // The message is at fault, not those who refused it: takes its marks back, now and for good.
   // How many those were.

@@ -444,17 +444,17 @@ TEST_CASE("store: a bounce is marked once a message and a revival clears the mar
   const auto list = scratch.list(store);
   const auto ann = at("ann@example.org");
   REQUIRE(store.put(list, {someone("ann@example.org"), someone("anna@example.org")}, Revive::no));
-  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"}) == true);
-  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"}) == false);
-  CHECK(store.mark_bounce(list, ann, {8, 100, "5.1.1"}) == true);
-  CHECK(store.mark_bounce(list, at("anna@example.org"), {8, 100, "5.1.1"}) == true);
-  CHECK(store.mark_bounce(list, at("nobody@example.org"), {8, 100, "5.1.1"}) == false);
+  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"})->marked);
+  CHECK_FALSE(store.mark_bounce(list, ann, {7, 100, "5.1.1"})->marked);
+  CHECK(store.mark_bounce(list, ann, {8, 100, "5.1.1"})->marked);
+  CHECK(store.mark_bounce(list, at("anna@example.org"), {8, 100, "5.1.1"})->marked);
+  CHECK_FALSE(store.mark_bounce(list, at("nobody@example.org"), {8, 100, "5.1.1"})->marked);
   CHECK(*store.bounce_marks(list, ann) ==
         std::vector<BounceMark>{{7, 100, "5.1.1"}, {8, 100, "5.1.1"}});
   CHECK((*store.find(list, ann))->state == State::bouncing);
   CHECK(*store.count(list) == Counts{2, 2});
   REQUIRE(store.remove(list, {ann}));
-  CHECK(store.mark_bounce(list, ann, {9, 100, "5.1.1"}) == false);
+  CHECK_FALSE(store.mark_bounce(list, ann, {9, 100, "5.1.1"})->marked);
   REQUIRE(store.put(list, {someone("ann@example.org")}, Revive::yes));
   CHECK(store.bounce_marks(list, ann)->empty());
   CHECK(store.bounce_marks(list, at("anna@example.org"))->size() == 1);
@@ -469,7 +469,7 @@ TEST_CASE("store: a probe is kept beside the marks and goes with them") {
   REQUIRE(store.put(list, {someone("ann@example.org"), someone("bob@example.org")}, Revive::no));
   CHECK(*store.probe(list, ann) == std::nullopt);
   // A tag that ends with a NUL does not pass for a probe.
-  CHECK(store.mark_bounce(list, ann, {0x100, 100, "5.1.1"}) == true);
+  CHECK(store.mark_bounce(list, ann, {0x100, 100, "5.1.1"})->marked);
   const Probe probe{0x2000, 101, ProbeStep::suspend, false};
   REQUIRE(store.put_probe(list, ann, probe));
   CHECK(*store.probe(list, ann) == probe);
@@ -497,12 +497,12 @@ TEST_CASE("store: a domain refuses a message once and a blamed message keeps no 
                      someone("cy@sub.example.org"), someone("dan@example.net")},
                     Revive::no));
   CHECK(*store.domains(list) == 3);
-  CHECK(store.note_refusal(list, 7, "example.org", 100)->domains == 1);
-  CHECK(store.note_refusal(list, 7, "example.org", 100)->domains == 1);
-  CHECK(store.note_refusal(list, 7, "example.net", 100)->domains == 2);
-  CHECK(store.note_refusal(list, 8, "example.net", 100)->domains == 1);
-  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"}) == true);
-  CHECK(store.mark_bounce(list, ann, {8, 100, "5.1.1"}) == true);
+  CHECK(store.mark_bounce(list, at("x@example.org"), {7, 100, ""})->refused.domains == 1);
+  CHECK(store.mark_bounce(list, at("x@example.org"), {7, 100, ""})->refused.domains == 1);
+  CHECK(store.mark_bounce(list, at("x@example.net"), {7, 100, ""})->refused.domains == 2);
+  CHECK(store.mark_bounce(list, at("x@example.net"), {8, 100, ""})->refused.domains == 1);
+  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"})->marked);
+  CHECK(store.mark_bounce(list, ann, {8, 100, "5.1.1"})->marked);
   CHECK(*store.blame_message(list, 7) == 1);
   CHECK(store.refused(list, 7)->blamed);
   CHECK_FALSE(store.refused(list, 8)->blamed);
@@ -516,16 +516,16 @@ TEST_CASE("store: what bounces left is forgotten by its day") {
   const auto list = scratch.list(store);
   const auto ann = at("ann@example.org");
   REQUIRE(store.put(list, {someone("ann@example.org")}, Revive::no));
-  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"}) == true);
-  CHECK(store.mark_bounce(list, ann, {8, 110, "5.1.1"}) == true);
-  REQUIRE(store.note_refusal(list, 7, "example.org", 100));
-  REQUIRE(store.note_refusal(list, 8, "example.org", 110));
+  CHECK(store.mark_bounce(list, ann, {7, 100, "5.1.1"})->marked);
+  CHECK(store.mark_bounce(list, ann, {8, 110, "5.1.1"})->marked);
+  REQUIRE(store.mark_bounce(list, at("x@example.org"), {7, 100, ""}));
+  REQUIRE(store.mark_bounce(list, at("x@example.org"), {8, 110, ""}));
   REQUIRE(store.put_owners_told(list, 12345));
   REQUIRE(store.forget_bounces(list, 105));
   CHECK(*store.bounce_marks(list, ann) == std::vector<BounceMark>{{8, 110, "5.1.1"}});
   CHECK(store.refused(list, 7)->domains == 0);
   CHECK(store.refused(list, 8)->domains == 1);
-  CHECK(store.note_refusal(list, 7, "example.org", 120)->domains == 1);
+  CHECK(store.mark_bounce(list, at("x@example.org"), {7, 120, ""})->refused.domains == 1);
   CHECK(*store.owners_told(list) == 12345);
   CHECK(store.check()->empty());
 }
