@@ -11,6 +11,7 @@
 #   make lint      clang-tidy, clang-format, rooms, man pages against --help, mandoc, shellcheck
 #   make asan      the tests under AddressSanitizer and UBSan
 #   make fuzz      each parser of foreign octets for FUZZ_SECONDS (60); one alone: make fuzz-NAME
+#   make bench     what it reaches beside its peers: ratios, side by side, with their targets
 #   make check-mta the pipe in the alias file of a throwaway Postfix on loopback
 #   make check-corpus CORPUS=DIR   ml-bounce against bounces with known answers
 #   make deps      only install what building needs
@@ -152,6 +153,13 @@ demo-programs: all $(TEST_TOOLS)
 check-mta: mta-deps
 	@$(MAKE) --no-print-directory demo-programs
 	@tests/mta/run
+
+# Each beside its peers, in turn, in one run; ratios with their targets, kept in build/bench.
+BENCHES := $(wildcard scripts/bench-*)
+.PHONY: bench
+bench: mta-deps
+	@$(MAKE) --no-print-directory demo-programs
+	@for bench in $(BENCHES); do echo "=== $$bench"; $$bench; done 2>&1 | tee $(BUILD)/bench
 
 # CORPUS: see tests/bounce-corpus.
 .PHONY: check-corpus
