@@ -75,6 +75,23 @@ on_port() {
   grep -q '^author=\|author=ann@example.org' <(tr '\t' '\n' <"$(held | head -n 1)")
 }
 
+@test "ml-lmtpd: a post reaches every subscriber once by a runner that nobody had to start" {
+  : >"$ML_HOME/lists/x.org/news.toml"
+  printf '%s\n' ann@example.org bob@example.com | ml-store import news@x.org - 2>errors
+  smtp-sink --port 0 --port-file port --log sent >totals &
+  sink=$!
+  until [ -s port ]; do sleep 0.02; done
+  echo "via = \"smtp://127.0.0.1:$(cat port)\"" >"$ML_HOME/lists.toml"
+  lmtpd
+  mail-load --lmtp --connections 5 --messages 10 "unix:$PWD/socket" >counts
+  grep -q '^taken 10 refused 0 lost 0' counts
+  until [ "$(cat sent 2>/dev/null | wc -l)" -ge 20 ] && ! ml-queue list post | grep -q r; do sleep 0.1; done
+  kill $sink
+  wait $sink
+  is 20 "$(cut -f1,2 sent | sort -u | wc -l)"
+  is 20 "$(wc -l <sent)"
+}
+
 @test "ml-lmtpd: verdicts are replies: not permitted and too big and at fault" {
   : >"$ML_HOME/lists/x.org/news.toml" # subscribers post, others are rejected
   keep_all dev@x.org 'max-size = 20'
