@@ -605,13 +605,12 @@ class NoticeReader {
     return line;
   }
 
-  std::string diagnostic_of(std::size_t which) const {
+  std::string diagnostic_of(std::size_t which, const std::string& of_all) const {
     const std::string_view own = said_of(which, "\n\n");
     if (says_something(own)) return flat(own);
     const std::string_view more = said_of(which, "\n\n\n\n\n\n");
     if (says_something(more)) return flat(more);
-    if (says_something(text_)) return flat(telling_part(text_));
-    return flat(own);
+    return of_all.empty() ? flat(own) : of_all;
   }
 
   // From the line that names a status or a code.
@@ -627,13 +626,14 @@ class NoticeReader {
   }
 
   std::vector<Report> reports(Action action) const {
+    const std::string of_all = says_something(text_) ? flat(telling_part(text_)) : std::string();
     std::vector<Report> reports;
     reports.reserve(found_.size());
     for (std::size_t i = 0; i < found_.size(); ++i) {
       Report report;
       report.final_recipient = found_[i].address;
       report.action = action;
-      report.diagnostic = diagnostic_of(i);
+      report.diagnostic = diagnostic_of(i, of_all);
       report.status = status_of(report.diagnostic, action);
       reports.push_back(std::move(report));
     }
