@@ -18,8 +18,7 @@ constexpr auto burst = milliseconds(200);
 
 class Connections::Connection : public Outcomes {
  public:
-  Connection(Connections& owner, std::size_t relay_number, Clock::time_point now)
-      : relay(relay_number), owner_(owner), began(now) {
+  Connection(Connections& owner, std::size_t relay_number) : relay(relay_number), owner_(owner) {
     outlet = open_outlet(owner.relays_.relay(relay), owner.relays_.manner(relay), *this);
   }
 
@@ -42,9 +41,6 @@ class Connections::Connection : public Outcomes {
 
  private:
   Connections& owner_;
-
- public:
-  const Clock::time_point began;
 };
 
 Connections::Connections(Relays& relays, Source& source, Limits limits)
@@ -103,7 +99,7 @@ bool Connections::open_one(Clock::time_point now) {
   }
   const auto relay = relays_.pick(now, live);
   if (!relay) return false;
-  all_.emplace_back(*this, *relay, now);
+  all_.emplace_back(*this, *relay);
   return true;
 }
 

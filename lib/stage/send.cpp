@@ -313,6 +313,7 @@ Result<> Sender::serve(Until until) {
     const auto now = Clock::now();
     now_ = std::time(nullptr);
     if (Interruptions::caught() != 0 && !given_up_) stop(now);
+    if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them
     connections_.turn(now);
     if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
     if (given_up_) leave_pending(*given_up_);
