@@ -178,6 +178,7 @@ class Server {
   bool is_group_due(Clock::time_point now) {
     const auto size = static_cast<std::size_t>(std::ranges::count_if(
         connections_, [](LmtpConnection& one) { return one.whole_message() != nullptr; }));
+    if (size == 0) gathering_until_.reset();  // who had one may be gone
     if (size == 0) return false;
     if (!gathering_until_) gathering_until_ = now + last_sync_;
     return size >= last_size_ || now >= *gathering_until_;
