@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstdint>
 #include <utility>
 
 #include "base/digest.hpp"
@@ -95,17 +94,20 @@ std::string make_letter(std::string_view text, const ListName& list, std::string
     text.remove_prefix(std::min(end + 1, text.size()));
     if (text.starts_with('\n')) text.remove_prefix(1);
   }
-  std::array<std::uint8_t, 16> random;
-  random_octets(random);
+  const std::string body = filled(text, list, slots);
+  const auto hour = std::chrono::floor<std::chrono::hours>(now);
+  const std::string name = base32(sha256(fmt::format("{} {} {} {}", list.text(), to,
+                                                     hour.time_since_epoch().count(), body)))
+                               .substr(0, 26);
   std::string letter;
   append_field(letter, "From", list.address(Role::owner));
   append_field(letter, "To", to);
   append_field(letter, "Subject", encode_text(filled(subject, list, slots), 9));
-  append_field(letter, "Date", time_to_date(now));
-  append_field(letter, "Message-ID", make_message_id(base32(random), list.domain));
+  append_field(letter, "Date", time_to_date(hour));
+  append_field(letter, "Message-ID", make_message_id(name, list.domain));
   append_field(letter, "Auto-Submitted", "auto-generated");
   append_field(letter, "X-BeenThere", list.text());
-  append_body(letter, filled(text, list, slots));
+  append_body(letter, body);
   return letter;
 }
 

@@ -29,7 +29,8 @@ struct LetterSlots {
 [[nodiscard]] Result<std::string> letter_text(const Home& home, const std::string& file,
                                               std::string_view otherwise);
 
-// The whole message, with LF line ends.
+// The whole message, with LF line ends. Made again within the hour it is the same to the octet, so
+// that what is written twice, because of a kill, is mailed once.
 [[nodiscard]] std::string make_letter(std::string_view text, const ListName& list,
                                       std::string_view to, const LetterSlots& slots,
                                       std::chrono::system_clock::time_point now);

@@ -44,9 +44,10 @@ std::string_view next_to_text(BounceStep step) {
   return {};
 }
 
-// The same for the same probe made again after a kill.
-std::string letter_id(char prefix, std::string_view scope) {
-  return prefix + base32(sha256(scope)).substr(0, 26);
+// The same for the same letter made again after a kill. An id that begins with `r` is done with
+// where ml-send has sent it already; of any other it would complain.
+std::string letter_id(std::string_view letter) {
+  return 'r' + base32(sha256(letter)).substr(0, 26);
 }
 
 bool steps_down(const BounceVerdict& verdict) {
@@ -153,15 +154,12 @@ Result<> BounceSteps::send_probe(const ListName& list, const Standing& standing,
   if (!rules) return fail(rules);
   const auto text = letter_text(rooms_.home, (*rules)->probe_text, default_probe_text);
   if (!text) return fail(text);
-  const std::uint32_t last = standing.marks.empty() ? 0 : standing.marks.back().tag;
   const std::string to = address_to_text(address);
-  const std::string id =
-      letter_id('b', fmt::format("probe {} {} {} {} {}", list.text(), to, static_cast<int>(step),
-                                 standing.subscriber.changed, last));
+  const std::string letter = make_letter(*text, list, to, {to, {}}, rooms_.now);
+  const std::string id = letter_id(letter);
   const auto sender = probe_sender(list, address, id);
   if (!sender) return fail(sender);
-  out_.message(id, list.address(Role::bounces), make_letter(*text, list, to, {to, {}}, rooms_.now),
-               "\tlist=" + list.text());
+  out_.message(id, list.address(Role::bounces), letter, "\tlist=" + list.text());
   out_.rcpt(to, *sender, {});
   out_.end(Status::done, {});
   if (auto flushed = out_.flush(); !flushed) return flushed;
@@ -227,9 +225,8 @@ Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standi
                                      removed ? "removed" : "suspended", standing.verdict.why, last);
   }
   const std::string owner = list.address(Role::owner);
-  const std::string id = letter_id('b', "notice " + list.text() + '\n' + slots.subscribers);
-  out_.message(id, "<>", make_letter(*text, list, owner, slots, rooms_.now),
-               "\tlist=" + list.text());
+  const std::string letter = make_letter(*text, list, owner, slots, rooms_.now);
+  out_.message(letter_id(letter), "<>", letter, "\tlist=" + list.text());
   for (const std::string& each :
        settings->many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
     const auto address = text_to_address(each);

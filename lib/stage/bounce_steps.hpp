@@ -2,8 +2,8 @@
 // taken in the store and told in a stream for ml-send.
 //
 // A state changes only after the notice of it is written, and a probe is remembered only after it
-// is: killed between the two, the same is written once more, with the same id, and ml-send mails
-// nobody twice.
+// is: killed between the two, the same is written once more, and within the hour ml-send knows it
+// by its id and mails nobody twice.
 //
 //   BounceSteps steps(rooms, out);
 //   steps.follow(*list_name, address);        // after a mark, or after a probe came back

@@ -276,6 +276,14 @@ TEST_CASE("bounce steps: a bounce under a shared sender only sends a probe") {
   CHECK(desk.marks() == 1);
 }
 
+TEST_CASE("bounce steps: a probe that is written again after a kill is the same to the octet") {
+  Desk desk({"ann@c.org"});
+  const std::string once = desk.bounced(desk.sender("m1", ""));
+  REQUIRE(desk.store().drop_probe(desk.number, at("ann@c.org")));
+  CHECK(desk.bounced(desk.sender("m1", "")) == once);
+  CHECK(once.starts_with("message\tr"));
+}
+
 TEST_CASE("bounce steps: a refused probe counts like one that came back") {
   Desk desk({"ann@c.org"});
   std::string probe = desk.bounced_thrice();
