@@ -89,7 +89,8 @@ Result<> each_journal(const Home& home, const std::optional<std::string>& id,
   std::vector<std::string> hashes = names_in(all);
   if (id) hashes = {journal_path(*id, "").substr(8, 2)};
   for (const std::string& hash : hashes) {
-    const std::string directory = all + '/' + hash;
+    std::string directory = all;
+    directory.append(1, '/').append(hash);
     for (const std::string& name : names_in(directory)) {
       if (id && !is_of(name, *id)) continue;
       const auto facts = read_facts(directory, name);
