@@ -211,7 +211,7 @@ lint: lint-deps
 lint-text:
 	@$(CLANG_FORMAT) --dry-run -Werror $(wildcard lib/*/*.[ch]pp cmd/*.cpp tests/*.hpp tests/*/*.[ch]pp)
 	@mandoc -T lint -W warning $(MAN_PAGES)
-	@shellcheck $(filter-out scripts/systemd,$(wildcard scripts/*)) debian/postinst debian/prerm debian/postrm tests/run tests/examples $(wildcard tests/mta/run) .ci/run
+	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' -s -d skip scripts/* debian/* tests/run tests/examples tests/mta/run .ci/run)
 	@scripts/check-rooms
 	@scripts/check-doubled-words
 	@scripts/check-tests

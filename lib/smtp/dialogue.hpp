@@ -84,7 +84,9 @@ class Dialogue {
   [[nodiscard]] bool greeted() const { return over() || phase_ > Phase::helo; }
   // True when a transaction would be put on the wire at once, its message in this form().
   [[nodiscard]] bool wants() const;
-  [[nodiscard]] WireForm form() const { return next_is_chunk() ? WireForm::chunk : WireForm::dotted; }
+  [[nodiscard]] WireForm form() const {
+    return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
+  }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
   void give(Transaction& transaction);

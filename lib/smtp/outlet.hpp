@@ -30,8 +30,8 @@ class Outlet {
  public:
   virtual ~Outlet() = default;
 
-  [[nodiscard]] virtual bool wants() const = 0;  // a transaction, now
-  [[nodiscard]] virtual WireForm form() const = 0;   // in which it wants the message
+  [[nodiscard]] virtual bool wants() const = 0;     // a transaction, now
+  [[nodiscard]] virtual WireForm form() const = 0;  // in which it wants the message
   virtual void give(Transaction& transaction) = 0;
   virtual void finish() = 0;  // no more will be given
 

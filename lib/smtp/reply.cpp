@@ -81,7 +81,8 @@ void append_reply(std::string& to, const Reply& reply) {
   if (reply.text.empty()) return;
   to.push_back(' ');
   // Printable ASCII, as nearly all of them are, needs no second look.
-  is_printable(reply.text, Tabs::refused) ? to.append(reply.text) : to.append(printable(reply.text));
+  is_printable(reply.text, Tabs::refused) ? to.append(reply.text)
+                                          : to.append(printable(reply.text));
 }
 
 Reply local_reply(int code, EnhancedCode enhanced, std::string text) {

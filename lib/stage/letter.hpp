@@ -46,7 +46,9 @@ class Letter {
     WireMessage message;
     std::optional<SlottedMessage> slots;
   };
-  [[nodiscard]] const InForm& of(WireForm form) const { return forms_[static_cast<std::size_t>(form)]; }
+  [[nodiscard]] const InForm& of(WireForm form) const {
+    return forms_[static_cast<std::size_t>(form)];
+  }
 
   std::array<InForm, 3> forms_;
   std::vector<std::optional<std::string>> held_;  // room for fill()

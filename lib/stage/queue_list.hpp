@@ -11,7 +11,6 @@
 
 namespace ml {
 
-
 // One line an entry, TABs between: name, state (due, running, later or held), age, time to the
 // next attempt, recipients ("-" where it is no ml-stream or names none), octets, attempts, last
 // reason. By age, oldest first. JSON: an array of objects, times in seconds.
