@@ -14,10 +14,16 @@ namespace {
 
 constexpr std::size_t most_reports = 1000;
 
-constexpr std::array<std::pair<std::string_view, Action>, 9> actions{
+// The first of an action is its name; the others are what servers write for it.
+constexpr std::array<std::pair<std::string_view, Action>, 14> actions{
     {{"failed", Action::failed},
      {"failure", Action::failed},
+     {"fail", Action::failed},
+     {"error", Action::failed},
+     {"expired", Action::failed},
      {"delayed", Action::delayed},
+     {"delay", Action::delayed},
+     {"deferred", Action::delayed},
      {"delivered", Action::delivered},
      {"relayed", Action::relayed},
      {"expanded", Action::expanded},
@@ -126,6 +132,8 @@ class Groups {
       name_recipient(report_.final_recipient, field_address(value));
     } else if (same_nocase(field.name, "Original-Recipient")) {
       name_recipient(report_.original_recipient, original_address(value));
+    } else if (same_nocase(field.name, "X-Actual-Recipient")) {
+      actual_ = field_address(value);
     } else if (same_nocase(field.name, "Action")) {
       report_.action = text_to_action(value);
     } else if (same_nocase(field.name, "Status")) {
@@ -138,6 +146,11 @@ class Groups {
   }
 
   void close() {
+    // A program or a file as the last recipient: the address that led there is worth more.
+    const bool is_mailbox = report_.address().find('@') != std::string::npos;
+    if (!is_mailbox && actual_.find('@') != std::string::npos) {
+      report_.original_recipient = std::move(actual_);
+    }
     if (!report_.address().empty() && reports_.size() < most_reports) {
       if (report_.action == Action::unknown) report_.action = status_to_action(report_.status);
       if (report_.diagnostic.empty()) report_.diagnostic = std::move(misplaced_);
@@ -145,6 +158,7 @@ class Groups {
     }
     report_ = {};
     misplaced_.clear();
+    actual_.clear();
   }
 
   [[nodiscard]] bool full() const { return reports_.size() >= most_reports; }
@@ -158,6 +172,7 @@ class Groups {
 
   Report report_;
   std::string misplaced_;  // what stands for a status and is none
+  std::string actual_;     // X-Actual-Recipient of Sendmail
   std::vector<Report> reports_;
 };
 

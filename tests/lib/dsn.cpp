@@ -119,3 +119,23 @@ TEST_CASE("dsn: a report of a million recipients is read as far as a thousand") 
   while (text.size() < 4'000'000) text += "Final-Recipient: a@x.org\n";
   CHECK(text_to_reports(text).size() == 1000);
 }
+
+TEST_CASE("dsn: the actions that servers make up are understood") {
+  const auto action = [](const std::string& word) {
+    return only("Final-Recipient: a@x.org\nAction: " + word + "\n").action;
+  };
+  for (const char* failed : {"failed", "Failure", "fail", "error", "expired (4 days)"}) {
+    CHECK(action(failed) == Action::failed);
+  }
+  CHECK(action("deferred") == Action::delayed);
+  CHECK(action("dancing") == Action::unknown);
+}
+
+TEST_CASE("dsn: where the recipient is a program the address behind it is meant") {
+  const Report report = only(
+      "Final-Recipient: X-Unix; |/usr/bin/filter\nX-Actual-Recipient: rfc822; ann@c.org\n"
+      "Action: failed\n");
+  CHECK(report.address() == "ann@c.org");
+  CHECK(only("Final-Recipient: rfc822; ann@c.org\nX-Actual-Recipient: rfc822; bob@c.org\n")
+            .address() == "ann@c.org");
+}
