@@ -12,7 +12,7 @@
 #   make asan      the tests under AddressSanitizer and UBSan
 #   make fuzz      each parser of foreign octets for FUZZ_SECONDS (60); one alone: make fuzz-NAME
 #   make bench     what it reaches beside its peers: ratios, side by side, with their targets
-#   make check-mta the pipe in the alias file of a throwaway Postfix on loopback
+#   make check-mta lists under throwaway Postfix, Exim, OpenSMTPD and Sendmail on loopback
 #   make check-corpus CORPUS=DIR   ml-bounce against bounces with known answers
 #   make deps      only install what building needs
 #   make clean     remove build
@@ -211,7 +211,7 @@ lint: lint-deps
 lint-text:
 	@$(CLANG_FORMAT) --dry-run -Werror $(wildcard lib/*/*.[ch]pp cmd/*.cpp tests/*.hpp tests/*/*.[ch]pp)
 	@mandoc -T lint -W warning $(MAN_PAGES)
-	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' -s -d skip scripts/* debian/* tests/run tests/examples tests/mta/run .ci/run)
+	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' -s -d skip scripts/* debian/* tests/run tests/examples tests/mta/* .ci/run)
 	@scripts/check-rooms
 	@scripts/check-doubled-words
 	@scripts/check-tests

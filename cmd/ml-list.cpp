@@ -77,16 +77,24 @@ Result<Status> route(VerbLine& line) {
 }
 
 Result<Status> mta(VerbLine& line) {
-  std::string server;
+  MtaRequest request;
   std::optional<std::string> which;
-  line.options("[OPTION...] postfix [LIST|DOMAIN]", "Prints what a mail server must be told.",
-               "ml-list mta postfix news@x.org")
-      .operand(server, "postfix")
+  bool map = false;
+  bool outbound = false;
+  line.options("[OPTION...] SERVER [LIST|DOMAIN]",
+               "Prints what postfix, exim, opensmtpd, sendmail or qmail must be told.",
+               "ml-list mta postfix lists.example.org | sh")
+      .text(request.by, "--by", "WAY", "pipe (default), lmtp[:SOCKET], maildir[:DIRECTORY], alias")
+      .flag(map, "--map", "only the map of the lists' addresses")
+      .flag(outbound, "--outbound", "postfix: a second instance, without scans, for mail out")
+      .operand(request.server, "SERVER")
       .optional_operand(which, "LIST|DOMAIN");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
-    if (server == "postfix") return print_mta_postfix(home, which.value_or(""), out);
-    return failure(Status::usage, "'{}' is no mail server that this version knows: postfix is",
-                   server);
+    if (map && outbound) return failure(Status::usage, "--map is of mail in, --outbound is not");
+    if (map) request.part = MtaPart::map;
+    if (outbound) request.part = MtaPart::outbound;
+    request.which = which.value_or("");
+    return print_mta(home, request, out);
   });
 }
 
@@ -96,7 +104,7 @@ constexpr std::array verbs{
     Verb{"remove", remove, "LIST", "take a list away with its subscribers"},
     Verb{"check", check, "[LIST]", "look for what would keep mail from flowing"},
     Verb{"route", route, "ADDRESS", "list, role and extension of an address"},
-    Verb{"mta", mta, "postfix [LIST]", "what a mail server must be told"}};
+    Verb{"mta", mta, "SERVER [LIST|DOMAIN]", "what a mail server must be told"}};
 
 }  // namespace
 

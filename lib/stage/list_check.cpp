@@ -25,6 +25,7 @@ namespace {
 
 constexpr const char* postconf = "/usr/sbin/postconf";
 constexpr const char* postalias = "/usr/sbin/postalias";
+constexpr const char* postmap = "/usr/sbin/postmap";
 
 // MAIL_CONFIG names another instance's directory, to us as to postconf.
 bool has_postfix() {
@@ -175,14 +176,41 @@ void check_alias(const std::vector<std::string>& maps, const std::string& alias,
                    "else see: ml-list mta postfix");
 }
 
-void check_route(const ListName& list, Findings& findings) {
-  if (!has_postfix()) return;
-  const std::string text = answer({postconf, "-xh", "alias_maps"}).value_or("");
-  std::vector<std::string> maps;
+// The tables, `type:name`, that a parameter of Postfix names.
+std::vector<std::string> tables_of(const char* parameter) {
+  const std::string text = answer({postconf, "-xh", parameter}).value_or("");
+  std::vector<std::string> tables;
   for (const std::string_view word : words(text)) {
-    const std::string_view map = word.substr(0, word.find_last_not_of(',') + 1);
-    if (map.find(':') != std::string_view::npos) maps.emplace_back(map);
+    const std::string_view table = word.substr(0, word.find_last_not_of(',') + 1);
+    if (table.find(':') != std::string_view::npos) tables.emplace_back(table);
   }
+  return tables;
+}
+
+// What the first table that knows `key` says.
+std::string looked_up(const char* parameter, const std::string& key) {
+  for (const std::string& table : tables_of(parameter)) {
+    const auto found = answer({postmap, "-q", key, table});
+    if (found && !found->empty()) return *found;
+  }
+  return {};
+}
+
+// Has the whole domain an entry, and the map of addresses this list? False: it has no entry.
+bool check_domain(const ListName& list, Findings& findings) {
+  const std::string transport = looked_up("transport_maps", list.domain);
+  if (!transport.starts_with("mlpipe")) return false;
+  findings.ok(list.text() + " route", fmt::format("{} goes to {}", list.domain, transport));
+  if (looked_up("virtual_mailbox_maps", list.text()).empty()) {
+    findings.no(list.text() + " route",
+                "the map of addresses lacks it, so its mail is refused: ml-list mta postfix --map");
+  }
+  return true;
+}
+
+void check_route(const ListName& list, Findings& findings) {
+  if (!has_postfix() || check_domain(list, findings)) return;
+  const std::vector<std::string> maps = tables_of("alias_maps");
   check_alias(maps, list.local, "ml-receive", list, findings);
   check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
 }

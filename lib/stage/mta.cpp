@@ -1,82 +1,75 @@
 #include "stage/mta.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <filesystem>
-#include <map>
 #include <system_error>
 #include <utility>
+#include <vector>
 
+#include "base/lines.hpp"
 #include "base/text.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
-#include "mail/verp.hpp"
+#include "stage/mta_text.hpp"
+#include "stage/route.hpp"
 #include "store/store.hpp"
 
 namespace ml {
 namespace {
 
 constexpr std::string_view system_home = "/var/lib/mlpipe";
+constexpr std::string_view default_socket = "/run/mlpipe/lmtp";
 
-// The roles that have no pipeline yet, Mailman's words among them: a person answers.
-constexpr std::array<std::string_view, 7> owner_words = {
-    "request", "subscribe", "unsubscribe", "confirm", "join", "leave", "admin"};
+// What each server can be told.
+struct Server {
+  std::string_view name;
+  std::vector<MtaWay> ways;  // the first is the default
+  std::string (*text)(const MtaFacts&);
+  std::optional<MapForm> map;
+};
 
-// Stands as it is in an alias file, between its quotes and in a shell.
-bool is_plain_path(std::string_view text) {
-  return text.starts_with('/') && std::ranges::all_of(text, [](char c) {
-           return is_alnum(c) || std::string_view("/._+-").find(c) != std::string_view::npos;
-         });
+const std::array<Server, 5>& servers() {
+  using enum MtaWay;
+  static const std::array<Server, 5> all = {
+      Server{"postfix", {pipe, lmtp, maildir, alias}, postfix_text, MapForm::postfix},
+      Server{"exim", {pipe, lmtp}, exim_text, MapForm::exim},
+      Server{"opensmtpd", {pipe, lmtp}, opensmtpd_text, MapForm::opensmtpd},
+      Server{"sendmail", {pipe}, sendmail_text, MapForm::sendmail},
+      Server{"qmail", {pipe}, qmail_text, std::nullopt}};
+  return all;
 }
 
-std::string joined(const std::vector<std::string>& items) {
-  std::string text;
-  for (const std::string& item : items) text += (text.empty() ? "" : ", ") + item;
-  return text;
+std::optional<MtaWay> text_to_way(std::string_view text) {
+  if (text == "pipe") return MtaWay::pipe;
+  if (text == "lmtp") return MtaWay::lmtp;
+  if (text == "maildir") return MtaWay::maildir;
+  if (text == "alias") return MtaWay::alias;
+  return std::nullopt;
 }
 
-std::string comments(std::string_view home) {
-  return fmt::format(
-      "# Aliases of Postfix for the lists in {0}. As root, once:\n"
-      "#   ml-list mta postfix >{0}/aliases\n"
-      "#   chown \"$(stat -c %u:%g {0})\" {0}/aliases\n"
-      "#   type=$(postconf -h default_database_type)\n"
-      "#   postalias \"$type:{0}/aliases\"                  # again after each change\n"
-      "#   postconf -e \"alias_maps = $(postconf -h alias_maps), $type:{0}/aliases\"\n"
-      "#   postconf -e recipient_delimiter=+ mailbox_size_limit=0\n"
-      "#   postfix reload\n"
-      "#\n"
-      "# - Postfix runs these commands as the owner of the map's database file; were that root, "
-      "as\n"
-      "#   nobody, who may not use {0}.\n"
-      "# - mailbox_size_limit also limits every file that a command writes: 51200000 octets, and\n"
-      "#   the store may grow past that. 0 is no limit.\n"
-      "# - recipient_delimiter: the bounce address of each copy is LIST-bounces+...@DOMAIN.\n"
-      "# - Make no alias owner-LIST: Postfix would put that over the author's envelope sender.\n"
-      "# - The domain of the lists must be one of mydestination.\n",
-      home);
+// Stands as it is in every configuration, between its quotes and in a shell.
+bool is_plain(std::string_view text) {
+  return !text.empty() && std::ranges::all_of(text, [](char c) {
+    return is_alnum(c) || std::string_view("/._+:-").find(c) != std::string_view::npos;
+  });
 }
 
-std::string list_aliases(const MtaList& list, const std::string& shell) {
-  const std::string& local = list.name.local;
-  const std::string address = list.name.text();
-  std::string text = fmt::format("\n# {}\n", address);
-  text += fmt::format("{}: \"|{}$P/ml-receive {} | $P/ml-expand | $P/ml-verp | $P/ml-send\"\n",
-                      local, shell, address);
-  text += fmt::format("{}-bounces: \"|{}$P/ml-bounce {} | $P/ml-send\"\n", local, shell, address);
-  text += fmt::format("{}-owner: {}\n", local, joined(list.owners));
-  for (const std::string_view word : owner_words) {
-    text += fmt::format("{0}-{1}: {0}-owner\n", local, word);
-  }
-  return text;
+Result<> check_path(std::string_view path) {
+  if (path.starts_with('/') && is_plain(path) && path.find(':') == std::string_view::npos)
+    return {};
+  return retry(
+      "the path {} cannot stand in a mail server's configuration: it must be absolute, of letters, "
+      "digits and / . _ + - only",
+      printable(path, 200));
 }
 
-bool is_wanted(const ListName& list, std::string_view which) {
-  return which.empty() || list.text() == which || list.domain == which;
-}
+// --- the lists ---
 
 // What the operator named: a list, a domain, or nothing for all.
 Result<std::string> wanted_name(const Home& home, const Store& store, std::string_view which) {
@@ -90,38 +83,145 @@ Result<std::string> wanted_name(const Home& home, const Store& store, std::strin
   return list->text();
 }
 
-Result<std::vector<MtaList>> wanted_lists(const Home& home, std::string_view which) {
+Result<MtaList> list_to_mta(const Home& home, ListName name) {
+  const auto settings = load_settings(home, &name);
+  if (!settings) return fail(settings);
+  auto owners = settings->many("owner").value_or(std::vector{"postmaster@" + name.domain});
+  for (const std::string& owner : owners) {
+    if (auto checked = text_to_address(owner); !checked) return fail(checked);
+  }
+  return MtaList{std::move(name), std::move(owners)};
+}
+
+// Whole domains want all lists of a domain, an alias only the one.
+bool is_wanted(const ListName& list, std::string_view wanted, MtaWay way) {
+  if (wanted.empty() || list.domain == wanted || list.text() == wanted) return true;
+  return way != MtaWay::alias && wanted.ends_with('@' + list.domain);
+}
+
+Result<std::vector<MtaList>> wanted_lists(const Home& home, const MtaRequest& request, MtaWay way) {
   const auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
-  const auto wanted = wanted_name(home, *store, which);
+  const auto wanted = wanted_name(home, *store, request.which);
   if (!wanted) return fail(wanted);
   const auto names = store->lists();
   if (!names) return fail(names);
   std::vector<MtaList> lists;
-  for (const std::string& name : *names) {
-    auto list = text_to_list_name(name);
+  for (const std::string& text : *names) {
+    auto name = text_to_list_name(text);
+    if (!name) return fail(name);
+    if (!is_wanted(*name, *wanted, way)) continue;
+    auto list = list_to_mta(home, std::move(*name));
     if (!list) return fail(list);
-    if (!is_wanted(*list, *wanted)) continue;
-    const auto settings = load_settings(home, &*list);
-    if (!settings) return fail(settings);
-    auto owners = settings->many("owner").value_or(std::vector{"postmaster@" + list->domain});
-    for (const std::string& owner : owners) {
-      if (auto checked = text_to_address(owner); !checked) return fail(checked);
-    }
-    lists.push_back({std::move(*list), std::move(owners)});
+    lists.push_back(std::move(*list));
   }
-  return lists;
+  if (!lists.empty()) return lists;
+  return failure(Status::no, "there is no list{}{} (make one with: ml-list create LIST)",
+                 request.which.empty() ? "" : " of the domain ", printable(request.which, 100));
 }
 
-Result<> check_distinct(const std::vector<MtaList>& lists) {
-  std::map<std::string_view, const ListName*> seen;
-  for (const MtaList& list : lists) {
-    const auto [first, is_new] = seen.emplace(list.name.local, &list.name);
-    if (is_new) continue;
-    return failure(Status::no,
-                   "{} and {} would be the same alias, which has no domain: name the one domain "
-                   "whose mail Postfix takes as local",
-                   first->second->text(), list.name.text());
+// --- where and as whom ---
+
+// Of passwd(5); a number where it has no name there.
+Result<std::string> user_name(uid_t uid) {
+  const std::string number = fmt::to_string(uid);
+  const auto file = open_file("/etc/passwd", O_RDONLY);
+  if (!file) return number;
+  Lines lines(file->get(), "/etc/passwd", std::size_t{64} << 10);
+  for (;;) {
+    const auto line = lines.next();
+    if (!line) return fail(line);
+    if (line->kind == Line::Kind::none) return number;
+    const auto fields = split(line->text, ':');
+    if (fields.size() > 2 && fields[2] == number) return std::string(fields[0]);
+  }
+}
+
+// --by, taken apart.
+struct By {
+  MtaWay way;
+  std::string place;
+};
+
+Result<By> text_to_by(const Server& server, const std::optional<std::string>& text,
+                      std::string_view home) {
+  const std::string_view by = text ? std::string_view(*text) : "pipe";
+  const auto colon = by.find(':');
+  const auto way = text_to_way(by.substr(0, colon));
+  const bool places = way == MtaWay::lmtp || way == MtaWay::maildir;
+  if (!way || (colon != std::string_view::npos && !places)) {
+    return failure(Status::usage,
+                   "--by takes pipe, lmtp[:SOCKET], maildir[:DIRECTORY] or alias, "
+                   "not '{}'",
+                   printable(by, 80));
+  }
+  if (std::ranges::find(server.ways, *way) == server.ways.end()) {
+    return failure(Status::usage, "--by {} is nothing for {}", by.substr(0, colon), server.name);
+  }
+  if (!places) return By{*way, {}};
+  std::string place =
+      *way == MtaWay::lmtp ? std::string(default_socket) : fmt::format("{}/in", home);
+  if (colon != std::string_view::npos) place = by.substr(colon + 1);
+  const bool is_port = *way == MtaWay::lmtp && server.name == "postfix" &&
+                       !place.starts_with('/') && is_plain(place);
+  if (is_port) return By{*way, place};
+  if (auto checked = check_path(place); !checked) return fail(checked);
+  return By{*way, place};
+}
+
+std::string command_of(const MtaRequest& request, const MtaFacts& facts) {
+  std::string command = "ml-list mta " + request.server;
+  if (!facts.is_system_home) command += " --home " + facts.home;
+  if (request.by) command += " --by " + *request.by;
+  if (request.part == MtaPart::outbound) command += " --outbound";
+  if (!request.which.empty()) command += ' ' + request.which;
+  return command;
+}
+
+Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Server& server) {
+  MtaFacts facts;
+  std::error_code unknown;  // then the name as it was given serves, or is refused
+  const auto canonical = std::filesystem::canonical(home.directory(), unknown);
+  facts.home = unknown ? home.directory() : canonical.string();
+  facts.is_system_home = facts.home == system_home;
+  auto by = text_to_by(server, request.by, facts.home);
+  if (!by) return fail(by);
+  facts.way = by->way;
+  facts.place = std::move(by->place);
+  auto lists = wanted_lists(home, request, facts.way);
+  if (!lists) return fail(lists);
+  facts.lists = std::move(*lists);
+  for (const MtaList& list : facts.lists) facts.domains.push_back(list.name.domain);
+  std::ranges::sort(facts.domains);
+  const auto repeated = std::ranges::unique(facts.domains);
+  facts.domains.erase(repeated.begin(), repeated.end());
+  auto programs = program_directory();
+  if (!programs) return fail(programs);
+  facts.programs = std::move(*programs);
+  for (const auto& path : {facts.programs, facts.home}) {
+    if (auto checked = check_path(path); !checked) return fail(checked);
+  }
+  auto user = user_name(geteuid());
+  if (!user) return fail(user);
+  facts.user = std::move(*user);
+  auto delimiter = delimiter_of(home);
+  if (!delimiter) return fail(delimiter);
+  facts.delimiter = *delimiter;
+  facts.command = command_of(request, facts);
+  return facts;
+}
+
+Result<std::string> text_of(const MtaFacts& facts, const MtaRequest& request,
+                            const Server& server) {
+  switch (request.part) {
+    case MtaPart::intake:
+      return facts.way == MtaWay::alias ? alias_text(facts) : server.text(facts);
+    case MtaPart::map:
+      if (server.map) return map_text(facts, *server.map);
+      return failure(Status::usage, "{} has no map of addresses", server.name);
+    case MtaPart::outbound:
+      if (server.name == "postfix") return postfix_outbound_text(facts);
+      return failure(Status::usage, "--outbound is for postfix, not for {}", server.name);
   }
   return {};
 }
@@ -136,43 +236,17 @@ Result<std::string> program_directory() {
   return path.substr(0, path.rfind('/'));
 }
 
-Result<std::string> postfix_aliases(const std::vector<MtaList>& lists, std::string_view programs,
-                                    std::string_view home) {
-  for (const std::string_view path : {programs, home}) {
-    if (is_plain_path(path)) continue;
-    return retry(
-        "the directory {} cannot stand in an alias file: it must be absolute, of letters, "
-        "digits and / . _ + - only",
-        printable(path, 200));
+Result<Status> print_mta(const Home& home, const MtaRequest& request, Out& out) {
+  const auto server = std::ranges::find(servers(), request.server, &Server::name);
+  if (server == servers().end()) {
+    return failure(Status::usage,
+                   "'{}' is no mail server that this version knows: postfix, exim, opensmtpd, "
+                   "sendmail, qmail",
+                   printable(request.server, 40));
   }
-  const std::string own_home =
-      home == system_home ? std::string() : fmt::format("export ML_HOME={}; ", home);
-  const std::string shell = fmt::format("cd /; {}P={}; ", own_home, programs);
-  std::string text = comments(home);
-  for (const MtaList& list : lists) text += list_aliases(list, shell);
-  const bool any_long = std::ranges::any_of(
-      lists, [](const MtaList& list) { return list.name.local.size() > longest_verp_list; });
-  if (any_long) {
-    text += fmt::format(
-        "\n# for the lists with long names\nbounces: \"|{}$P/ml-bounce | $P/ml-send\"\n", shell);
-  }
-  return text;
-}
-
-Result<Status> print_mta_postfix(const Home& home, std::string_view which, Out& out) {
-  const auto lists = wanted_lists(home, which);
-  if (!lists) return fail(lists);
-  if (lists->empty()) {
-    return failure(Status::no, "there is no list{}{} (make one with: ml-list create LIST)",
-                   which.empty() ? "" : " of the domain ", printable(which, 100));
-  }
-  if (auto distinct = check_distinct(*lists); !distinct) return fail(distinct);
-  const auto programs = program_directory();
-  if (!programs) return fail(programs);
-  std::error_code unknown;  // then the name as it was given serves, or is refused
-  const auto directory = std::filesystem::canonical(home.directory(), unknown);
-  const auto text =
-      postfix_aliases(*lists, *programs, unknown ? home.directory() : directory.string());
+  const auto facts = facts_of(home, request, *server);
+  if (!facts) return fail(facts);
+  const auto text = text_of(*facts, request, *server);
   if (!text) return fail(text);
   out.put(*text);
   return Status::done;

@@ -1,33 +1,32 @@
 // ml-list mta: what a mail server must be told so that mail reaches the lists.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "base/home.hpp"
 #include "base/out.hpp"
 #include "base/result.hpp"
-#include "list/name.hpp"
 
 namespace ml {
 
-struct MtaList {
-  ListName name;
-  std::vector<std::string> owners;
+// What is printed: how mail comes in, the map of addresses alone, or a second server for mail out.
+enum class MtaPart { intake, map, outbound };
+
+struct MtaRequest {
+  std::string server;             // postfix, exim, opensmtpd, sendmail or qmail
+  std::string which;              // a list or a domain; empty: all of the home
+  std::optional<std::string> by;  // pipe (default), lmtp[:SOCKET], maildir[:DIRECTORY], alias
+  MtaPart part = MtaPart::intake;
 };
 
-// Alias lines of Postfix for these lists, with comments that say what else to set. `programs`: the
-// directory of the filters. `home`: named in the lines unless it is the system's own. A directory
-// whose name would need quotes there is 75.
-[[nodiscard]] Result<std::string> postfix_aliases(const std::vector<MtaList>& lists,
-                                                  std::string_view programs, std::string_view home);
+// Whole domains with an entry each, programs and home by their whole paths. What the server cannot
+// do is Status::usage; no list, or two lists that would be one alias, is Status::no; a directory
+// whose name would need quotes somewhere is 75.
+[[nodiscard]] Result<Status> print_mta(const Home& home, const MtaRequest& request, Out& out);
 
-// The same for a list, for a domain's lists, or, where `which` is empty, for all of the home's.
-// Two lists of one local part are Status::no: an alias has no domain.
-[[nodiscard]] Result<Status> print_mta_postfix(const Home& home, std::string_view which, Out& out);
-
-// The directory of the running program: the filters stand beside ml-list.
+// The directory of the running program: the others stand beside it.
 [[nodiscard]] Result<std::string> program_directory();
 
 }  // namespace ml

@@ -140,48 +140,92 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   is 75 "$status"
 }
 
-@test "ml-list: mta postfix prints an alias a role with whole paths" {
-  ml-list create announce@x.org --owner ann@example.org
-  ml-list mta postfix announce@x.org >out
+@test "ml-list: mta gives each domain one entry and each server a map of the addresses" {
+  for list in a@x.org b-c@x.org a@y.org; do ml-list create $list; done
   bin=$(dirname "$(readlink -f "$(command -v ml-list)")")
   home=$(readlink -f "$ML_HOME")
-  start="cd /; export ML_HOME=$home; P=$bin;"
-  grep -qxF "announce: \"|$start \$P/ml-receive announce@x.org | \$P/ml-expand | \$P/ml-verp | \$P/ml-send\"" out
-  grep -qxF "announce-bounces: \"|$start \$P/ml-bounce announce@x.org | \$P/ml-send\"" out
+  ml-list mta postfix >out
+  is "x.org mlpipe: y.org mlpipe:" "$(grep ' mlpipe:$' out | paste -sd' ')"
+  grep -qF "user=$(id -un) null_sender= directory=/ argv=$bin/ml-run --home $home -f \\\${sender} -- \\\${recipient}" out
+  sh -n out
+  ml-list mta postfix --map >map
+  is 3 "$(wc -l <map)"
+  sed 's,^/\(.*\)/ ok$,\1,' map >patterns
+  for address in a@x.org b-c-owner@x.org a-bounces+k=Y@y.org; do
+    grep -qEf patterns <<<$address
+  done
+  for address in b@x.org b-c@y.org a-frob@x.org axorg@x.org a@xxorg; do
+    is "" "$(grep -Ef patterns <<<$address || true)"
+  done
+  is "domainlist mlpipe_domains = x.org : y.org" "$(ml-list mta exim | grep ^domainlist)"
+  is 3 "$(ml-list mta exim --map | wc -l)"
+  ml-list mta opensmtpd | grep -q '^match from any for rcpt-to regex <mlpipe-lists> action "mlpipe"$'
+  ml-list mta sendmail --map | grep -qx 'b-c-owner@x.org OK'
+  ml-list mta qmail | grep -qx "|$bin/ml-run --home $home -f \"\$SENDER\" -- \"\$EXT@\$HOST\""
+  ml-list mta postfix --outbound | sh -n
+}
+
+@test "ml-list: mta takes a domain or a list for its domain or all" {
+  for list in a@x.org b@x.org c@y.org; do ml-list create $list; done
+  is 2 "$(ml-list mta postfix --map x.org | wc -l)"
+  is 2 "$(ml-list mta postfix --map a@x.org | wc -l)"
+  is 3 "$(ml-list mta postfix --map | wc -l)"
+  run ml-list mta postfix z.org
+  is 1 "$status"
+  run ml-list mta postfix z@x.org
+  is 75 "$status"
+}
+
+@test "ml-list: mta knows ways and places and what a server cannot do" {
+  ml-list create a@x.org
+  ml-list mta postfix --by lmtp | grep -qx 'x.org mlpipe-lmtp:unix:/run/mlpipe/lmtp'
+  ml-list mta postfix --by lmtp:127.0.0.1:24 | grep -qx 'x.org mlpipe-lmtp:inet:127.0.0.1:24'
+  ml-list mta exim --by lmtp:/srv/lmtp | grep -qx '  socket = /srv/lmtp'
+  ml-list mta opensmtpd --by lmtp:/srv/lmtp | grep -q 'lmtp "/srv/lmtp" rcpt-to'
+  ml-list mta postfix --by maildir:/srv/in | grep -q 'virtual_mailbox_base=/srv/ -o virtual_mailbox_maps=static:in/ '
+  for line in "frob" "exim --by maildir" "sendmail --by lmtp" "exim --outbound" "qmail --map" \
+    "postfix --by frob" "postfix --by pipe:x" "postfix --map --outbound" "exim --by alias"; do
+    run ml-list mta $line
+    is "$line 64" "$line $status"
+  done
+  run ml-list mta postfix --by 'lmtp:/a b'
+  is 75 "$status"
+}
+
+@test "ml-list: mta with a hyphen as delimiter takes what begins like a list" {
+  ml-list create a@x.org
+  echo 'delimiter = "-"' >"$ML_HOME/lists.toml"
+  is '/^a(-.*)?@x\.org$/ ok' "$(ml-list mta postfix --map)"
+}
+
+@test "ml-list: mta postfix by alias has a line a role with whole paths" {
+  ml-list create announce@x.org --owner ann@example.org
+  ml-list mta postfix --by alias announce@x.org >out
+  run="$(dirname "$(readlink -f "$(command -v ml-list)")")/ml-run --home $(readlink -f "$ML_HOME") announce@x.org"
+  grep -qxF "announce: \"|$run\"" out
+  grep -qxF "announce-bounces: \"|$run bounces\"" out
+  grep -qxF "announce-unsubscribe: \"|$run unsubscribe\"" out
   grep -qxF 'announce-owner: ann@example.org' out
-  grep -qxF 'announce-unsubscribe: announce-owner' out
   run grep -c '^owner-' out
   is 0 "$output"
 }
 
-@test "ml-list: mta postfix takes a list or a domain or all" {
-  ml-list create a@x.org
-  ml-list create b@x.org
-  ml-list create c@y.org
-  is "a" "$(ml-list mta postfix a@x.org | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
-  is "ab" "$(ml-list mta postfix x.org | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
-  is "abc" "$(ml-list mta postfix | grep -o '^[a-z]*: "|' | tr -d ':"| \n')"
-  run ml-list mta postfix z.org
-  is 1 "$status"
-  run ml-list mta exim
-  is 64 "$status"
-}
-
-@test "ml-list: mta postfix refuses two lists that would be one alias" {
+@test "ml-list: mta postfix by alias refuses two lists that would be one alias" {
   ml-list create news@x.org
   ml-list create news@y.org
-  run ml-list mta postfix
+  run ml-list mta postfix --by alias
   is 1 "$status"
   [[ "$output" == *"news@x.org and news@y.org"* ]]
-  ml-list mta postfix y.org | grep -q 'ml-receive news@y.org'
+  ml-list mta postfix --by alias y.org | grep -q 'ml-run .* news@y.org"'
 }
 
-@test "ml-list: mta postfix gives a list with a long name its own bounce alias" {
+@test "ml-list: mta gives lists with long names their own bounce address" {
   ml-list create abcdefghijklmnopqrstuvw@x.org
-  ml-list mta postfix | grep -q '^bounces: "|.*ml-bounce | '
+  ml-list mta postfix --by alias | grep -q '^bounces: "|.*/ml-run'
+  ml-list mta postfix --map | grep -qxF '/^bounces[+].*@x\.org$/ ok'
 }
 
-@test "ml-list: mta postfix refuses a home whose name would need quotes" {
+@test "ml-list: mta refuses a home whose name would need quotes" {
   export ML_HOME="$PWD/a home"
   ml-list create news@x.org
   run ml-list mta postfix

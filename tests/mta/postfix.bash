@@ -3,29 +3,9 @@
 #
 #   postfix_up DIR PORT      reads DIR/aliases (owned by the user who shall run the pipes)
 #   postfix_down DIR
+#   server_up, server_down   the same in $T/postfix with the whole domains of our lists, by $BY
 #   mark DIR                 from here on delivery looks at what the log says later
 #   delivery DIR ADDRESS [STATUS]   waits for a log line about ADDRESS (with this status), prints it
-
-# free_port: a TCP port on loopback that nobody listens on. Postfix binds with SO_REUSEPORT, so
-# that two of them on one port would start and share the connections.
-free_port() {
-  local port
-  while port=$((20000 + RANDOM % 20000)); do
-    (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port" && return; }
-  done
-}
-
-# until_true SECONDS COMMAND...: asks again until it is true, fails when the time is over.
-until_true() {
-  local deadline=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$deadline" ] || return 1
-    sleep 0.05 # polls
-  done
-}
-
-port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 postfix_up() {
   local dir=$1 port=$2
@@ -82,9 +62,9 @@ CF
 
 postfix_down() {
   local pid
-  pid=$(tr -d ' \n' <"$1/queue/pid/master.pid" 2>/dev/null) || return 0
+  pid=$(tr -d ' \n' 2>/dev/null <"$1/queue/pid/master.pid") || return 0
   postfix -c "$1/etc" stop >/dev/null 2>&1
-  until_true 10 eval "! kill -0 $pid 2>/dev/null"
+  until_true 10 is_gone "$pid"
 }
 
 mark() { wc -l <"$1/log/mail.log" >"$1/log/mark"; }
@@ -98,3 +78,13 @@ delivery() {
   until_true 30 has_delivery "$1" "$2" "${3:-}" || { tail -n 20 "$1/log/mail.log" >&2; return 1; }
   log_says "$1" "$2" "${3:-}"
 }
+
+server_up() {
+  export MAIL_CONFIG="$T/postfix/etc"
+  mkdir -p "$T/postfix"
+  : >"$T/postfix/aliases"
+  postfix_up "$T/postfix" "$PORT"
+  postconf -e "default_transport = smtp:[127.0.0.1]:$SINK_PORT" # the bounces of its own
+  run_as_list ml-list mta postfix --by "${BY:-pipe}" | sh >"$T/postfix/log/told" 2>&1
+}
+server_down() { postfix_down "$T/postfix"; }
