@@ -124,7 +124,7 @@ Result<std::vector<MtaList>> wanted_lists(const Home& home, const MtaRequest& re
 
 // Of passwd(5); a number where it has no name there.
 Result<std::string> user_name(uid_t uid) {
-  const std::string number = fmt::to_string(uid);
+  std::string number = fmt::to_string(uid);
   const auto file = open_file("/etc/passwd", O_RDONLY);
   if (!file) return number;
   Lines lines(file->get(), "/etc/passwd", std::size_t{64} << 10);

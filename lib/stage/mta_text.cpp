@@ -39,6 +39,7 @@ std::vector<std::string> patterns_of(const MtaFacts& facts) {
   // Behind a hyphen may stand anything, also the `bounces+...` of a signed address.
   const std::string_view behind = facts.delimiter == '-' ? "(-.*)?" : std::string_view(roles);
   std::vector<std::string> patterns;
+  patterns.reserve(facts.lists.size());
   for (const auto& [name, owners] : facts.lists) {
     patterns.push_back(
         fmt::format("^{}{}@{}$", escaped_dots(name.local), behind, escaped_dots(name.domain)));
