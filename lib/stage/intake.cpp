@@ -163,14 +163,13 @@ Result<const Intake::ListTerms*> Intake::terms_of(const ListName& list) {
     if (now - known->second.read < fresh) return &known->second;
     terms_.erase(known);
   }
-  ReceiveOptions options;
-  options.list = name;
-  options.log = log_;
-  auto rules = receive_rules(*home_, options);
-  if (!rules) return fail(rules);
-  if (auto logged = log_to(rules->log); !logged) return fail(logged);
   auto settings = load_settings(*home_, &list);
   if (!settings) return fail(settings);
+  ReceiveOptions options;
+  options.log = log_;
+  auto rules = receive_rules(*home_, *settings, list, options);
+  if (!rules) return fail(rules);
+  if (auto logged = log_to(rules->log); !logged) return fail(logged);
   if (terms_.size() >= most_lists) terms_.clear();
   return &terms_.insert_or_assign(name, ListTerms{std::move(*rules), std::move(*settings), now})
               .first->second;

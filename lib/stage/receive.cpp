@@ -140,34 +140,38 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
 }  // namespace
 
 Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& options) {
-  ReceiveRules rules;
   auto list = find_list_name(home, options.list);
   if (!list) return fail(list);
-  rules.list = std::move(*list);
-  const auto settings = load_settings(home, &rules.list);
+  const auto settings = load_settings(home, &*list);
   if (!settings) return fail(settings);
+  return receive_rules(home, *settings, *list, options);
+}
 
-  rules.log = text_of(options.log, *settings, "log", "stderr");
-  auto post = post_policy(options, *settings, home);
+Result<ReceiveRules> receive_rules(const Home& home, const Settings& settings, const ListName& list,
+                                   const ReceiveOptions& options) {
+  ReceiveRules rules;
+  rules.list = list;
+  rules.log = text_of(options.log, settings, "log", "stderr");
+  auto post = post_policy(options, settings, home);
   if (!post) return fail(post);
   rules.post = std::move(*post);
-  const std::string word = text_of(options.otherwise, *settings, "else", "reject");
+  const std::string word = text_of(options.otherwise, settings, "else", "reject");
   const auto otherwise = text_to_otherwise(word);
   if (!otherwise)
     return retry("--else must be hold, reject or drop, not '{}'", printable(word, 40));
   rules.otherwise = *otherwise;
 
-  const auto max_size = size_of(options.max_size, *settings, "max-size", default_max_size);
+  const auto max_size = size_of(options.max_size, settings, "max-size", default_max_size);
   if (!max_size) return fail(max_size);
   if (*max_size > largest_max_size) return retry("--max-size must be at most 100M");
   rules.max_size = *max_size;
-  const auto max_hops = size_of(options.max_hops, *settings, "max-hops", default_max_hops);
+  const auto max_hops = size_of(options.max_hops, settings, "max-hops", default_max_hops);
   if (!max_hops) return fail(max_hops);
   rules.max_hops = *max_hops;
 
   auto fields =
       list_fields(rules.list, {rules.post.is_announce_only() ? Posting::closed : Posting::open,
-                               text_of(options.archive, *settings, "archive", "")});
+                               text_of(options.archive, settings, "archive", "")});
   if (!fields) return fail(fields);
   rules.fields = std::move(*fields);
   rules.sender = options.sender;

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "list/name.hpp"
 #include "list/policy.hpp"
+#include "list/settings.hpp"
 #include "mail/envelope.hpp"
 #include "mail/message.hpp"
 #include "store/store.hpp"
@@ -46,6 +47,10 @@ struct ReceiveRules {
   SenderSources sender;
 };
 [[nodiscard]] Result<ReceiveRules> receive_rules(const Home& home, const ReceiveOptions& options);
+// The same with the settings of the list at hand; options.list is not looked at.
+[[nodiscard]] Result<ReceiveRules> receive_rules(const Home& home, const Settings& settings,
+                                                 const ListName& list,
+                                                 const ReceiveOptions& options);
 
 enum class Fate { pass, hold, drop };
 
