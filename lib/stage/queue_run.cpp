@@ -30,7 +30,9 @@ using std::chrono::seconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t most_candidates = 1024;
-constexpr std::time_t look_again = 30;  // at entries that a process of unknown kin has locked
+// At entries that another process has locked: soon, for ml-queue retry has one while it moves it;
+// then ever later, for a command that outlived its runner may have it for long.
+constexpr std::time_t look_again = 30;
 constexpr seconds long_run{10};
 constexpr unsigned same_failures = 3;
 
@@ -350,8 +352,14 @@ class Runner {
   // 0: never. While every place is taken, a job's end is what wakes us.
   [[nodiscard]] std::time_t next_wake() {
     if (!has_room_for_small()) return 0;
-    if (passed_over_.empty()) return next_time_;
-    if (again_ == 0) again_ = std::time(nullptr) + look_again;
+    if (passed_over_.empty()) {
+      again_pause_ = 1;
+      return next_time_;
+    }
+    if (again_ == 0) {
+      again_ = std::time(nullptr) + again_pause_;
+      again_pause_ = std::min(2 * again_pause_, look_again);
+    }
     return next_time_ == 0 ? again_ : std::min(next_time_, again_);
   }
 
@@ -483,7 +491,8 @@ class Runner {
   std::size_t next_hash_ = 0;
   std::time_t next_time_ = 0;  // of the soonest directory in later; 0: none
   std::time_t again_ = 0;      // when to look at those passed over
-  unsigned failures_ = 0;      // at once, the same, running
+  std::time_t again_pause_ = 1;
+  unsigned failures_ = 0;  // at once, the same, running
   std::string last_failure_;
 };
 

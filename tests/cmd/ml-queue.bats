@@ -435,3 +435,17 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
     done
   done
 }
+
+@test "ml-queue retry: a runner that watches takes each retried entry soon" {
+  setup_queue
+  for i in 1 2 3 4 5 6 7 8; do put q e$i x; done
+  ml-queue run q --watch -- 'cat >/dev/null; [ -e go ] || exit 75' 3>&- &
+  runner=$!
+  all_wait() { is 8 "$(ml-queue list q | grep -c later)" >/dev/null; }
+  until_true all_wait
+  touch go
+  ml-queue retry q
+  until_true is_empty
+  kill $runner
+  wait $runner
+}
