@@ -50,7 +50,9 @@ endif
 COMPILE := $(CXX) $(LANGUAGE) $(WARNINGS) -ffunction-sections -fdata-sections $(SANITIZE) $(CXXFLAGS)
 LINK := $(CXX) -Wl,--gc-sections -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
 LDLIBS = -lsodium -llmdb -lidn2 -lunistring -lcsv -lmimetic
-LIBS_BUT_LIBC = -Wl,-Bstatic $(LDLIBS) -Wl,-Bdynamic
+# For ml-send and the tests alone: what no other program calls, none carries.
+TLS_LIBS = -lssl -lcrypto
+LIBS_BUT_LIBC = -Wl,-Bstatic $(LDLIBS) $(TLS_LIBS) -Wl,-Bdynamic
 
 LIB_SOURCES := $(wildcard lib/*/*.cpp)
 CMD_SOURCES := $(wildcard cmd/ml-*.cpp)
@@ -96,15 +98,15 @@ $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
 $(LOOKS_UP_NAMES:%=$(BUILD)/bin/%): $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(LINK) $(if $(STATIC),$(BUT_LIBC)) -o $@ $^ \
-	  $(if $(STATIC),$(LIBS_BUT_LIBC),$(LDLIBS))
+	  $(if $(STATIC),$(LIBS_BUT_LIBC),$(LDLIBS) $(TLS_LIBS))
 
 $(BUILD)/tests/bin/%: $(BUILD)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS)
 
 $(BUILD)/tests/lib-tests: $(TEST_SOURCES:%.cpp=$(BUILD)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS)
 
 .SECONDARY:
 .PHONY: FORCE
@@ -113,7 +115,7 @@ FORCE:
 # --- what is needed ------------------------------------------------------------------------
 
 BUILD_PACKAGES = g++ make libcli11-dev libtomlplusplus-dev libfmt-dev libsodium-dev liblmdb-dev \
-                 libidn2-dev libunistring-dev libcsv-dev libmimetic-dev
+                 libidn2-dev libunistring-dev libcsv-dev libmimetic-dev libssl-dev
 TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim strace
 CLANG_PACKAGES = clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 LINT_PACKAGES = $(CLANG_PACKAGES) mandoc shellcheck
@@ -195,7 +197,7 @@ $(BUILD)/fuzz/libmlpipe.a: $(LIB_SOURCES:%.cpp=$(BUILD)/fuzz/%.o)
 
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/libmlpipe.a
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) $(TLS_LIBS)
 
 # --- linting: everything found is an error --------------------------------------------------
 

@@ -1,3 +1,6 @@
+#include <unistd.h>
+
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -25,6 +28,7 @@ struct Given {
   std::optional<std::uint64_t> max_wait;
   std::optional<std::string> unanswered;
   std::optional<std::string> log_file;
+  Papers papers;
   bool again = false;
   bool no_fuse = false;
   bool progress = false;
@@ -32,6 +36,9 @@ struct Given {
 
 void declare(Options& options, Given& given) {
   options.many(given.via, "--via", "URI", "smtp://localhost:25 (default), lmtp:, sendmail:, ...")
+      .text(given.papers.auth_file, "--auth-file", "FILE", "lines of: HOST USER:PASSWORD")
+      .text(given.papers.authorities, "--tls-ca", "FILE", "whom to trust, not the system's (PEM)")
+      .text(given.papers.certificate, "--tls-cert", "FILE", "our certificate and its key (PEM)")
       .number(given.connections, "--connections", "N", "at most, to each relay (4)")
       .number(given.per_connection, "--per-connection", "N", "messages (as suits the relay)")
       .number(given.rate, "--rate", "N", "recipients a second, at most")
@@ -59,12 +66,27 @@ Result<> use_settings(Given& given, const Settings& site) {
     if (!set) return fail(set);
     if (!*value) *value = *set;
   }
-  if (!given.log_file) given.log_file = site.text("log");
+  for (auto& [value, key] :
+       {std::pair{&given.log_file, "log"}, std::pair{&given.papers.auth_file, "auth-file"},
+        std::pair{&given.papers.authorities, "tls-ca"},
+        std::pair{&given.papers.certificate, "tls-cert"}}) {
+    if (!*value) *value = site.text(key);
+  }
   return {};
 }
 
+// The credential mlpipe-auth (LoadCredential= of the unit), if there is one.
+std::optional<std::string> auth_file_of_systemd() {
+  const char* const directory = std::getenv("CREDENTIALS_DIRECTORY");
+  if (directory == nullptr) return std::nullopt;
+  std::string file = std::string(directory) + "/mlpipe-auth";
+  if (access(file.c_str(), F_OK) != 0) return std::nullopt;
+  return file;
+}
+
 Result<SendOptions> options_of(Given given) {
-  auto relays = texts_to_relays(given.via);
+  if (!given.papers.auth_file) given.papers.auth_file = auth_file_of_systemd();
+  auto relays = texts_to_relays(given.via, given.papers);
   if (!relays) return fail(relays);
   given.send.relays = std::move(*relays);
   Relays::Terms& terms = given.send.terms;

@@ -4,6 +4,7 @@
 #include <linux/openat2.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -96,6 +97,18 @@ Result<std::string> read_all(int fd, std::size_t limit, std::string_view name) {
 Result<std::string> read_file(const std::string& path, std::size_t limit) {
   auto file = open_file(path, O_RDONLY);
   if (!file) return fail(file);
+  return read_up_to(file->get(), limit, path,
+                    {Status::retry, fmt::format("{}: more than {} octets", path, limit)});
+}
+
+Result<std::string> read_secret_file(const std::string& path, std::size_t limit) {
+  auto file = open_file(path, O_RDONLY);
+  if (!file) return fail(file);
+  struct stat status{};
+  if (fstat(file->get(), &status) != 0) return system_failure("cannot look at " + path, errno);
+  if ((status.st_mode & S_IRWXO) != 0) {
+    return retry("{} has secrets and everybody may read it (do: chmod 600 {})", path, path);
+  }
   return read_up_to(file->get(), limit, path,
                     {Status::retry, fmt::format("{}: more than {} octets", path, limit)});
 }

@@ -66,6 +66,9 @@ class Fd {
 // A small file, whole: settings, keys, templates. Over `limit` octets is 75.
 [[nodiscard]] Result<std::string> read_file(const std::string& path, std::size_t limit);
 
+// The same of a file with secrets: 75 where others than its owner and group can read it.
+[[nodiscard]] Result<std::string> read_secret_file(const std::string& path, std::size_t limit);
+
 // A file without a name, in memory, that holds `octets`; at its first octet.
 [[nodiscard]] Result<Fd> file_in_memory(std::string_view octets);
 

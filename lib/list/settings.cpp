@@ -47,6 +47,7 @@ struct Known {
 // What the commands of this version read; a key that is not here has no effect, and check says so.
 constexpr std::array known_keys = {
     Known{"archive", Kind::text},
+    Known{"auth-file", Kind::text},
     Known{"bounce-half-life", Kind::size},
     Known{"bounce-messages", Kind::size},
     Known{"bounce-notice-text", Kind::text},
@@ -70,6 +71,8 @@ constexpr std::array known_keys = {
     Known{"owner", Kind::many},
     Known{"pause", Kind::size},
     Known{"post", Kind::text},
+    Known{"tls-ca", Kind::text},
+    Known{"tls-cert", Kind::text},
     Known{"via", Kind::many},
 };
 

@@ -26,7 +26,7 @@ Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
       ring_(std::max(manner_.window, std::size_t{2})) {}
 
 bool Dialogue::next_is_chunk() const {
-  return chunking_ && pipelining_ && manner_.protocol == Protocol::smtp &&
+  return extensions_.chunking && extensions_.pipelining && manner_.protocol == Protocol::smtp &&
          offered_ >= manner_.lockstep_messages;
 }
 
@@ -48,7 +48,7 @@ void Dialogue::give(Transaction& transaction) {
   const bool behind_others = count_++ > 0;
   group.chunked = next_is_chunk();
   ++offered_;
-  group.pipelined = pipelining_ && offered_ > manner_.lockstep_messages;
+  group.pipelined = extensions_.pipelining && offered_ > manner_.lockstep_messages;
   group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
   group.accepted = group.due = group.next = 0;
   group.mail_taken = group.message_sent = group.taken = false;
@@ -68,15 +68,16 @@ bool Dialogue::settle_unable(const Transaction& transaction) {
     return true;
   };
   const WireMessage& message = *transaction.message;
-  if (transaction.needs_smtputf8 && !smtputf8_) {
+  if (transaction.needs_smtputf8 && !extensions_.smtputf8) {
     return leave_all(local_reply(553, {5, 6, 7}, "the relay knows no SMTPUTF8"));
   }
-  if (message.has_8bit && !eight_bit_) {
+  if (message.has_8bit && !extensions_.eight_bit) {
     return leave_all(local_reply(554, {5, 6, 3}, "the relay knows no 8BITMIME"));
   }
-  if (size_limit_ > 0 && message.size > size_limit_) {
+  if (extensions_.size_limit > 0 && message.size > extensions_.size_limit) {
     return leave_all(local_reply(
-        552, {5, 3, 4}, fmt::format("the relay takes messages up to {} octets", size_limit_)));
+        552, {5, 3, 4},
+        fmt::format("the relay takes messages up to {} octets", extensions_.size_limit)));
   }
   return transaction.recipients.empty();
 }
@@ -163,7 +164,7 @@ void Dialogue::write_mail(const Group& group) {
   put(group.transaction.sender);
   put(">");
   const WireMessage& message = *group.transaction.message;
-  if (size_) {
+  if (extensions_.size) {
     put(" SIZE=");
     put(fmt::format_int(message.size).c_str());
   }
@@ -201,6 +202,11 @@ void Dialogue::send_dot(Group& group) {
 
 void Dialogue::hear(std::string_view octets) {
   while (!over()) {
+    if (phase_ == Phase::securing) {
+      // Not from the relay that we are about to know.
+      if (!octets.empty()) not_secured("there are octets behind its reply to STARTTLS");
+      return;
+    }
     switch (parser_.take(octets)) {
       case ReplyParser::Found::nothing: return;
       case ReplyParser::Found::reply:
@@ -232,6 +238,9 @@ Step Dialogue::awaited() const {
     case Phase::greeting: return Step::greeting;
     case Phase::hello:
     case Phase::helo: return Step::hello;
+    case Phase::starttls: return Step::starttls;
+    case Phase::auth: return Step::auth;
+    case Phase::securing: return Step::nothing;
     case Phase::quitting: return Step::quit;
     case Phase::leaving:
     case Phase::ready: break;
@@ -257,6 +266,8 @@ void Dialogue::on_reply(const Reply& reply) {
   switch (awaited()) {
     case Step::greeting:
     case Step::hello: return on_hello(reply);
+    case Step::starttls: return on_starttls(reply);
+    case Step::auth: return on_auth(reply);
     case Step::dot:
     case Step::lmtp_dot: return on_message(reply);
     case Step::quit: return end(Parting::quit, reply);
@@ -281,16 +292,18 @@ void Dialogue::on_hello(const Reply& reply) {
     default: return end_fault(fmt::format("'{}' is no greeting", reply_to_text(reply)));
   }
   if (greeting) {
-    const bool lmtp = manner_.protocol == Protocol::lmtp;
     const bool exim = reply.text.find(" Exim ") != std::string::npos;
     if (manner_.messages == 0) manner_.messages = exim ? most_messages_of_exim : most_messages;
-    put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
-    phase_ = Phase::hello;
-    return;
+    return say_hello();
   }
   if (phase_ == Phase::hello) read_extensions();
-  phase_ = Phase::ready;
-  say_goodbye_if_done();
+  begin_tls();
+}
+
+void Dialogue::say_hello() {
+  const bool lmtp = manner_.protocol == Protocol::lmtp;
+  put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
+  phase_ = Phase::hello;
 }
 
 // The first line names the relay.
@@ -299,15 +312,98 @@ void Dialogue::read_extensions() {
   for (std::size_t i = 1; i < lines.size(); ++i) {
     const auto parts = words(lines[i]);
     if (parts.empty()) continue;
-    if (same_nocase(parts[0], "PIPELINING")) pipelining_ = true;
-    if (same_nocase(parts[0], "CHUNKING")) chunking_ = true;
-    if (same_nocase(parts[0], "8BITMIME")) eight_bit_ = true;
-    if (same_nocase(parts[0], "SMTPUTF8")) smtputf8_ = true;
+    if (same_nocase(parts[0], "STARTTLS")) extensions_.starttls = true;
+    if (same_nocase(parts[0], "PIPELINING")) extensions_.pipelining = true;
+    if (same_nocase(parts[0], "CHUNKING")) extensions_.chunking = true;
+    if (same_nocase(parts[0], "8BITMIME")) extensions_.eight_bit = true;
+    if (same_nocase(parts[0], "SMTPUTF8")) extensions_.smtputf8 = true;
+    if (same_nocase(parts[0], "AUTH")) extensions_.mechanisms = lines[i].substr(4);
     if (same_nocase(parts[0], "SIZE")) {
-      size_ = true;
-      size_limit_ = parts.size() > 1 ? number(parts[1]).value_or(0) : 0;
+      extensions_.size = true;
+      extensions_.size_limit = parts.size() > 1 ? number(parts[1]).value_or(0) : 0;
     }
   }
+}
+
+// ---- before mail: TLS and AUTH
+
+void Dialogue::begin_tls() {
+  if (manner_.channel == Channel::tls || manner_.starttls == StartTls::never) return begin_auth();
+  if (extensions_.starttls) {
+    put("STARTTLS\r\n");
+    phase_ = Phase::starttls;
+  } else if (manner_.starttls == StartTls::must) {
+    not_secured("it announces no STARTTLS");
+  } else {
+    begin_auth();
+  }
+}
+
+void Dialogue::on_starttls(const Reply& reply) {
+  if (reply.code == 220) {
+    phase_ = Phase::securing;
+    return;
+  }
+  const Meaning meaning = classify(Step::starttls, reply, now());
+  if (reply.positive() || meaning == Meaning::fault) {
+    return end_fault(fmt::format("'{}' is no answer to STARTTLS", reply_to_text(reply)));
+  }
+  if (reply.code == 421 || manner_.starttls == StartTls::must) {
+    return end(meaning == Meaning::busy ? Parting::busy : Parting::relay_refuses, reply);
+  }
+  begin_auth();
+}
+
+void Dialogue::secured() {
+  manner_.channel = Channel::tls;
+  if (phase_ != Phase::securing) return;
+  extensions_ = {};
+  say_hello();
+}
+
+void Dialogue::not_secured(std::string_view why) {
+  end(Parting::relay_refuses, local_reply(454, {4, 7, 5}, std::string(why)));
+}
+
+void Dialogue::begin_auth() {
+  if (manner_.credentials == nullptr) return begin_mail();
+  const auto cannot = [&](std::string why) {
+    end(Parting::relay_refuses, local_reply(454, {4, 7, 0}, std::move(why)));
+  };
+  if (manner_.channel == Channel::open) return cannot("no password is sent without TLS");
+  auth_ = AuthExchange::begin(*manner_.credentials, extensions_.mechanisms);
+  if (!auth_) {
+    const bool token = manner_.credentials->kind == Credentials::Kind::token;
+    return cannot(fmt::format("it announces no AUTH {} as the auth file wants it",
+                              token ? "XOAUTH2" : "PLAIN or LOGIN"));
+  }
+  put(auth_->first_line());
+  put("\r\n");
+  phase_ = Phase::auth;
+}
+
+void Dialogue::on_auth(const Reply& reply) {
+  if (reply.code == 334) {
+    const auto line = auth_->next_line();
+    if (!line) return end_fault("334 to the last line of AUTH");
+    put(*line);
+    return put("\r\n");
+  }
+  if (reply.positive()) return begin_mail();
+  Reply told = reply;
+  told.text = fmt::format("AUTH {} as {}: {}", auth_->mechanism(), manner_.credentials->user,
+                          auth_->gives_away(reply.text) ? "(it repeats the secret)" : reply.text);
+  switch (classify(Step::auth, reply, now())) {
+    case Meaning::busy: return end(Parting::busy, told);
+    case Meaning::relay_refuses: return end(Parting::relay_refuses, told);
+    default: return end_fault(fmt::format("misunderstood: {}", reply_to_text(told)));
+  }
+}
+
+void Dialogue::begin_mail() {
+  auth_.reset();
+  phase_ = Phase::ready;
+  say_goodbye_if_done();
 }
 
 void Dialogue::on_group(const Reply& reply) {

@@ -10,7 +10,29 @@
 //     write(dialogue.gather(room)); dialogue.wrote(count);      // one gathered write a turn
 //     if (dialogue.over()) break;
 //     dialogue.hear(read());                                     // or broke_off(), on end or error
+//     if (dialogue.wants_tls()) shake hands, then secured() or not_secured()
 //   }
+//
+// Before the first transaction:
+//
+//   state                          heard                what follows
+//   greeting                       2yz                  EHLO or LHLO
+//   EHLO                           5yz                  HELO, without extensions
+//   EHLO HELO                      2yz, with STARTTLS   STARTTLS, if TLS may or must be and is not
+//                                  2yz, without         over if TLS must be; else AUTH or ready
+//   STARTTLS                       220, nothing behind  wants_tls(); secured(): extensions are
+//                                                       forgotten and EHLO is said again
+//                                  220, octets behind   over: somebody put them there
+//                                  4yz                  over, busy; if TLS may be, on in clear
+//                                  5yz                  over; if TLS may be, on in clear
+//   AUTH is due, others can hear                        over, nothing is said
+//   AUTH is due, not announced                          over
+//   AUTH                           334                  its next line; a fault where none is left
+//                                  2yz                  ready
+//                                  4yz                  over, busy
+//                                  5yz                  over: it speaks of us, nobody is refused
+//   any of these                   421                  over, busy
+//                                  else                 a fault
 //
 // Where the relay announces PIPELINING, MAIL, RCPTs and DATA are one group, and the group of the
 // next transaction goes out behind the dot of this one, in the same write. Where it announces
@@ -44,11 +66,13 @@
 #include <sys/uio.h>
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "smtp/auth.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/transaction.hpp"
 #include "smtp/verdict.hpp"
@@ -56,6 +80,16 @@
 namespace ml {
 
 enum class Protocol { smtp, lmtp };
+
+// Whether STARTTLS is said.
+enum class StartTls { never, may, must };
+
+// Who can hear what we say.
+enum class Channel {
+  open,   // whoever is on the way
+  local,  // nobody but this host
+  tls,
+};
 
 // Why a dialogue is over.
 enum class Parting {
@@ -76,12 +110,15 @@ class Dialogue {
     std::size_t messages = 0;           // offered on this connection; 0: as suits the relay
     std::size_t lockstep_messages = 0;  // so many first ones without pipelining, after a fault
     std::size_t window = 16;            // transactions on their way at once, with CHUNKING
+    StartTls starttls = StartTls::never;
+    Channel channel = Channel::open;
+    const Credentials* credentials = nullptr;  // AUTH is due; must outlive the dialogue
   };
 
   Dialogue(Manner manner, Outcomes& outcomes);
 
-  // Both have said who they are, or it is over.
-  [[nodiscard]] bool greeted() const { return over() || phase_ > Phase::helo; }
+  // Both have said who they are and are content with it, or it is over.
+  [[nodiscard]] bool greeted() const { return over() || phase_ >= Phase::ready; }
   // True when a transaction would be put on the wire at once, its message in this form().
   [[nodiscard]] bool wants() const;
   [[nodiscard]] WireForm form() const {
@@ -99,6 +136,12 @@ class Dialogue {
   [[nodiscard]] bool has_output() const { return !segments_.empty(); }
 
   void hear(std::string_view octets);
+  // The caller shakes hands now; nothing is to be written or heard until it says how that went.
+  [[nodiscard]] bool wants_tls() const { return phase_ == Phase::securing && !over(); }
+  // TLS is there: after STARTTLS, or from the connection's beginning.
+  void secured();
+  // It is not, or the relay is not whom we trust.
+  void not_secured(std::string_view why);
   // The connection is gone, or we wait no longer.
   enum class Break { closed, silent };
   void broke_off(std::string_view why, Break how = Break::closed);
@@ -122,7 +165,7 @@ class Dialogue {
  private:
   enum class Answer { waiting, accepted, settled };
   // leaving: the relay is; what it still answers is heard.
-  enum class Phase { greeting, hello, helo, ready, quitting, leaving };
+  enum class Phase { greeting, hello, helo, starttls, securing, auth, ready, quitting, leaving };
 
   // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA or BDAT.
   struct Group {
@@ -150,13 +193,19 @@ class Dialogue {
 
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
+  void on_starttls(const Reply& reply);
+  void on_auth(const Reply& reply);
   void on_group(const Reply& reply);
   void on_mail(const Reply& reply);
   void on_rcpt(const Reply& reply);
   void on_data(const Reply& reply);
   void on_message(const Reply& reply);
   void settle_message(Meaning meaning, const Reply& reply);
+  void say_hello();
   void read_extensions();
+  void begin_tls();
+  void begin_auth();
+  void begin_mail();
 
   // The groups on their way, the one that the next reply is about first. Only the last may have
   // steps to write.
@@ -198,12 +247,18 @@ class Dialogue {
 
   std::uint64_t replies_ = 0;
 
-  bool pipelining_ = false;
-  bool chunking_ = false;
-  bool eight_bit_ = false;
-  bool smtputf8_ = false;
-  bool size_ = false;
-  std::uint64_t size_limit_ = 0;
+  struct Extensions {
+    bool starttls = false;
+    bool pipelining = false;
+    bool chunking = false;
+    bool eight_bit = false;
+    bool smtputf8 = false;
+    bool size = false;
+    std::uint64_t size_limit = 0;
+    std::string mechanisms;  // of AUTH
+  };
+  Extensions extensions_;
+  std::optional<AuthExchange> auth_;  // while it lasts
 
   std::vector<Group> ring_;
   std::size_t head_ = 0;

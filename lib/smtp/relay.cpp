@@ -1,14 +1,18 @@
 #include "smtp/relay.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 
 #include <algorithm>
-#include <optional>
+#include <utility>
 
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace ml {
 namespace {
+
+constexpr std::size_t largest_certificate = std::size_t{1} << 20;
 
 struct SchemeName {
   std::string_view name;
@@ -118,7 +122,51 @@ bool is_loopback(const std::string& host) {
   return same_nocase(host, "localhost") || host == "::1";
 }
 
+Result<> check_papers(const Papers& papers) {
+  if (papers.authorities) {
+    if (auto file = open_file(*papers.authorities, O_RDONLY); !file) return fail(file);
+  }
+  if (papers.certificate) {
+    if (auto text = read_secret_file(*papers.certificate, largest_certificate); !text)
+      return fail(text);
+  }
+  return {};
+}
+
+// With what it will ask for.
+Result<> equip(Relay& relay, const AuthFile& auth, const Papers& papers) {
+  if (!relay.is_dialogue()) return {};
+  if (const auto* found = auth.find(relay.user, relay.host, relay.port)) {
+    relay.credentials = *found;
+  } else if (!relay.user.empty()) {
+    return retry("{}: no password of {} for it is known (--auth-file FILE with: {} {}:PASSWORD)",
+                 relay.name, relay.user, relay.host, relay.user);
+  }
+  const Tls tls = relay.tls_meant();
+  if (relay.credentials && tls == Tls::none && !relay.is_local()) {
+    return retry("{}: with tls=none its password would go in clear", relay.name);
+  }
+  if (tls == Tls::none) return {};
+  using Trust = TlsTerms::Trust;
+  relay.tls_client = std::make_shared<TlsClient>(
+      TlsTerms{.host = relay.host,
+               .trust = tls == Tls::must ? Trust::verified : Trust::anybody,
+               .authorities = papers.authorities.value_or(""),
+               .certificate = papers.certificate.value_or("")});
+  return {};
+}
+
 }  // namespace
+
+bool Relay::is_local() const {
+  return scheme == Scheme::lmtp_socket || is_loopback(host);
+}
+
+Tls Relay::tls_meant() const {
+  if (tls != Tls::unsaid) return tls;
+  if (scheme == Scheme::smtps) return Tls::must;
+  return is_local() ? Tls::none : Tls::must;
+}
 
 Result<Relay> text_to_relay(std::string_view uri) {
   const auto colon = uri.find(':');
@@ -135,6 +183,9 @@ Result<Relay> text_to_relay(std::string_view uri) {
   const std::string_view rest = uri.substr(colon + 1);
   if (relay.is_dialogue()) {
     if (const auto why = take_dialogue(relay, rest); !why.empty()) return wrong(uri, why);
+    if (relay.scheme == Scheme::smtps && relay.tls == Tls::none) {
+      return wrong(uri, "smtps is TLS, and tls=none is not");
+    }
     return relay;
   }
   relay.path = rest;
@@ -145,31 +196,23 @@ Result<Relay> text_to_relay(std::string_view uri) {
   return relay;
 }
 
-Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris) {
+Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
+                                           const Papers& papers) {
+  if (auto checked = check_papers(papers); !checked) return fail(checked);
+  AuthFile auth;
+  if (papers.auth_file) {
+    auto read = AuthFile::read(*papers.auth_file);
+    if (!read) return fail(read);
+    auth = std::move(*read);
+  }
   std::vector<Relay> relays;
   for (const std::string& uri : uris) {
     auto relay = text_to_relay(uri);
     if (!relay) return fail(relay);
-    if (auto supported = check_supported(*relay); !supported) return fail(supported);
+    if (auto equipped = equip(*relay, auth, papers); !equipped) return fail(equipped);
     relays.push_back(std::move(*relay));
   }
   return relays;
-}
-
-Result<> check_supported(const Relay& relay) {
-  if (!relay.is_dialogue() || relay.scheme == Scheme::lmtp_socket) return {};
-  if (relay.scheme == Scheme::smtps || relay.tls == Tls::must) {
-    return retry("{}: TLS is not built yet (a relay of your own on loopback can speak it)",
-                 relay.name);
-  }
-  if (!relay.user.empty()) return retry("{}: authentication is not built yet", relay.name);
-  if (relay.tls == Tls::unsaid && !is_loopback(relay.host)) {
-    return retry(
-        "{}: off loopback a relay must speak TLS, which is not built yet; for a network of your "
-        "own add ?tls=none",
-        relay.name);
-  }
-  return {};
 }
 
 }  // namespace ml

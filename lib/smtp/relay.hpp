@@ -1,7 +1,7 @@
 // Where ml-send delivers to: the URIs of --via.
 //
 //   smtp://[user@]host[:port][?tls=none|may|must&weight=N&backup]      port 25
-//   smtps://...                                                       port 465
+//   smtps://...                                                       port 465, TLS at once
 //   lmtp://host[:port]    lmtp:/path/of/socket                        port 24
 //   sendmail:PROGRAM   bsmtp:FILE|-   maildir:DIR   null:
 //
@@ -10,11 +10,15 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
+#include "smtp/auth.hpp"
+#include "smtp/tls.hpp"
 
 namespace ml {
 
@@ -31,22 +35,33 @@ struct Relay {
   Tls tls = Tls::unsaid;
   std::uint32_t weight = 1;
   bool backup = false;
+  std::optional<Credentials> credentials;
+  std::shared_ptr<TlsClient> tls_client;  // where there may be TLS
 
   [[nodiscard]] bool speaks_lmtp() const {
     return scheme == Scheme::lmtp || scheme == Scheme::lmtp_socket;
   }
   // smtp, smtps, lmtp: there is a dialogue.
   [[nodiscard]] bool is_dialogue() const { return scheme <= Scheme::lmtp_socket; }
+  // Nobody but this host hears what is said: a loopback address, localhost, a Unix socket.
+  [[nodiscard]] bool is_local() const;
+  // What is meant where nothing is said: off this host and with smtps:// must, else none.
+  [[nodiscard]] Tls tls_meant() const;
+};
+
+// What relays want of us, and we of them; files, by name.
+struct Papers {
+  std::optional<std::string> auth_file{};    // see AuthFile
+  std::optional<std::string> authorities{};  // see TlsTerms
+  std::optional<std::string> certificate{};  // the same
 };
 
 // Status 75; the text names the URI and says what is wrong with it.
 [[nodiscard]] Result<Relay> text_to_relay(std::string_view uri);
 
-// All of them, each found supported.
-[[nodiscard]] Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris);
-
-// Status 75 where this build cannot deliver as the URI asks: TLS and authentication are not there
-// yet, and off loopback plain SMTP is used only where the URI allows it.
-[[nodiscard]] Result<> check_supported(const Relay& relay);
+// All of them, each with its credentials and its TLS. 75 where a file of ours cannot be used, where
+// a URI names a user for whom there are no credentials, and where those would go in clear.
+[[nodiscard]] Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
+                                                         const Papers& papers);
 
 }  // namespace ml

@@ -128,7 +128,7 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       return {};
     case Parting::relay_refuses:
       state.why = outlet.last_words();
-      return drop(state, "does not talk to us");
+      return drop(state, state.why.ours ? "cannot be used" : "does not talk to us");
     case Parting::fault:
       state.why = outlet.last_words();
       state.lockstep = std::max(fewest_lockstep_messages, state.lockstep * 2);

@@ -47,11 +47,32 @@ std::string own_name() {
   return full ? std::string(host) : "[127.0.0.1]";
 }
 
+StartTls starttls_of(const Relay& relay) {
+  const Tls tls = relay.tls_meant();
+  if (relay.scheme == Scheme::smtps || tls == Tls::none) return StartTls::never;
+  return tls == Tls::may ? StartTls::may : StartTls::must;
+}
+
+// The front of the pieces, in one; as many octets as a record of TLS has.
+std::string_view joined(std::span<const iovec> pieces) {
+  constexpr std::size_t longest_record = std::size_t{16} << 10;
+  std::size_t size = 0;
+  for (const iovec& piece : pieces) {
+    const std::size_t part = std::min(piece.iov_len, longest_record - size);
+    std::memcpy(room.data() + size, piece.iov_base, part);
+    size += part;
+  }
+  return {room.data(), size};
+}
+
 Dialogue::Manner dialogue_manner(const Relay& relay, const OutletManner& manner) {
   return {.protocol = relay.speaks_lmtp() ? Protocol::lmtp : Protocol::smtp,
           .hello = own_name(),
           .messages = manner.messages,
-          .lockstep_messages = manner.lockstep_messages};
+          .lockstep_messages = manner.lockstep_messages,
+          .starttls = starttls_of(relay),
+          .channel = relay.is_local() ? Channel::local : Channel::open,
+          .credentials = relay.credentials ? &*relay.credentials : nullptr};
 }
 
 // The caller may write more later without a delay of ours, and wants no delay of the kernel's in
@@ -64,7 +85,8 @@ void without_delay(int socket, int option) {
 }  // namespace
 
 Session::Session(const Relay& relay, const OutletManner& manner, Outcomes& outcomes)
-    : dialogue_(dialogue_manner(relay, manner), outcomes),
+    : relay_(relay),
+      dialogue_(dialogue_manner(relay, manner), outcomes),
       patience_(manner.patience),
       since_(Clock::now()) {
   resolve(relay);
@@ -108,7 +130,7 @@ void Session::connect_next(std::string_view why) {
     if (family != AF_UNIX) without_delay(socket_.get(), TCP_NODELAY);
     const auto* const address = reinterpret_cast<const sockaddr*>(&target.address);
     if (connect(socket_.get(), address, target.size) == 0 || errno == EINPROGRESS) {
-      connecting_ = true;
+      stage_ = Stage::connecting;
       return;
     }
     reason = std::strerror(errno);
@@ -124,7 +146,7 @@ bool Session::connected() {
     sockaddr_storage peer{};
     size = sizeof peer;
     if (getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
-    connecting_ = false;
+    stage_ = Stage::talking;
     return true;
   }
   connect_next(std::strerror(code));
@@ -132,16 +154,22 @@ bool Session::connected() {
 }
 
 pollfd Session::watched() const {
-  const bool writes = connecting_ || dialogue_.has_output();
-  const int events = (connecting_ ? 0 : POLLIN) | (writes ? POLLOUT : 0);
-  return {socket_.get(), static_cast<short>(events), 0};
+  const int talk = POLLIN | (dialogue_.has_output() ? POLLOUT : 0);
+  switch (stage_) {
+    case Stage::connecting: return {socket_.get(), POLLOUT, 0};
+    case Stage::shaking_hands: return {socket_.get(), tls_->awaited(), 0};
+    case Stage::talking: break;
+  }
+  return {socket_.get(), static_cast<short>(talk), 0};
 }
 
 Clock::time_point Session::deadline() const {
   if (dialogue_.over()) return Clock::time_point::max();
   const Step step = dialogue_.awaited();
   if (dialogue_.leaving()) return std::min(latest_, since_ + time_to_leave);
-  if (connecting_ || step == Step::greeting) return std::min(latest_, since_ + patience_);
+  if (stage_ != Stage::talking || step == Step::greeting) {
+    return std::min(latest_, since_ + patience_);
+  }
   if (step == Step::nothing && !dialogue_.has_output()) return latest_;
   return std::min(latest_, since_ + time_for(step));
 }
@@ -152,19 +180,43 @@ void Session::hurry(Clock::time_point latest) {
 
 void Session::hear(short ready, Clock::time_point now) {
   if (dialogue_.over()) return;
-  if (connecting_) {
-    if (ready != 0) static_cast<void>(connected());
+  if (stage_ == Stage::connecting) {
+    if (ready != 0 && connected() && relay_.scheme == Scheme::smtps) begin_tls();
+  } else if (stage_ == Stage::shaking_hands) {
+    if (ready != 0) shake_hands();
   } else if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0) {
-    read_once();
+    tls_ ? read_tls() : read_once();
+    if (dialogue_.wants_tls()) begin_tls();
   }
   if (dialogue_.replies() != replies_) {
     replies_ = dialogue_.replies();
     since_ = now;
   }
   if (!dialogue_.over() && now >= deadline()) {
-    dialogue_.broke_off("time is up", Dialogue::Break::silent);
+    dialogue_.broke_off(waited_for(), Dialogue::Break::silent);
   }
-  if (dialogue_.over()) socket_.reset();
+  if (!dialogue_.over()) return;
+  tls_.reset();
+  socket_.reset();
+}
+
+std::string_view Session::waited_for() const {
+  return stage_ == Stage::shaking_hands ? "time is up for shaking hands (TLS)" : "time is up";
+}
+
+void Session::begin_tls() {
+  tls_.emplace(*relay_.tls_client, socket_.get());
+  stage_ = Stage::shaking_hands;
+  shake_hands();
+}
+
+void Session::shake_hands() {
+  const auto state = tls_->shake_hands();
+  if (state == TlsStream::State::waiting) return;
+  stage_ = Stage::talking;
+  if (state != TlsStream::State::done) return part_from(state);
+  dialogue_.secured();
+  read_tls();  // it may have been read ahead
 }
 
 void Session::read_once() {
@@ -179,13 +231,34 @@ void Session::read_once() {
   }
 }
 
+void Session::read_tls() {
+  while (!dialogue_.over()) {
+    const auto [state, octets] = tls_->read(room);
+    if (state == TlsStream::State::waiting) return;
+    if (state != TlsStream::State::done) return part_from(state);
+    heard_ = true;
+    dialogue_.hear({room.data(), octets});
+  }
+}
+
+// Who cut the connection may be somebody else: what was not answered may have been taken.
+void Session::part_from(TlsStream::State state) {
+  if (state == TlsStream::State::closed) {
+    dialogue_.broke_off("the relay closed the connection");
+  } else if (state == TlsStream::State::failed && !dialogue_.greeted()) {
+    dialogue_.not_secured(tls_->why());
+  } else {
+    dialogue_.broke_off(tls_->why(), Dialogue::Break::silent);
+  }
+}
+
 // A relay that writes its replies in two small pieces holds the second one back until the first
 // is acknowledged. What we write does that; where we only wait for more replies, it must be said.
 void Session::flush(Clock::time_point now) {
-  if (connecting_ || dialogue_.over()) return;
+  if (stage_ != Stage::talking || dialogue_.over()) return;
   if (dialogue_.has_output()) {
     heard_ = false;
-    write_out(now);
+    tls_ ? write_tls(now) : write_out(now);
   } else if (heard_ && dialogue_.awaited() != Step::nothing) {
     heard_ = false;
     without_delay(socket_.get(), TCP_QUICKACK);
@@ -207,6 +280,18 @@ void Session::write_out(Clock::time_point now) {
     } else if (errno != EINTR) {
       return dialogue_.broke_off(std::strerror(errno));
     }
+  }
+}
+
+void Session::write_tls(Clock::time_point now) {
+  std::array<iovec, 256> pieces;
+  while (dialogue_.has_output()) {
+    const std::size_t count = dialogue_.gather(pieces);
+    const auto [state, octets] = tls_->write(joined({pieces.data(), count}));
+    if (state == TlsStream::State::waiting) return;
+    if (state != TlsStream::State::done) return part_from(state);
+    dialogue_.wrote(octets);
+    since_ = now;
   }
 }
 

@@ -1,14 +1,16 @@
-// A dialogue on a socket: connecting, octets in and out, deadlines (RFC 5321 4.5.3.2).
+// A dialogue on a socket: connecting, TLS, octets in and out, deadlines (RFC 5321 4.5.3.2).
 #pragma once
 
 #include <sys/socket.h>
 
+#include <optional>
 #include <vector>
 
 #include "base/fd.hpp"
 #include "smtp/dialogue.hpp"
 #include "smtp/outlet.hpp"
 #include "smtp/relay.hpp"
+#include "smtp/tls.hpp"
 
 namespace ml {
 
@@ -20,7 +22,9 @@ class Session : public Outlet {
   [[nodiscard]] WireForm form() const override { return dialogue_.form(); }
   void give(Transaction& transaction) override { dialogue_.give(transaction); }
   void finish() override { dialogue_.finish(); }
-  [[nodiscard]] bool opening() const override { return connecting_ || !dialogue_.greeted(); }
+  [[nodiscard]] bool opening() const override {
+    return stage_ != Stage::talking || !dialogue_.greeted();
+  }
   [[nodiscard]] pollfd watched() const override;
   [[nodiscard]] Clock::time_point deadline() const override;
   void hear(short ready, Clock::time_point now) override;
@@ -33,6 +37,7 @@ class Session : public Outlet {
   [[nodiscard]] std::size_t recipient_limit() const override { return dialogue_.recipient_limit(); }
 
  private:
+  enum class Stage { connecting, shaking_hands, talking };
   struct Target {
     sockaddr_storage address{};
     socklen_t size = 0;
@@ -41,14 +46,22 @@ class Session : public Outlet {
   void resolve(const Relay& relay);
   void connect_next(std::string_view why);
   [[nodiscard]] bool connected();
+  void begin_tls();
+  void shake_hands();
   void read_once();
+  void read_tls();
   void write_out(Clock::time_point now);
+  void write_tls(Clock::time_point now);
+  void part_from(TlsStream::State state);
+  [[nodiscard]] std::string_view waited_for() const;
 
+  const Relay& relay_;
   Dialogue dialogue_;
   std::vector<Target> targets_;  // yet to be tried, the next one last
   std::chrono::seconds patience_;
   Fd socket_;
-  bool connecting_ = false;
+  std::optional<TlsStream> tls_;  // gone before its socket is
+  Stage stage_ = Stage::connecting;
   bool heard_ = false;         // since the last write
   std::uint64_t replies_ = 0;  // when since_ was set
   Clock::time_point since_;    // the last reply or write

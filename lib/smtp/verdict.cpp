@@ -35,7 +35,8 @@ Meaning classify(Step step, const Reply& reply, const Circumstances& now) {
   if (step == Step::data ? reply.code == 354 : reply.positive()) return Meaning::positive;
   const bool is_negative = reply.transient() || reply.permanent();
   if (!is_negative || step == Step::nothing) return Meaning::fault;
-  if (step == Step::greeting || step == Step::hello) {
+  const bool is_before_mail = step <= Step::auth;
+  if (is_before_mail) {
     return reply.transient() ? Meaning::busy : Meaning::relay_refuses;
   }
   if (is_misunderstanding(reply) && !now.lockstep) return Meaning::fault;

@@ -14,7 +14,20 @@
 namespace ml {
 
 // What the reply answers.
-enum class Step { greeting, hello, reset, mail, rcpt, data, dot, lmtp_dot, quit, nothing };
+enum class Step {
+  greeting,
+  hello,
+  starttls,
+  auth,
+  reset,
+  mail,
+  rcpt,
+  data,
+  dot,
+  lmtp_dot,
+  quit,
+  nothing
+};
 
 enum class Meaning {
   positive,          // 2yz, or 354 to DATA

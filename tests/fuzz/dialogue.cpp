@@ -27,14 +27,28 @@ void flush(Dialogue& dialogue) {
   }
 }
 
-void talk(std::string_view octets, Protocol protocol, std::size_t piece) {
+const std::array credentials{Credentials{"ann", "secret", Credentials::Kind::password},
+                             Credentials{"ann", "secret", Credentials::Kind::token}};
+
+// The low bit is the protocol; then come STARTTLS, AUTH and the size of the pieces.
+Dialogue::Manner manner_of(std::uint8_t choice) {
+  Dialogue::Manner manner{.hello = "me.test", .messages = 8};
+  if ((choice & 1) != 0) manner.protocol = Protocol::lmtp;
+  manner.starttls = static_cast<StartTls>((choice >> 5 & 3) % 3);
+  manner.channel = (choice & 128) != 0 ? Channel::local : Channel::open;
+  if ((choice & 128) != 0) manner.credentials = &credentials[choice >> 4 & 1];
+  return manner;
+}
+
+void talk(std::string_view octets, Dialogue::Manner manner, std::size_t piece) {
   const WireMessage message{{"Subject: x\r\n\r\n", "..x\r\n"}, 19, false};
   Counts counts;
-  Dialogue dialogue({.protocol = protocol, .hello = "me.test", .messages = 8}, counts);
+  Dialogue dialogue(std::move(manner), counts);
   std::uint64_t given = 0;
   while (!octets.empty() && !dialogue.over()) {
     dialogue.hear(octets.substr(0, piece));
     octets.remove_prefix(std::min(piece, octets.size()));
+    if (dialogue.wants_tls()) dialogue.secured();
     while (dialogue.wants() && given < counts.settled_times.size()) {
       Transaction transaction;
       transaction.sender = "s@x.org";
@@ -57,6 +71,6 @@ void talk(std::string_view octets, Protocol protocol, std::size_t piece) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size < 2) return 0;
   const std::string_view octets(reinterpret_cast<const char*>(data) + 1, size - 1);
-  talk(octets, (data[0] & 1) != 0 ? Protocol::lmtp : Protocol::smtp, data[0] / 2U % 31 + 1);
+  talk(octets, manner_of(data[0]), 1 + (data[0] >> 1 & 7) * 4U);
   return 0;
 }

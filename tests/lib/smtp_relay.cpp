@@ -1,7 +1,10 @@
 #include "smtp/relay.hpp"
 
+#include <sys/stat.h>
+
 #include <catch2/catch.hpp>
 
+#include "scratch.hpp"
 #include "smtp/verdict.hpp"
 
 using namespace ml;
@@ -54,20 +57,42 @@ TEST_CASE("relay: what is no relay is refused with its name and the reason") {
   }
 }
 
-TEST_CASE("relay: off loopback plain SMTP is used only where it is asked for") {
-  const auto works = [](const char* uri) {
-    return check_supported(*text_to_relay(uri)).has_value();
-  };
-  CHECK(works("smtp://localhost:2525"));
-  CHECK(works("smtp://127.0.0.1"));
-  CHECK(works("smtp://[::1]"));
-  CHECK(works("smtp://relay.x.org?tls=none"));
-  CHECK(works("lmtp:/run/lmtp"));
-  CHECK_FALSE(works("smtp://relay.x.org"));
-  CHECK_FALSE(works("smtp://127.0.0.1.x.org"));
-  CHECK_FALSE(works("smtp://localhost?tls=must"));
-  CHECK_FALSE(works("smtps://localhost"));
-  CHECK_FALSE(works("smtp://ann@localhost"));
+TEST_CASE("relay: off loopback TLS must be unless the URI says otherwise") {
+  const auto meant = [](const char* uri) { return text_to_relay(uri)->tls_meant(); };
+  CHECK(meant("smtp://localhost:2525") == Tls::none);
+  CHECK(meant("smtp://127.0.0.1") == Tls::none);
+  CHECK(meant("smtp://[::1]") == Tls::none);
+  CHECK(meant("lmtp:/run/lmtp") == Tls::none);
+  CHECK(meant("smtp://localhost?tls=must") == Tls::must);
+  CHECK(meant("smtp://relay.x.org") == Tls::must);
+  CHECK(meant("lmtp://relay.x.org") == Tls::must);
+  CHECK(meant("smtp://127.0.0.1.x.org") == Tls::must);
+  CHECK(meant("smtp://relay.x.org?tls=none") == Tls::none);
+  CHECK(meant("smtp://relay.x.org?tls=may") == Tls::may);
+  CHECK(meant("smtps://localhost") == Tls::must);
+  CHECK_FALSE(text_to_relay("smtps://relay.x.org?tls=none"));
+}
+
+TEST_CASE("relay: credentials come from the auth file and never go in clear") {
+  tests::Scratch scratch;
+  const std::string file = scratch.path("auth");
+  const auto relays = [&](const char* uri) { return texts_to_relays({uri}, {.auth_file = file}); };
+  scratch.write("auth", "relay.x.org ann:secret\n");
+  CHECK(relays("smtp://relay.x.org")->front().credentials->user == "ann");
+  CHECK(relays("smtp://ann@relay.x.org")->front().credentials->user == "ann");
+  CHECK_FALSE(relays("smtp://other.x.org")->front().credentials);
+  const auto unknown = relays("smtp://bob@relay.x.org");
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.error().status == Status::retry);
+  const auto clear = relays("smtp://relay.x.org?tls=none");
+  REQUIRE_FALSE(clear);
+  CHECK(clear.error().text.find("secret") == std::string::npos);
+  CHECK_FALSE(texts_to_relays({"smtp://ann@localhost"}, {}));
+  CHECK_FALSE(texts_to_relays({"null:"}, {.auth_file = file + ".none"}));
+  chmod(file.c_str(), 0644);
+  const auto open_to_all = relays("smtp://relay.x.org");
+  REQUIRE_FALSE(open_to_all);
+  CHECK(open_to_all.error().status == Status::retry);
 }
 
 namespace {

@@ -9,10 +9,12 @@
 //
 //   messages 12 recipients 30 refused 2 connections 1 violations 0
 //
-// and leaves with 1 if the client ever broke the protocol (each case is a line on stderr).
+// and, with TLS or AUTH, `tls 2 resumed 1 certificates 0 authenticated 2`; it leaves with 1 if the
+// client ever broke the protocol (each case is a line on stderr).
 //
 // A fault is EVENT[~PREFIX][WHEN]=ACTION; of several that fit, the first counts.
 //   EVENT   connect helo mail rcpt data body (first octet of a message) dot (its end) rset quit
+//           starttls auth response (to a 334) tls (where the client's handshake is due)
 //   PREFIX  of the local part: of the sender at mail, else of a recipient
 //   WHEN    <N the first N times, >N all after them, @N only the Nth, %N every Nth; a letter behind
 //           it counts for each connection (c) or transaction (t) instead of the run
@@ -23,6 +25,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -41,6 +45,7 @@
 #include <vector>
 
 #include "base/diag.hpp"
+#include "base/digest.hpp"
 #include "base/fd.hpp"
 #include "base/options.hpp"
 #include "base/out.hpp"
@@ -53,9 +58,24 @@ namespace {
 
 volatile std::sig_atomic_t stopped = 0;
 
-enum class Event { connect, helo, mail, rcpt, data, body, dot, rset, quit };
-constexpr std::array<std::string_view, 9> event_names{"connect", "helo", "mail", "rcpt", "data",
-                                                      "body",    "dot",  "rset", "quit"};
+enum class Event {
+  connect,
+  helo,
+  mail,
+  rcpt,
+  data,
+  body,
+  dot,
+  rset,
+  quit,
+  starttls,
+  auth,
+  response,
+  tls
+};
+constexpr std::array<std::string_view, 13> event_names{
+    "connect", "helo", "mail",     "rcpt", "data",     "body", "dot",
+    "rset",    "quit", "starttls", "auth", "response", "tls"};
 
 struct Fault {
   enum class When { always, first, after, only, every };
@@ -123,6 +143,10 @@ struct Settings {
   std::uint64_t size_limit = 50 << 20;
   std::string directory;  // of whole messages, or empty
   std::vector<Fault> faults;
+  SSL_CTX* tls = nullptr;  // of the whole run
+  bool tls_at_once = false;
+  std::string auth;  // user:password, or empty
+  std::string mechanisms = "PLAIN LOGIN XOAUTH2";
 
   [[nodiscard]] bool announces(std::string_view extension) const {
     if (helo_only) return false;
@@ -140,6 +164,10 @@ struct Totals {
   std::uint64_t refused = 0;
   std::uint64_t connections = 0;
   std::uint64_t violations = 0;
+  std::uint64_t handshakes = 0;
+  std::uint64_t resumed = 0;
+  std::uint64_t certificates = 0;
+  std::uint64_t authenticated = 0;
 };
 
 bool has_8bit(std::string_view text) {
@@ -160,11 +188,22 @@ class Session {
   Session(Settings& settings, Totals& totals, Out* log)
       : settings_(settings), totals_(totals), log_(log), seen_(settings.faults.size()) {
     ++totals_.connections;
-    reply(Event::connect, "220 sink.test ESMTP\r\n");
+    if (settings_.tls_at_once) {
+      begin_tls();
+    } else {
+      greet();
+    }
   }
 
   std::string out;
   [[nodiscard]] bool closing() const { return closing_; }
+  // What is in `out` goes out in clear, what comes behind it is TLS.
+  [[nodiscard]] bool wants_tls() const { return wants_tls_ && !closing_ && !silent_; }
+  void secured() {
+    wants_tls_ = false;
+    secure_ = true;
+    if (settings_.tls_at_once) greet();
+  }
 
   // Uses up what it can of `in`; gives the number of octets used.
   std::size_t take(std::string_view in) {
@@ -172,8 +211,14 @@ class Session {
     while (!in.empty() && !closing_) {
       std::size_t used = 0;
       if (silent_) return all;
+      if (wants_tls_) {
+        violation("octets behind STARTTLS");
+        closing_ = true;
+        break;
+      }
       switch (state_) {
         case State::command: used = take_command(in); break;
+        case State::response: used = take_command(in); break;
         case State::data: used = take_data(in); break;
         case State::chunk: used = take_chunk(in); break;
       }
@@ -184,12 +229,24 @@ class Session {
   }
 
  private:
-  enum class State { command, data, chunk };
+  enum class State { command, response, data, chunk };
   enum class Transaction { none, open, refused };  // by its MAIL
 
   void violation(std::string_view what, std::string_view where = {}) {
     ++totals_.violations;
     say(where.empty() ? std::string(what) : fmt::format("{}: {}", what, printable(where, 200)));
+  }
+
+  void greet() { reply(Event::connect, "220 sink.test ESMTP\r\n"); }
+
+  void begin_tls() {
+    wants_tls_ = true;
+    greeted_ = false;
+    forget();
+    const std::string* action = settings_.faults.empty() ? nullptr : fault(Event::tls);
+    if (action == nullptr) return;
+    act(*action);
+    if (*action == "garbage") silent_ = true;
   }
 
   // The action that strikes at this event, if any. `who`: the mailbox it is about.
@@ -268,6 +325,7 @@ class Session {
     }
     const std::size_t used = static_cast<std::size_t>(lf - in.data()) + 1;
     std::string_view line = in.substr(0, used - 1);
+    if (state_ == State::response) return response(trim(line)), used;
     if (line.ends_with('\r')) {
       line.remove_suffix(1);
     } else {
@@ -306,6 +364,12 @@ class Session {
       case 'h':
         if (line.size() > 5 && line[4] == ' ') return helo(line, more);
         break;
+      case 's':
+        if (same_nocase(line, "STARTTLS")) return starttls();
+        break;
+      case 'a':
+        if (begins_nocase(line, "AUTH ")) return auth(line);
+        break;
       case 'n':
         if (begins_nocase(line, "NOOP")) return put("250 2.0.0 Ok\r\n");
         break;
@@ -342,9 +406,72 @@ class Session {
          {"PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES"}) {
       if (settings_.announces(extension)) answer += fmt::format("250-{}\r\n", extension);
     }
+    if (settings_.tls != nullptr && !secure_ && settings_.announces("STARTTLS"))
+      answer += "250-STARTTLS\r\n";
+    if (!settings_.auth.empty() && settings_.announces("AUTH"))
+      answer += fmt::format("250-AUTH {}\r\n", settings_.mechanisms);
     answer += settings_.announces("SIZE") ? fmt::format("250 SIZE {}\r\n", settings_.size_limit)
                                           : "250 HELP\r\n";
     reply(Event::helo, answer);
+  }
+
+  void starttls() {
+    if (settings_.tls == nullptr || secure_ || !settings_.announces("STARTTLS")) {
+      violation("STARTTLS that was not announced");
+      return put("502 5.5.1 No TLS here\r\n");
+    }
+    if (reply(Event::starttls, "220 2.0.0 Go ahead\r\n")) begin_tls();
+  }
+
+  void auth(std::string_view line) {
+    const auto parts = words(line);
+    mechanism_ = parts[1];
+    responses_.clear();
+    if (settings_.auth.empty() || !settings_.announces("AUTH")) {
+      violation("AUTH that was not announced");
+      return put("502 5.5.1 No AUTH here\r\n");
+    }
+    if (settings_.tls != nullptr && !secure_) violation("a password in clear");
+    state_ = State::response;
+    if (!settings_.faults.empty()) {
+      if (const std::string* action = fault(Event::auth)) {
+        act(*action);
+        if (!action->starts_with("334")) state_ = State::command;
+        return;
+      }
+    }
+    if (parts.size() == 3) return response(parts[2]);
+    put("334 \r\n");
+  }
+
+  void response(std::string_view line) {
+    responses_.push_back(base64_decoded(line).value_or("?"));
+    if (!settings_.faults.empty()) {
+      if (const std::string* action = fault(Event::response)) {
+        act(*action);
+        if (!action->starts_with("334")) state_ = State::command;
+        return;
+      }
+    }
+    if (mechanism_ == "LOGIN" && responses_.size() == 1) return put("334 UGFzc3dvcmQ6\r\n");
+    const bool good = is_good_response();
+    if (mechanism_ == "XOAUTH2" && !good && responses_.size() == 1)
+      return put("334 eyJzdGF0dXMiOiI0MDEifQ==\r\n");
+    state_ = State::command;
+    if (!good) return put("535 5.7.8 Authentication failed\r\n");
+    ++totals_.authenticated;
+    authenticated_ = true;
+    put("235 2.7.0 Welcome\r\n");
+  }
+
+  bool is_good_response() const {
+    const auto colon = settings_.auth.find(':');
+    const std::string user = settings_.auth.substr(0, colon);
+    const std::string secret = settings_.auth.substr(colon + 1);
+    const std::string& last = responses_.back();
+    if (mechanism_ == "PLAIN") return last == fmt::format("{0}{1}{0}{2}", '\0', user, secret);
+    if (mechanism_ == "LOGIN") return responses_[0] == user && last == secret;
+    return last == fmt::format("user={0}{1}auth=Bearer {2}{1}{1}", user, '\x01', secret);
   }
 
   // "<mailbox> parameters" behind `line`'s first '<'.
@@ -367,6 +494,10 @@ class Session {
     if (!greeted_) {
       violation("MAIL before a greeting");
       return put("503 5.5.1 EHLO first\r\n");
+    }
+    if (!settings_.auth.empty() && !authenticated_ && settings_.announces("AUTH")) {
+      violation("MAIL without AUTH");
+      return put("530 5.7.0 Authentication required\r\n");
     }
     if (transaction_ == Transaction::open) {
       violation("MAIL inside a transaction", line);
@@ -598,6 +729,9 @@ class Session {
   State state_ = State::command;
   Transaction transaction_ = Transaction::none;
   bool greeted_ = false;
+  bool wants_tls_ = false;
+  bool secure_ = false;
+  bool authenticated_ = false;
   bool closing_ = false;
   bool silent_ = false;
   bool smtputf8_ = false;
@@ -613,20 +747,42 @@ class Session {
   std::string recipients_;  // accepted ones, each with an LF
   std::string parameters_;
   std::string message_;
+  std::string mechanism_;
+  std::vector<std::string> responses_;
+};
+
+struct FreeSsl {
+  void operator()(SSL* tls) const { SSL_free(tls); }
 };
 
 // A connected socket and its session; keeps what neither side has taken yet.
 class Connection {
  public:
   Connection(Fd socket, Settings& settings, Totals& totals, Out* log)
-      : socket_(std::move(socket)), session_(settings, totals, log), drip_(settings.drip) {}
+      : socket_(std::move(socket)),
+        session_(settings, totals, log),
+        settings_(settings),
+        totals_(totals),
+        drip_(settings.drip) {}
+  ~Connection() {
+    if (tls_ && SSL_is_init_finished(tls_.get()) == 1 && said_goodbye_) SSL_shutdown(tls_.get());
+  }
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
 
   // False when it is over.
   bool readable(std::span<char> room) {
-    const ssize_t got = read(socket_.get(), room.data(), room.size());
-    if (got < 0) return errno == EAGAIN || errno == EINTR;
-    if (got == 0) return false;
-    std::string_view in(room.data(), static_cast<std::size_t>(got));
+    if (session_.wants_tls()) return shake_hands() && writable();
+    do {
+      const ssize_t got = tls_ ? read_tls(room) : read(socket_.get(), room.data(), room.size());
+      if (got < 0) return errno == EAGAIN || errno == EINTR;
+      if (got == 0) return false;
+      if (!take({room.data(), static_cast<std::size_t>(got)})) return false;
+    } while (tls_ && SSL_has_pending(tls_.get()) == 1);
+    return true;
+  }
+
+  bool take(std::string_view in) {
     if (!kept_.empty()) {
       kept_.append(in);
       in = kept_;
@@ -645,13 +801,15 @@ class Connection {
     std::size_t sent = 0;
     while (sent < out.size()) {
       const std::size_t piece = drip_ ? 1 : out.size() - sent;
-      const ssize_t done = send(socket_.get(), out.data() + sent, piece, MSG_NOSIGNAL);
+      const ssize_t done = tls_ ? write_tls({out.data() + sent, piece})
+                                : send(socket_.get(), out.data() + sent, piece, MSG_NOSIGNAL);
       if (done < 0 && errno == EINTR) continue;
       if (done < 0 && errno != EAGAIN) return false;
       if (done < 0) break;
       sent += static_cast<std::size_t>(done);
     }
     out.erase(0, sent);
+    said_goodbye_ = sent > 0 && session_.closing();
     return !session_.closing() || !out.empty();
   }
 
@@ -660,8 +818,45 @@ class Connection {
   bool watched_for_writing = false;
 
  private:
+  bool shake_hands() {
+    if (!tls_) {
+      tls_.reset(SSL_new(settings_.tls));
+      SSL_set_fd(tls_.get(), socket_.get());
+    }
+    ERR_clear_error();
+    const int result = SSL_accept(tls_.get());
+    if (result != 1) return SSL_get_error(tls_.get(), result) == SSL_ERROR_WANT_READ;
+    ++totals_.handshakes;
+    if (SSL_session_reused(tls_.get()) == 1) ++totals_.resumed;
+    if (SSL_get0_peer_certificate(tls_.get()) != nullptr) ++totals_.certificates;
+    session_.secured();
+    return true;
+  }
+
+  // As read(2) and write(2) do.
+  ssize_t read_tls(std::span<char> room) {
+    ERR_clear_error();
+    const int got = SSL_read(tls_.get(), room.data(), static_cast<int>(room.size()));
+    return got > 0 ? got : result_of(got);
+  }
+  ssize_t write_tls(std::string_view octets) {
+    ERR_clear_error();
+    const int done = SSL_write(tls_.get(), octets.data(), static_cast<int>(octets.size()));
+    return done > 0 ? done : result_of(done);
+  }
+  ssize_t result_of(int result) {
+    const int error = SSL_get_error(tls_.get(), result);
+    if (error == SSL_ERROR_ZERO_RETURN) return 0;
+    errno = error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+    return -1;
+  }
+
   Fd socket_;
   Session session_;
+  Settings& settings_;
+  Totals& totals_;
+  std::unique_ptr<SSL, FreeSsl> tls_;
+  bool said_goodbye_ = false;
   bool drip_;
   std::string kept_;
 };
@@ -772,6 +967,26 @@ Result<Fd> listen_on_path(const std::string& path) {
   return socket;
 }
 
+// With `clients`, a certificate that this authority has signed is asked for and must come.
+Result<SSL_CTX*> server_context(const std::string& certificate,
+                                const std::optional<std::string>& clients) {
+  SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
+  SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+  constexpr std::array<unsigned char, 4> name{'s', 'i', 'n', 'k'};
+  SSL_CTX_set_session_id_context(context, name.data(), name.size());
+  const char* const file = certificate.c_str();
+  if (SSL_CTX_use_certificate_chain_file(context, file) != 1 ||
+      SSL_CTX_use_PrivateKey_file(context, file, SSL_FILETYPE_PEM) != 1) {
+    return retry("{}: no certificate with its key", certificate);
+  }
+  if (!clients) return context;
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
+  if (SSL_CTX_load_verify_file(context, clients->c_str()) != 1) {
+    return retry("{}: no certificate of an authority", *clients);
+  }
+  return context;
+}
+
 // The port appears in the file in one step, so that whoever waits for it reads it whole.
 Result<> announce(std::uint16_t port, const std::optional<std::string>& file) {
   const std::string text = fmt::format("{}\n", port);
@@ -800,6 +1015,11 @@ Result<Status> run(int argc, char** argv) {
   std::optional<std::string> port_file;
   std::optional<std::string> log_file;
   std::optional<std::string> directory;
+  std::optional<std::string> certificate;
+  std::optional<std::string> clients;
+  std::optional<std::string> newest_tls;
+  std::optional<std::string> auth;
+  std::optional<std::string> mechanisms;
   std::vector<std::string> faults;
   Options options("smtp-sink", "[OPTION...]", "Takes mail on loopback, for tests.",
                   "smtp-sink --port 0 --port-file port --fault 'dot%7=451 4.3.0 later' &");
@@ -811,6 +1031,12 @@ Result<Status> run(int argc, char** argv) {
       .many(faults, "--fault", "FAULT", "EVENT[~PREFIX][<>@%N[ct]]=ACTION (see the source)")
       .many(settings.without, "--without", "EXT", "do not announce this extension")
       .size(size, "--size", "BYTES", "the largest message to announce (50M)")
+      .text(certificate, "--tls-cert", "FILE", "announce STARTTLS; certificate and key (PEM)")
+      .flag(settings.tls_at_once, "--smtps", "TLS from the first octet")
+      .text(clients, "--tls-clients", "FILE", "want a certificate that this one has signed")
+      .text(newest_tls, "--tls-newest", "VERSION", "1.1 or 1.2")
+      .text(auth, "--auth", "USER:PASSWORD", "announce AUTH, and take no mail without it")
+      .text(mechanisms, "--mechanisms", "NAMES", "of AUTH (PLAIN LOGIN XOAUTH2)")
       .flag(settings.chunking, "--chunking", "announce CHUNKING and take BDAT")
       .flag(settings.lmtp, "--lmtp", "speak LMTP")
       .flag(settings.helo_only, "--helo-only", "know no EHLO")
@@ -828,6 +1054,19 @@ Result<Status> run(int argc, char** argv) {
   settings.pipelining = settings.announces("PIPELINING");
   settings.directory = directory.value_or("");
   if (size) settings.size_limit = *size;
+  settings.auth = auth.value_or("");
+  if (mechanisms) settings.mechanisms = *mechanisms;
+  if (certificate) {
+    auto context = server_context(*certificate, clients);
+    if (!context) return fail(context);
+    settings.tls = *context;
+    if (newest_tls) {
+      SSL_CTX_set_security_level(settings.tls, 0);
+      SSL_CTX_set_min_proto_version(settings.tls, TLS1_VERSION);
+      SSL_CTX_set_max_proto_version(settings.tls,
+                                    *newest_tls == "1.1" ? TLS1_1_VERSION : TLS1_2_VERSION);
+    }
+  }
 
   std::uint16_t chosen = 0;
   auto listener = socket ? listen_on_path(*socket)
@@ -848,9 +1087,13 @@ Result<Status> run(int argc, char** argv) {
   Totals totals;
   Server server(std::move(*listener), settings, totals, log ? &*log : nullptr);
   server.run();
-  const std::string counts = fmt::format(
+  std::string counts = fmt::format(
       "messages {} recipients {} refused {} connections {} violations {}\n", totals.messages,
       totals.recipients, totals.refused, totals.connections, totals.violations);
+  if (certificate || auth) {
+    counts += fmt::format("tls {} resumed {} certificates {} authenticated {}\n", totals.handshakes,
+                          totals.resumed, totals.certificates, totals.authenticated);
+  }
   if (auto put = write_all(1, counts, "standard output"); !put) return fail(put);
   return totals.violations == 0 ? Status::done : Status::no;
 }
