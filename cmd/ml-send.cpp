@@ -54,6 +54,15 @@ void declare(Options& options, Given& given) {
       .text(given.send.ledger.home, "--home", "DIR", "journal, queues, left and refused");
 }
 
+// What was given here must be given again to go on.
+void keep_to_go_on(Given& given) {
+  for (const auto& [value, name] : {std::pair{&given.papers.auth_file, "--auth-file"},
+                                    std::pair{&given.papers.authorities, "--tls-ca"},
+                                    std::pair{&given.papers.certificate, "--tls-cert"}}) {
+    if (*value) given.send.to_go_on.insert(given.send.to_go_on.end(), {name, **value});
+  }
+}
+
 Result<> use_settings(Given& given, const Settings& site) {
   if (!given.via.empty()) {
     given.send.ledger.via = Via::given;
@@ -116,6 +125,7 @@ Result<Status> run(int argc, char** argv) {
   auto read = options.read(argc, argv);
   if (!read) return fail(read);
   if (*read) return **read;
+  keep_to_go_on(given);
   const auto site = site_settings(given.send.ledger.home);
   if (!site) return fail(site);
   if (auto used = use_settings(given, *site); !used) return fail(used);

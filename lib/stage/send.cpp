@@ -505,10 +505,15 @@ void Sender::tell(const Ledger::Conclusion& all) {
 // What people type, with what a shell would take for its own in quotes.
 std::string Sender::command_to_go_on() const {
   std::string command = "ml-send";
+  const auto add = [&](const std::string& word) {
+    const bool plain = word.find_first_of(" &?*;|<>()$`\"'\\[]") == std::string::npos;
+    command += fmt::format(" {0}{1}{0}", plain ? "" : "'", word);
+  };
   for (const Relay& relay : options_.relays) {
-    const bool plain = relay.name.find_first_of(" &?*;|<>()$`\"'\\[]") == std::string::npos;
-    command += fmt::format(" --via {0}{1}{0}", plain ? "" : "'", relay.name);
+    command += " --via";
+    add(relay.name);
   }
+  for (const std::string& word : options_.to_go_on) add(word);
   return command;
 }
 

@@ -27,7 +27,8 @@ namespace ml {
 enum class Unanswered { send, hold };
 
 struct SendOptions {
-  std::vector<Relay> relays;  // at least one
+  std::vector<Relay> relays;            // at least one
+  std::vector<std::string> to_go_on{};  // options that the command to go on has behind --via
   Relays::Terms terms;
   std::uint64_t rate = 0;  // recipients a second; 0: as it goes
   Unanswered unanswered = Unanswered::send;

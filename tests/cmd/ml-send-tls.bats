@@ -277,6 +277,7 @@ auth_file() { (umask 077 && printf '%s\n' "$@" >auth); }
     [[ "$output" == *"does not talk to us (535 5.7.8 AUTH "*" as ann: "*"Authentication failed"*"given up"* ]]
     is 75 "$status"
     is 2 "$(grep -c ^rcpt left)"
+    [[ "$output" == *"go on with: ml-send --via 'smtp://$at?tls=must' --auth-file auth --tls-ca "*" <left" ]]
     sunk
     is "connections 1" "$(grep -o 'connections [0-9]*' counts)"
   done

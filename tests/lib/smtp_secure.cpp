@@ -91,7 +91,7 @@ TEST_CASE("secure: EHLO is said again behind STARTTLS and what was announced bef
     CHECK(talk.hears("250-relay\r\n250 PIPELINING\r\n").empty());
     CHECK(talk.dialogue.greeted());
     CHECK(talk.dialogue.wants());
-    CHECK(talk.dialogue.form() == Form::dotted);
+    CHECK(talk.dialogue.form() == WireForm::dotted);
   }
 }
 
