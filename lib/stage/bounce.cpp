@@ -350,6 +350,12 @@ class Refusals {
   }
 
   Result<> mark(const RcptRecord& rcpt) {
+    // What a queue gave up speaks of the way there, not of the recipient.
+    if (rcpt.attributes.value("status") == "4.4.7") {
+      log(fmt::format("nobody is marked for a delivery that was given up: {}: {}",
+                      shown(rcpt.address), shown(rcpt.attributes.value("reply").value_or("-"))));
+      return {};
+    }
     const auto status = refusal_status(rcpt);
     if (!status) {
       return retry("the record of {} is no refusal for good: nothing here can take it",

@@ -263,10 +263,18 @@ E
 \tstatus=5.7.1\treply=550 5.7.1 spam
 \tstatus=5.1.1\treply=550 5.7.1 spam
 \tstatus=5.1.1\treply=554 5.1.1 unknown
-\tstatus=4.4.7\treply=451 4.4.7 given up
 \treply=
 \treply=5501 no
 E
+}
+
+@test "ml-bounce: a recipient that a queue gave up marks nobody" {
+  send_one
+  { grep ^message sent; printf 'rcpt\tann@example.org\t-\tstatus=4.4.7\treply=4.4.7 given up\nend\t0\n'; } >given-up
+  run ml-bounce <given-up
+  is 0 "$status"
+  [[ "$output" == *"ann@example.org"*"given up"* ]]
+  is "active active" "$(states)"
 }
 
 @test "ml-bounce: a bare 550 of a refused recipient counts" {

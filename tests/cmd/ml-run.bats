@@ -343,3 +343,19 @@ F
   is 200 "$(grep -c $'\tann@' log)"
   [ "$(grep -n $'\tann@' log | head -n 1 | cut -d: -f1)" -lt "$(grep -n user log | tail -n 1 | cut -d: -f1)" ]
 }
+
+@test "ml-run: what a queue gives up is told to ml-bounce and to nobody else" {
+  setup_list
+  kill "$sink"
+  wait "$sink" || true
+  sink=
+  site 'pause = 1' 'max-wait = 0' 'give-up = 2'
+  ml-run news@x.org < <(message)
+  told() { [ "$(grep -c 'ml-bounce: nobody is marked for a delivery that was given up' log.txt)" = 3 ]; }
+  until_true told
+  is_empty() { [ ! -e "$ML_HOME/queue/$1" ] || [ "$(entries "$1")" = 0 ]; }
+  until_true is_empty bounces
+  is_empty outbound
+  is_empty failed
+  is 3 "$(ml-store export news@x.org | grep -c "@.*active")"
+}
