@@ -39,7 +39,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wno
 # costs: 1.5 ms of CPU instead of 0.8. --fatal-warnings is how the linker tells that a program
 # has begun to look up names through glibc, as ml-send does: in that one only libc is dynamic.
 STATIC ?= -static -Wl,--fatal-warnings
-BUT_LIBC = -static-libstdc++ -static-libgcc
+BUT_LIBC = -static-libstdc++ -static-libgcc -no-pie  # as -static has it: nothing to relocate
 LOOKS_UP_NAMES = ml-send
 ifdef SAN
 STATIC =

@@ -217,7 +217,7 @@ class Session {
         break;
       }
       switch (state_) {
-        case State::command: used = take_command(in); break;
+        case State::command:
         case State::response: used = take_command(in); break;
         case State::data: used = take_data(in); break;
         case State::chunk: used = take_chunk(in); break;
