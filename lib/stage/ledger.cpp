@@ -81,7 +81,12 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   auto journal = Journal::open(*home_, terms, now);
   if (!journal) return fail(journal);
   if (const auto& closed = journal->closed()) {
-    if (is_digest_id(section.id, "r")) return *closed;
+    if (is_digest_id(section.id, "r")) {
+      // An attempt that left some to the queue may have failed to wake its runner.
+      const bool ours = !terms_.undelivered && section.has_list && outbound_is_run();
+      if (closed->totals.left > 0 && ours) to_wake_.insert("outbound");
+      return *closed;
+    }
     return retry("{} was sent on {} to {}; --again sends anew", section.id,
                  time_to_text(closed->time), closed->totals.delivered);
   }
@@ -176,8 +181,11 @@ Ledger::Place Ledger::place_of_left(const Section& section) {
   if (terms_.undelivered) return *terms_.undelivered == "queue" ? Place::queue : Place::given;
   if (section.from_entry) return Place::entry;
   if (!section.journal || !section.has_list) return Place::file;
-  const May start = terms_.via == Via::site ? May::start : May::not_start;
-  return is_run("outbound", start) ? Place::queue : Place::caller;
+  return outbound_is_run() ? Place::queue : Place::caller;
+}
+
+bool Ledger::outbound_is_run() {
+  return is_run("outbound", terms_.via == Via::site ? May::start : May::not_start);
 }
 
 Ledger::Place Ledger::place_of_refused(const Section& section) {
@@ -197,8 +205,19 @@ Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now
   if (state) state = close_journals(now);
   remains_.clear();
   sections_.clear();
+  add(wake_runners());
   if (!state) return fail(state);
   return conclusion;
+}
+
+// When the journals are let go: whom we wake will want them.
+Result<> Ledger::wake_runners() {
+  Result<> state;
+  for (const std::string& queue : std::exchange(to_wake_, {})) {
+    auto woken = wake_runner(*home(), queue);
+    if (state && !woken) state = std::move(woken);
+  }
+  return state;
 }
 
 // Refusals by a relay that had something against us are none.
@@ -231,7 +250,7 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
   if (std::ranges::count(places, Place::queue) > 0) {
     to.refused_to = "the queue bounces";
     state = enqueue("bounces", false, going_to(true));
-    if (state && !terms_.refused) state = wake_runner(*home(), "bounces");
+    if (state && !terms_.refused) to_wake_.insert("bounces");
   }
   const bool files = std::ranges::any_of(
       places, [](Place place) { return place == Place::file || place == Place::given; });
@@ -269,7 +288,7 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
   if (to.queued > 0) {
     const Wanted wanted = going_to(true);
     auto kept = enqueue("outbound", true, wanted);
-    if (kept && !terms_.undelivered) kept = wake_runner(*home(), "outbound");
+    if (kept && !terms_.undelivered) to_wake_.insert("outbound");
     if (!kept) {
       to.left += std::exchange(to.queued, 0);
       return retry("{} left, and they cannot be queued: {}", to.left, kept.error().text);

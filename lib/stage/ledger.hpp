@@ -134,6 +134,7 @@ class Ledger {
   [[nodiscard]] const Home* home();
   enum class May { start, not_start };
   [[nodiscard]] bool is_run(std::string_view queue, May start);
+  [[nodiscard]] bool outbound_is_run();
   [[nodiscard]] Place place_of_left(const Section& section);
   [[nodiscard]] Place place_of_refused(const Section& section);
 
@@ -145,6 +146,7 @@ class Ledger {
                                                std::string_view kind, const Wanted& wanted);
   [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
   [[nodiscard]] Result<> close_journals(std::int64_t now);
+  [[nodiscard]] Result<> wake_runners();
 
   [[nodiscard]] LogLine line_of(const Party& party, std::string_view relay, const Reply& reply);
 
@@ -152,9 +154,10 @@ class Ledger {
   std::string reply_text_;  // room for line_of()
   std::optional<Home> home_;
   Remains remains_;
-  std::vector<Section> sections_;              // since the last conclude()
-  std::set<std::string, std::less<>> closed_;  // journals by this run: another section may go on
-  std::set<std::string, std::less<>> begun_;   // anew, by --again
+  std::vector<Section> sections_;               // since the last conclude()
+  std::set<std::string, std::less<>> closed_;   // journals by this run: another section may go on
+  std::set<std::string, std::less<>> to_wake_;  // queues
+  std::set<std::string, std::less<>> begun_;    // anew, by --again
 };
 
 }  // namespace ml
