@@ -1,5 +1,6 @@
 #include "mail/transfer.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -109,8 +110,20 @@ void QuotedPrintable::put(std::string_view encoded) {
   column_ += encoded.size();
 }
 
+// What stands for itself in the middle of a line, wherever it is.
+std::string_view QuotedPrintable::plain_run(std::string_view line) const {
+  if (column_ == 0 || column_ >= widest) return {};
+  const std::string_view most = line.substr(0, std::min(widest - column_, line.size() - 1));
+  const auto* const end = std::ranges::find_if_not(most, stands_for_itself);
+  return most.substr(0, static_cast<std::size_t>(end - most.begin()));
+}
+
 void QuotedPrintable::add_line(std::string_view line) {
   for (; !line.empty(); line.remove_prefix(1)) {
+    if (const std::string_view run = plain_run(line); !run.empty()) {
+      put(run);
+      line.remove_prefix(run.size());
+    }
     const char c = line.front();
     const bool starts = column_ == 0 || column_ == widest;
     const bool misread = starts && (c == '.' || c == '-' || line.starts_with("From "));

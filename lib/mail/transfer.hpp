@@ -30,6 +30,7 @@ class QuotedPrintable {
   void soft_break();
 
  private:
+  [[nodiscard]] std::string_view plain_run(std::string_view line) const;
   void put(std::string_view encoded);
   void add_line(std::string_view line);
 

@@ -29,11 +29,14 @@ Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attri
   held_.clear();
   values_.clear();
   for (const std::string& key : mould.slots->keys()) {
-    auto value = attributes.value(key);
-    if (!value && key == "address") value = address;
-    held_.push_back(std::move(value));
+    auto value = attributes.raw(key);
+    if (value && value->find('\\') != std::string_view::npos) {
+      value = held_.emplace_back(attributes.value(key).value_or(""));
+    } else if (!value && key == "address") {
+      value = address;
+    }
+    values_.push_back(value);
   }
-  for (const auto& value : held_) values_.emplace_back(value);
   if (auto done = mould.slots->fill(values_, copy.filled); !done) return done;
   copy.message.pieces = copy.filled.pieces;
   copy.message.has_8bit = mould.message.has_8bit;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -51,7 +52,7 @@ class Letter {
   }
 
   std::array<InForm, 3> forms_;
-  std::vector<std::optional<std::string>> held_;  // room for fill()
+  std::deque<std::string> held_;  // room for fill(): values that are not as they stand
   std::vector<std::optional<std::string_view>> values_;
 };
 
