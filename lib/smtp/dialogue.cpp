@@ -170,6 +170,11 @@ void Dialogue::write_mail(const Group& group) {
   }
   if (message.has_8bit) put(" BODY=8BITMIME");
   if (group.transaction.needs_smtputf8) put(" SMTPUTF8");
+  // Postfix knows none for the null sender.
+  if (extensions_.xverp && !group.transaction.sender.empty() && !group.transaction.xverp.empty()) {
+    put(" XVERP=");
+    put(group.transaction.xverp);
+  }
   put("\r\n");
 }
 
@@ -317,6 +322,7 @@ void Dialogue::read_extensions() {
     if (same_nocase(parts[0], "CHUNKING")) extensions_.chunking = true;
     if (same_nocase(parts[0], "8BITMIME")) extensions_.eight_bit = true;
     if (same_nocase(parts[0], "SMTPUTF8")) extensions_.smtputf8 = true;
+    if (same_nocase(parts[0], "XVERP")) extensions_.xverp = true;
     if (same_nocase(parts[0], "AUTH")) extensions_.mechanisms = lines[i].substr(4);
     if (same_nocase(parts[0], "SIZE")) {
       extensions_.size = true;

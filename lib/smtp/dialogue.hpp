@@ -253,6 +253,7 @@ class Dialogue {
     bool chunking = false;
     bool eight_bit = false;
     bool smtputf8 = false;
+    bool xverp = false;
     bool size = false;
     std::uint64_t size_limit = 0;
     std::string mechanisms;  // of AUTH

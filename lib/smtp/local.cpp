@@ -143,9 +143,10 @@ SendmailOutlet::SendmailOutlet(std::string program, Outcomes& outcomes)
     : LocalOutlet(outcomes), program_(std::move(program)) {}
 
 Result<> SendmailOutlet::deliver(const Transaction& transaction) {
-  std::vector<std::string> argv{program_, "-i", "-f",
-                                transaction.sender.empty() ? "<>" : std::string(transaction.sender),
-                                "--"};
+  std::vector<std::string> argv{
+      program_, "-i", "-f", transaction.sender.empty() ? "<>" : std::string(transaction.sender)};
+  if (!transaction.xverp.empty() && !transaction.sender.empty()) argv.emplace_back("-XV");
+  argv.emplace_back("--");
   for (const Recipient& recipient : transaction.recipients) argv.emplace_back(recipient.address);
   auto input = make_pipe();
   if (!input) return fail(input);

@@ -76,7 +76,8 @@ class MaildirOutlet : public LocalOutlet {
   std::uint64_t count_ = 0;
 };
 
-// sendmail:PROGRAM   PROGRAM -i -f SENDER -- RECIPIENT..., the message on its input, no shell.
+// sendmail:PROGRAM   PROGRAM -i -f SENDER [-XV] -- RECIPIENT..., the message on its input, no shell;
+// -XV is Postfix's, for XVERP.
 class SendmailOutlet : public LocalOutlet {
  public:
   SendmailOutlet(std::string program, Outcomes& outcomes);

@@ -37,6 +37,9 @@ struct Transaction {
   std::vector<Recipient> recipients;
   const WireMessage* message = nullptr;
   bool needs_smtputf8 = false;
+  // The relay is to make a sender for each recipient out of this one, with these two delimiters
+  // (Postfix's XVERP), if it can. Empty: all share the sender as it is.
+  std::string_view xverp;
 };
 
 enum class Fate {

@@ -56,6 +56,11 @@ Result<> put_on_wire(std::string& wire, std::string_view text, bool& smtputf8) {
   return {};
 }
 
+// What Postfix takes by default (verp_delimiter_filter).
+bool is_delimiters(std::string_view text) {
+  return text.size() == 2 && text.find_first_not_of("-=+") == std::string_view::npos;
+}
+
 std::string status_of(const Reply& reply) {
   if (reply.enhanced.kind != 0) return enhanced_code_to_text(reply.enhanced);
   return reply.permanent() ? "5.0.0" : "4.0.0";
@@ -97,6 +102,9 @@ class Sender : public Source {
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
   void stop(Clock::time_point now);
+  [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
+    return one.sender == "-" ? std::string_view(xverp_) : std::string_view();
+  }
   [[nodiscard]] bool take_first(Transaction& transaction, WireForm form, std::size_t limit);
 
   void leave_pending(const Reply& reply);
@@ -124,6 +132,7 @@ class Sender : public Source {
   std::string id_;            // of the section
   std::string message_line_;  // and all of it that the ledger keeps
   std::string message_sender_;
+  std::string xverp_;  // delimiters, for recipients that have the message's sender
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
   bool is_barred_ = false;           // nobody of it is sent to or kept
@@ -184,6 +193,7 @@ void Sender::begin_section() {
   id_ = record.id;
   message_line_ = in_.line();
   message_sender_ = record.sender;
+  xverp_ = record.attributes.value("ml.xverp").value_or("");
   last_sender_.clear();
   unsendable_.reset();
   is_barred_ = is_done_ = false;
@@ -192,6 +202,9 @@ void Sender::begin_section() {
   if (!text) return bar_section(text.error());
   if (auto read = letter_.read(std::move(*text), record.attributes.value("ml.slots")); !read) {
     unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
+  }
+  if (!xverp_.empty() && !is_delimiters(xverp_)) {
+    unsendable_ = local_reply(554, {5, 6, 0}, "ml.xverp= is not two of - = +");
   }
   const auto sent_before = ledger_.begin(record, message_line_, letter_.text(), now_);
   if (!sent_before) return bar_section(sent_before.error());
@@ -359,8 +372,10 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
   if (transaction.recipients.empty()) {
     transaction.sender = one.wire_sender;
     transaction.needs_smtputf8 = one.smtputf8;
+    transaction.xverp = xverp_of(one);
     transaction.message = &letter_.shared(form);
-  } else if (one.wire_sender != transaction.sender || one.smtputf8 != transaction.needs_smtputf8) {
+  } else if (one.wire_sender != transaction.sender || xverp_of(one) != transaction.xverp ||
+             one.smtputf8 != transaction.needs_smtputf8) {
     return false;
   }
   pending_.pop_front();

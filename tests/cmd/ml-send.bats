@@ -451,6 +451,25 @@ FAULTS
   done
 }
 
+@test "ml-send: XVERP is asked for where the relay knows it and the message wants it" {
+  stream a@x.org b@x.org | sed '/^message/s/$/\tml.xverp=+=/' >in
+  echo "$(sed '$d' in; printf 'rcpt\tc@x.org\towned@x.org\nend\t0')" >in
+  sink --xverp
+  ml-send --via "$via" <in
+  sunk
+  is "a@x.org b@x.org" "$(grep 'XVERP=+=' log | cut -f2 | paste -sd' ')"
+  is "messages 2 recipients 3 refused 0 connections 1 violations 0" "$(cat counts)"
+  sink
+  ml-send --again --via "$via" <in
+  sunk
+  is 3 "$(grep -vc XVERP log)"
+  printf '#!/bin/sh\necho "$@" >>args; cat >/dev/null\n' >fake
+  chmod +x fake
+  ml-send --again --via "sendmail:$PWD/fake" <in
+  is "-i -f news-bounces@x.org -XV -- a@x.org b@x.org" "$(head -n1 args)"
+  is "-i -f owned@x.org -- c@x.org" "$(tail -n1 args)"
+}
+
 @test "ml-send: memory does not grow with the recipients" {
   [ -z "${SAN:-}" ] || skip "the sanitizers want all the address space there is"
   within() { # within OCTETS COUNT

@@ -139,6 +139,7 @@ struct Settings {
   bool multiline = false;
   bool pipelining = true;
   bool chunking = false;
+  bool xverp = false;
   std::vector<std::string> without;
   std::uint64_t size_limit = 50 << 20;
   std::string directory;  // of whole messages, or empty
@@ -151,6 +152,7 @@ struct Settings {
   [[nodiscard]] bool announces(std::string_view extension) const {
     if (helo_only) return false;
     if (extension == "CHUNKING" && !chunking) return false;
+    if (extension == "XVERP" && !xverp) return false;
     for (const std::string& missing : without) {
       if (same_nocase(missing, extension)) return false;
     }
@@ -403,7 +405,7 @@ class Session {
     }
     std::string answer = "250-sink.test\r\n";
     for (const std::string_view extension :
-         {"PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "ENHANCEDSTATUSCODES"}) {
+         {"PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "XVERP", "ENHANCEDSTATUSCODES"}) {
       if (settings_.announces(extension)) answer += fmt::format("250-{}\r\n", extension);
     }
     if (settings_.tls != nullptr && !secure_ && settings_.announces("STARTTLS"))
@@ -529,6 +531,8 @@ class Session {
         smtputf8_ = true;
       } else if (parameter == "BODY=8BITMIME" && settings_.announces("8BITMIME")) {
         body_8bit_ = true;
+      } else if (parameter == "XVERP=+=" && settings_.announces("XVERP")) {
+        continue;
       } else if (parameter.starts_with("SIZE=") && settings_.announces("SIZE")) {
         declared_size_ = number(parameter.substr(5)).value_or(0);
       } else {
@@ -1038,6 +1042,7 @@ Result<Status> run(int argc, char** argv) {
       .text(auth, "--auth", "USER:PASSWORD", "announce AUTH, and take no mail without it")
       .text(mechanisms, "--mechanisms", "NAMES", "of AUTH (PLAIN LOGIN XOAUTH2)")
       .flag(settings.chunking, "--chunking", "announce CHUNKING and take BDAT")
+      .flag(settings.xverp, "--xverp", "announce XVERP")
       .flag(settings.lmtp, "--lmtp", "speak LMTP")
       .flag(settings.helo_only, "--helo-only", "know no EHLO")
       .flag(settings.always_354, "--always-354", "answer DATA with 354 whatever came before")
