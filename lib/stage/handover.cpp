@@ -38,11 +38,11 @@ Result<Named> create_elsewhere(std::string_view kind, std::string_view id, const
   return Named{std::move(path), std::move(fd)};
 }
 
-Result<Named> open_named(const std::optional<std::string>& given,
+Result<Named> open_named(const std::optional<std::string>& given, Onto onto,
                          const std::optional<std::string>& home, std::string_view kind,
                          std::string_view id) {
   if (given) {
-    auto file = open_file(*given, O_WRONLY | O_CREAT | O_TRUNC);
+    auto file = open_file(*given, O_WRONLY | O_CREAT | (onto == Onto::fresh ? O_TRUNC : O_APPEND));
     if (!file) return fail(file);
     return Named{*given, std::move(*file)};
   }
@@ -73,7 +73,7 @@ Result<> check_handover(const std::optional<std::string>& given) {
   return {};
 }
 
-Result<Handover> hand_over(const std::optional<std::string>& given,
+Result<Handover> hand_over(const std::optional<std::string>& given, Onto onto,
                            const std::optional<std::string>& home, std::string_view kind,
                            std::string_view id,
                            const std::function<Result<std::uint64_t>(Writer&)>& write) {
@@ -84,7 +84,7 @@ Result<Handover> hand_over(const std::optional<std::string>& given,
     if (auto flushed = out.flush(); !flushed) return fail(flushed);
     return Handover{*count, {}};
   }
-  auto file = open_named(given, home, kind, id);
+  auto file = open_named(given, onto, home, kind, id);
   if (!file) return fail(file);
   Writer out(file->fd.get(), file->path);
   auto count = write(out);

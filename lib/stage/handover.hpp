@@ -22,11 +22,16 @@ struct Handover {
 // to. The file is made if it is missing, and keeps what it holds.
 [[nodiscard]] Result<> check_handover(const std::optional<std::string>& given);
 
+enum class Onto {
+  fresh,     // what a file named by `given` holds goes
+  appended,  // it stays: this run wrote it
+};
+
 // Writes the stream to `given` ("-": standard output), or where that is missing to HOME/KIND/ID,
 // numbered where that name is taken. A missing home is made; where there can be none the file is
 // one of its own below /var/tmp, so that an account of the recipients is never lost.
 [[nodiscard]] Result<Handover> hand_over(
-    const std::optional<std::string>& given, const std::optional<std::string>& home,
+    const std::optional<std::string>& given, Onto onto, const std::optional<std::string>& home,
     std::string_view kind, std::string_view id,
     const std::function<Result<std::uint64_t>(Writer&)>& write);
 

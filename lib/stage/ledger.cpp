@@ -316,7 +316,12 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
 // The sections with those of their recipients who are wanted, each with its `end 0`.
 Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
                                        std::string_view kind, const Wanted& wanted) {
-  auto done = hand_over(given, terms_.home, kind, sections_.front().id, [&](Writer& out) {
+  // What was handed over before, in this run, stays where it is and has this behind it.
+  const auto before = files_.find(kind);
+  const bool is_first = before == files_.end();
+  const auto onto = is_first ? Onto::fresh : Onto::appended;
+  const auto to = is_first ? given : std::optional(before->second);
+  auto done = hand_over(to, onto, terms_.home, kind, sections_.front().id, [&](Writer& out) {
     std::optional<std::size_t> section;
     std::uint64_t count = 0;
     auto written = remains_.each([&](const Remains::Kept& one) -> Result<> {
@@ -334,6 +339,7 @@ Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
     return written ? Result<std::uint64_t>(count) : fail(written);
   });
   if (!done) return fail(done);
+  if (!done->path.empty()) files_.emplace(kind, done->path);
   return std::move(done->path);
 }
 

@@ -21,6 +21,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -157,7 +158,8 @@ class Ledger {
   std::vector<Section> sections_;               // since the last conclude()
   std::set<std::string, std::less<>> closed_;   // journals by this run: another section may go on
   std::set<std::string, std::less<>> to_wake_;  // queues
-  std::set<std::string, std::less<>> begun_;    // anew, by --again
+  std::map<std::string, std::string, std::less<>> files_;  // of this run, by their kind
+  std::set<std::string, std::less<>> begun_;               // anew, by --again
 };
 
 }  // namespace ml

@@ -366,6 +366,19 @@ FAULTS
   is "message rcpt end message rcpt end" "$(grep -E '^(message|rcpt|end)' <<<"$output" | cut -f1 | paste -sd' ')"
 }
 
+@test "ml-send: however many sections there are what is left of all is in one file" {
+  sink
+  for i in $(seq 450); do stream full$i@x.org unknown$i@x.org | sed "s/^message\tx1/message\tn$((i % 440))/"; done >in
+  run ml-send --no-fuse --via "$via" --undelivered left --refused refused <in
+  is 75 "$status"
+  is 450 "$(rcpts left | sort -u | wc -l)"
+  is 450 "$(rcpts refused | sort -u | wc -l)"
+  run ml-send --again --no-fuse --via "$via" <in
+  is 75 "$status"
+  is 450 "$(rcpts "${output##*<}" | sort -u | wc -l)"
+  sunk
+}
+
 @test "ml-send: interrupted it finishes what is in flight and leaves the rest" {
   sink --fault 'mail>3=silence'
   mkfifo pipe
