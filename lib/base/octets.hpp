@@ -30,9 +30,11 @@ enum class Tabs { allowed, refused };
     look(word);
     text.remove_prefix(sizeof word);
   }
-  std::uint64_t word = each * ' ';
-  std::memcpy(&word, text.data(), text.size());
-  look(word);
+  if (!text.empty()) {
+    std::uint64_t word = each * ' ';
+    std::memcpy(&word, text.data(), text.size());
+    look(word);
+  }
   return bad == 0;
 }
 

@@ -99,11 +99,13 @@ Result<StagesEnding> run_stages(std::span<const std::vector<std::string>> argvs,
     const auto ending = wait_for(children[i].process);
     if (!ending) return fail(ending);
     auto one = judged(*ending, children[i].killed_by_us, argvs[i]);
-    if (one.status == Status::done || (!only_broken_pipes && decisive.status != Status::done)) {
-      continue;
-    }
+    if (one.status == Status::done) continue;
     const bool is_broken_pipe = ending->signal == SIGPIPE;
-    if (is_broken_pipe && decisive.status != Status::done) continue;
+    const bool is_first = decisive.status == Status::done || (only_broken_pipes && !is_broken_pipe);
+    // A 75 may be the broken pipe of a stage that was killed behind it.
+    const bool explains = decisive.status == Status::retry && decisive.why.empty() &&
+                          !one.why.empty() && !is_broken_pipe;
+    if (!is_first && !explains) continue;
     decisive = std::move(one);
     decisive.stage = i;
     only_broken_pipes = is_broken_pipe;

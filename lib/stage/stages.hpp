@@ -36,8 +36,9 @@ struct StagesEnding {
 };
 
 // Runs them all and waits for all. The first that failed decides: 65, 75 and 77 are what they are,
-// any other status and a signal are 75. One that died of SIGPIPE, because the one behind it read no
-// further, counts only if no other failed. Those still running at the end of `patience` are killed.
+// any other status and a signal are 75, and say more than a 75 before them. One that died of
+// SIGPIPE, because the one behind it read no further, counts only if no other failed. Those still
+// running at the end of `patience` are killed.
 [[nodiscard]] Result<StagesEnding> run_stages(
     std::span<const std::vector<std::string>> argvs, const Variables& environment,
     const StageEnds& ends, std::optional<std::chrono::milliseconds> patience = {});

@@ -218,6 +218,14 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   is "" "$(delivered)"
 }
 
+@test "ml-run: a killed stage is told rather than the 75 of one whose pipe it broke" {
+  setup_list
+  site "pipeline.post = ['cat >/dev/null; exit 75', 'kill -9 \$\$', 'ml-receive']"
+  run ml-run news@x.org < <(message)
+  is 75 "$status"
+  [[ "$output" == *"killed by signal 9"* ]]
+}
+
 @test "ml-run: the verdict of a filter before ml-receive reaches the author" {
   setup_list
   site "pipeline.post = ['cat >/dev/null; echo 5.7.1 spam >&2; exit 77', 'ml-receive']"

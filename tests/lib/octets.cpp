@@ -20,4 +20,5 @@ TEST_CASE("octets: each octet at each place is judged as one by one") {
     }
   }
   CHECK(is_printable("", Tabs::refused));
+  CHECK(is_printable(std::string_view(), Tabs::refused));
 }
