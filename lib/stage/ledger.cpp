@@ -32,11 +32,13 @@ bool is_digest_id(std::string_view id, std::string_view prefixes) {
 Ledger::Ledger(Terms terms)
     : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {}
 
-const Home* Ledger::home() {
+Result<const Home*> Ledger::home() {
   if (!home_) {
-    if (auto opened = open_home(terms_.home, Create::yes)) home_.emplace(std::move(*opened));
+    auto opened = open_home(terms_.home, Create::yes);
+    if (!opened) return fail(opened);
+    home_.emplace(std::move(*opened));
   }
-  return home_ ? &*home_ : nullptr;
+  return &*home_;
 }
 
 bool Ledger::must_conclude_before(std::string_view id) const {
@@ -60,9 +62,8 @@ Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record, std::st
 Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
                                                    std::string_view message, std::int64_t now) {
   Section& section = sections_.back();
-  auto opened_home = open_home(terms_.home, Create::yes);
-  if (!opened_home) return fail(opened_home);
-  home_.emplace(std::move(*opened_home));
+  const auto at = home();
+  if (!at) return fail(at);
   JournalTerms terms;
   terms.id = section.id;
   terms.part = section.part;
@@ -75,10 +76,10 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
   terms.goes_on = closed_.contains(section.id);
   if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(section.id)) {
-    if (auto anew = Journal::begin_anew(*home_, terms); !anew) return fail(anew);
+    if (auto anew = Journal::begin_anew(**at, terms); !anew) return fail(anew);
     begun_.insert(section.id);
   }
-  auto journal = Journal::open(*home_, terms, now);
+  auto journal = Journal::open(**at, terms, now);
   if (!journal) return fail(journal);
   if (const auto& closed = journal->closed()) {
     if (is_digest_id(section.id, "r")) {
@@ -171,8 +172,9 @@ Result<> Ledger::sync_if_due(std::int64_t now) {
 // ---- the end
 
 bool Ledger::is_run(std::string_view queue, May start) {
-  if (home() == nullptr) return false;
-  const Runner runner = runner_of(*home(), queue);
+  const auto at = home();
+  if (!at) return false;
+  const Runner runner = runner_of(**at, queue);
   return runner == Runner::held || runner == Runner::unit ||
          (runner == Runner::startable && start == May::start);
 }
@@ -202,7 +204,8 @@ Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now
   };
   add(hand_over_refused(blown, conclusion, now));
   add(hand_over_left(blown, conclusion, now));
-  if (state) state = close_journals(now);
+  // What is not handed over keeps its journal open; it is synced all the same.
+  add(end_journals(state ? MayClose::yes : MayClose::no, now));
   remains_.clear();
   sections_.clear();
   add(wake_runners());
@@ -214,7 +217,8 @@ Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now
 Result<> Ledger::wake_runners() {
   Result<> state;
   for (const std::string& queue : std::exchange(to_wake_, {})) {
-    auto woken = wake_runner(*home(), queue);
+    const auto at = home();
+    Result<> woken = at ? wake_runner(**at, queue) : Result<>(fail(at));
     if (state && !woken) state = std::move(woken);
   }
   return state;
@@ -345,8 +349,9 @@ Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
 
 // An entry a section. `marked`: with what tells ml-send that the stream is this entry.
 Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted& wanted) {
-  if (home() == nullptr) return fail(open_home(terms_.home, Create::yes));
-  auto queue = Queue::open(*home(), queue_name, Create::yes);
+  const auto at = home();
+  if (!at) return fail(at);
+  auto queue = Queue::open(**at, queue_name, Create::yes);
   if (!queue) return fail(queue);
   std::optional<std::size_t> section;
   std::optional<QueueEntry> entry;
@@ -390,11 +395,11 @@ Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted&
   return finish();
 }
 
-Result<> Ledger::close_journals(std::int64_t now) {
+Result<> Ledger::end_journals(MayClose may_close, std::int64_t now) {
   Result<> state;
   for (Section& section : sections_) {
     if (!section.journal) continue;
-    const bool done = section.ended_well && section.left == 0;
+    const bool done = may_close == MayClose::yes && section.ended_well && section.left == 0;
     Result<> kept;
     if (done) {
       auto closed = section.journal->close(now);

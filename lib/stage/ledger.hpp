@@ -132,7 +132,7 @@ class Ledger {
   [[nodiscard]] Result<std::optional<Closed>> open_journal(const MessageRecord& record,
                                                            std::string_view message,
                                                            std::int64_t now);
-  [[nodiscard]] const Home* home();
+  [[nodiscard]] Result<const Home*> home();
   enum class May { start, not_start };
   [[nodiscard]] bool is_run(std::string_view queue, May start);
   [[nodiscard]] bool outbound_is_run();
@@ -146,7 +146,8 @@ class Ledger {
   [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
                                                std::string_view kind, const Wanted& wanted);
   [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
-  [[nodiscard]] Result<> close_journals(std::int64_t now);
+  enum class MayClose { yes, no };
+  [[nodiscard]] Result<> end_journals(MayClose may_close, std::int64_t now);
   [[nodiscard]] Result<> wake_runners();
 
   [[nodiscard]] LogLine line_of(const Party& party, std::string_view relay, const Reply& reply);

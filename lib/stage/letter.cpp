@@ -8,7 +8,7 @@
 namespace ml {
 
 Result<> Letter::read(std::string text, const std::optional<std::string>& nonce) {
-  if (text.find('\0') != std::string::npos) return retry("the message holds a NUL");
+  const bool has_nul = text.find('\0') != std::string::npos;
   const bool has_8bit = !is_ascii(text);
   forms_[static_cast<std::size_t>(WireForm::dotted)].octets = text_to_wire(text, Dots::doubled);
   forms_[static_cast<std::size_t>(WireForm::chunk)].octets = text_to_wire(text, Dots::plain);
@@ -16,11 +16,12 @@ Result<> Letter::read(std::string text, const std::optional<std::string>& nonce)
   for (InForm& form : forms_) {
     form.message = {{form.octets}, form.octets.size(), has_8bit};
     form.slots.reset();
-    if (!nonce) continue;
+    if (!nonce || has_nul) continue;
     auto slots = marked_to_slotted(form.octets, *nonce);
     if (!slots) return fail(slots);
     form.slots.emplace(std::move(*slots));
   }
+  if (has_nul) return retry("the message holds a NUL");
   return {};
 }
 

@@ -30,7 +30,7 @@ class Letter {
   };
 
   // `text`: the message with LF line ends. `nonce`: of its slots, if it has any. A message that
-  // cannot be sent is an error: NUL, slots that are damaged.
+  // cannot be sent is an error: NUL, slots that are damaged; text() is that message's all the same.
   [[nodiscard]] Result<> read(std::string text, const std::optional<std::string>& nonce);
 
   [[nodiscard]] const std::string& text() const { return of(WireForm::text).octets; }

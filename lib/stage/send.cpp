@@ -223,7 +223,7 @@ void Sender::bar_section(const Error& why) {
 void Sender::end_section() {
   const EndRecord& end = in_.end();
   verdict_.add(end);
-  if (section_seen_ > 0 || !id_.empty()) ledger_.end(end.status == 0 ? Ended::well : Ended::badly);
+  if (!id_.empty() && !is_barred_) ledger_.end(end.status == 0 ? Ended::well : Ended::badly);
   if (section_skipped_ > 0) {
     log(fmt::format("{} of {} already have {}; --again sends anyway", section_skipped_,
                     section_seen_, id_));

@@ -300,6 +300,32 @@ FAULTS
   is 1 "$(grep -c status=5.1.7 left)"
 }
 
+@test "ml-send: a message that is not base64 says nothing of the section before it" {
+  sink --fault 'rcpt~later<1=450 4.2.0 later'
+  bad=$'message\tbad\ts@x.org\t!!!!\nrcpt\tz@x.org\t-\nend\t0'
+  run ml-send --via "$via" < <(echo "$bad")
+  is 75 "$status"
+  { stream a@x.org | sed '$d'; printf 'end\t75\tno more\n'; echo "$bad"; } >in
+  run ml-send --via "$via" <in
+  is 75 "$status"
+  # Its section failed, so that more of it may come: the journal is not closed.
+  is unfinished "$(ml-log | cut -f6)"
+  ml-send --via "$via" < <(stream a@x.org b@x.org)
+  sunk
+  is "a@x.org b@x.org" "$(cut -f2 log | paste -sd' ')"
+}
+
+@test "ml-send: a message with a NUL is no other message under its name" {
+  sink
+  stream a@x.org >in
+  { printf 'message\tspring\ts@x.org\t%s\nrcpt\ta@x.org\t-\nend\t0\n' "$(printf 'a\0b' | base64)"; } >nul
+  run ml-send --via "$via" --undelivered left < <(cat in nul)
+  is 75 "$status"
+  run ml-send --via "$via" --undelivered left <nul
+  [[ "$output" == "ml-send: 1 of 1 left; go on with: "* ]]
+  sunk
+}
+
 @test "ml-send: a message with a NUL is left and says so" {
   sink
   run ml-send --via "$via" --undelivered left \
