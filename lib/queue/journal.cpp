@@ -1,8 +1,6 @@
 #include "queue/journal.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,24 +16,15 @@
 
 #include "base/octets.hpp"
 #include "base/text.hpp"
-#include "queue/fields.hpp"
+#include "queue/journal_files.hpp"
 
 namespace ml {
 namespace {
 
-constexpr std::size_t largest_head = 4096;
 constexpr std::size_t log_buffer = std::size_t{64} << 10;
 constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
 constexpr std::uint64_t outcomes_a_sync = 10'000;
 constexpr std::int64_t seconds_a_sync = 1;
-
-std::string hex(std::span<const std::uint8_t> octets) {
-  std::string text;
-  for (const std::uint8_t octet : octets) {
-    fmt::format_to(std::back_inserter(text), "{:02x}", octet);
-  }
-  return text;
-}
 
 std::string file_name(std::string_view id, std::string_view part) {
   std::string name(id);
@@ -46,56 +35,9 @@ std::string file_name(std::string_view id, std::string_view part) {
   return name;
 }
 
-// A small file, whole or not there: written beside, synced, renamed, its directory synced.
-Result<> place_file(const std::string& directory, const std::string& name, std::string_view text) {
-  const std::string draft = directory + "/." + name;
-  auto file = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
-  if (!file) return fail(file);
-  if (auto written = write_all(*file, text, draft); !written) return fail(written);
-  if (auto synced = sync(*file, draft); !synced) return fail(synced);
-  const std::string path = directory + '/' + name;
-  if (rename(draft.c_str(), path.c_str()) != 0) {
-    return system_failure("cannot rename " + draft, errno);
-  }
-  return sync_directory(directory);
-}
-
-// What comes from a message keeps to its line.
-std::string or_dash(std::string_view text) {
-  constexpr std::size_t longest = 1000;
-  return text.empty() ? "-" : printable(text, longest);
-}
-
 bool exists(const std::string& path) {
   struct stat about{};
   return stat(path.c_str(), &about) == 0;
-}
-
-bool is_same_file(const Fd& fd, const std::string& path) {
-  struct stat ours{};
-  struct stat named{};
-  return fstat(fd.get(), &ours) == 0 && stat(path.c_str(), &named) == 0 &&
-         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
-
-// Held until it is closed. A lock file that was taken away meanwhile is not the lock.
-Result<Fd> take_lock(const std::string& directory, std::string_view id) {
-  const std::string path = directory + "/lock";
-  for (;;) {
-    auto file = open_file(path, O_RDWR | O_CREAT);
-    if (!file) return fail(file);
-    if (flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EINTR) continue;
-      const auto pid = read_file(path, 64);
-      return retry("process {} is sending {} just now: one at a time",
-                   pid && !pid->empty() ? trim(*pid) : "?", id);
-    }
-    if (!is_same_file(*file, path)) continue;
-    if (ftruncate(file->get(), 0) != 0) return system_failure("cannot write " + path, errno);
-    const std::string pid = fmt::format("{}\n", getpid());
-    if (auto written = write_all(*file, pid, path); !written) return fail(written);
-    return file;
-  }
 }
 
 std::uint32_t count_segments(const std::string& directory) {
@@ -197,12 +139,7 @@ struct Journal::Inside {
   bool failed = false;  // a write or a sync: nothing of it is synced again
   SyncThread syncs;
 
-  Result<> read_head(const JournalTerms& terms, std::int64_t now);
-  Result<> make_head(const JournalTerms& terms, std::int64_t now);
-  Result<> read_closed();
-  Result<> remove_closed();
-  Result<> read_reported();
-  Result<> read_mark();
+  Result<> read_files(const Home& home, const JournalTerms& terms, std::int64_t now);
   Result<> open_log();
   Result<> flush_log();
   Result<Mapped*> segment_of(SlotNumber number);
@@ -210,7 +147,7 @@ struct Journal::Inside {
                   std::uint32_t released);
   void append_log(Outcome outcome, const LogLine& line, std::int64_t now);
   Result<> check_sync();
-  Totals count();
+  Result<Totals> count();
   [[nodiscard]] AddressHash hash(std::string_view address) const {
     return siphash128(key, address);
   }
@@ -222,75 +159,26 @@ struct Journal::Inside {
   }
 };
 
-Result<> Journal::Inside::make_head(const JournalTerms& terms, std::int64_t now) {
-  random_octets(key);
-  begun = now;
-  const std::string head = fmt::format(
-      "{}\nid {}\npart {}\nlist {}\nmessage-id {}\nmessage {}\nkey {}\nbegun {}\n", journal_format,
-      terms.id, or_dash(terms.part), or_dash(terms.list), or_dash(terms.message_id),
-      terms.message ? hex(*terms.message) : "-", hex(key), now);
-  return place_file(directory, "head", head);
-}
-
-Result<> Journal::Inside::read_head(const JournalTerms& terms, std::int64_t now) {
-  const std::string path = directory + "/head";
-  if (!exists(path)) return make_head(terms, now);
-  const auto fields = read_fields(path);
-  if (!fields) return fail(fields);
-  const auto field = [&](std::string_view name) { return fields->value(name); };
-  if (terms.message && field("message") != hex(*terms.message)) {
-    return retry("another message was sent under the id {}: give this one a name of its own (--id)",
-                 terms.id);
-  }
-  const std::string_view key_text = field("key");
-  const auto begun_at = number<std::int64_t>(field("begun"));
-  if (key_text.size() != 2 * key.size() || !begun_at) return retry("{} is damaged", path);
-  for (std::size_t i = 0; i < key.size(); ++i) {
-    const std::string_view octet = key_text.substr(2 * i, 2);
-    if (std::from_chars(octet.data(), octet.data() + 2, key[i], 16).ptr != octet.data() + 2) {
-      return retry("{} is damaged", path);
-    }
-  }
-  begun = *begun_at;
-  return {};
-}
-
-Result<> Journal::Inside::read_closed() {
-  const std::string path = directory + "/closed";
-  if (!exists(path)) return {};
-  const auto fields = read_fields(path);
-  if (!fields) return fail(fields);
-  const auto count = [&](std::string_view name) {
-    return number<std::uint64_t>(fields->value(name)).value_or(0);
-  };
-  closed = Closed{static_cast<std::int64_t>(count("time")),
-                  {count("delivered"), count("refused"), count("left")}};
-  return {};
-}
-
-Result<> Journal::Inside::remove_closed() {
-  const std::string path = directory + "/closed";
-  if (unlink(path.c_str()) != 0) return system_failure("cannot remove " + path, errno);
+Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms,
+                                     std::int64_t now) {
+  auto head = open_head(home, terms, now);
+  if (!head) return fail(head);
+  key = head->key;
+  begun = head->begun;
+  auto done = read_closed(directory);
+  if (!done) return fail(done);
+  closed = *done;
+  auto until = read_reported(directory);
+  if (!until) return fail(until);
+  reported = *until;
+  auto borne = read_mark(directory);
+  if (!borne) return fail(borne);
+  mark = std::move(*borne);
+  from_entry = !terms.mark.empty() && terms.mark == mark;
+  if (from_entry) closed.reset();
+  if (!terms.goes_on || !closed) return {};
   closed.reset();
-  return sync_directory(directory);
-}
-
-Result<> Journal::Inside::read_reported() {
-  const std::string path = directory + "/reported";
-  if (!exists(path)) return {};
-  const auto fields = read_fields(path);
-  if (!fields) return fail(fields);
-  reported = number<std::int64_t>(fields->value("seconds")).value_or(-1);
-  return {};
-}
-
-Result<> Journal::Inside::read_mark() {
-  const std::string path = directory + "/entry";
-  if (!exists(path)) return {};
-  auto text = read_file(path, largest_head);
-  if (!text) return fail(text);
-  mark = trim(*text);
-  return {};
+  return remove_closed(directory);
 }
 
 Result<> Journal::Inside::open_log() {
@@ -398,19 +286,11 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   const std::string below = journal_path(terms.id, terms.part);
   if (auto made = home.make_directory(below); !made) return fail(made);
   inside->directory = home.path(below);
-  auto lock = take_lock(inside->directory, terms.id);
+  auto lock = lock_journal(inside->directory, terms.id);
   if (!lock) return fail(lock);
   inside->lock = std::move(*lock);
-  if (auto read = inside->read_head(terms, now); !read) return fail(read);
-  if (auto read = inside->read_closed(); !read) return fail(read);
+  if (auto read = inside->read_files(home, terms, now); !read) return fail(read);
   if (auto opened = inside->open_log(); !opened) return fail(opened);
-  if (auto read = inside->read_reported(); !read) return fail(read);
-  if (auto read = inside->read_mark(); !read) return fail(read);
-  inside->from_entry = !terms.mark.empty() && terms.mark == inside->mark;
-  if (inside->from_entry) inside->closed.reset();
-  if (terms.goes_on && inside->closed) {
-    if (auto gone = inside->remove_closed(); !gone) return fail(gone);
-  }
   auto recall =
       Recall::open(inside->directory, count_segments(inside->directory), inside->reported);
   if (!recall) return fail(recall);
@@ -423,7 +303,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
 Result<> Journal::begin_anew(const Home& home, const JournalTerms& terms) {
   const std::string directory = home.path(journal_path(terms.id, terms.part));
   if (!exists(directory)) return {};
-  auto lock = take_lock(directory, terms.id);
+  auto lock = lock_journal(directory, terms.id);
   if (!lock) return fail(lock);
   for (unsigned age = 1;; ++age) {
     const std::string aside = fmt::format("{}~{}", directory, age);
@@ -556,8 +436,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
 Result<> Journal::report(std::int64_t now) {
   if (auto synced = sync(now); !synced) return synced;
   const std::int64_t seconds = inside_->seconds(now);
-  auto placed = place_file(inside_->directory, "reported",
-                           fmt::format("{}\nseconds {}\n", journal_format, seconds));
+  auto placed = write_reported(inside_->directory, seconds);
   if (placed) inside_->reported = seconds;
   return placed;
 }
@@ -565,21 +444,20 @@ Result<> Journal::report(std::int64_t now) {
 Result<std::string> Journal::mark() {
   if (inside_->mark.empty()) {
     const std::string fresh = fmt::format("{:016x}", random_number());
-    if (auto placed = place_file(inside_->directory, "entry", fresh + '\n'); !placed) {
-      return fail(placed);
-    }
+    if (auto placed = write_mark(inside_->directory, fresh); !placed) return fail(placed);
     inside_->mark = fresh;
   }
   return inside_->mark;
 }
 
 // From the slots themselves: earlier runs count, and recipients that were in their streams only.
-Totals Journal::Inside::count() {
+Result<Totals> Journal::Inside::count() {
   Totals totals;
   for (SlotNumber number = 0; number < next; ++number) {
     auto segment = segment_of(number);
+    if (!segment) return fail(segment);
     const std::size_t index = number % slots_a_segment;
-    if (!segment || index >= (*segment)->segment.slots().size()) continue;
+    if (index >= (*segment)->segment.slots().size()) continue;
     switch (static_cast<Outcome>(slot(**segment, number).state())) {
       case Outcome::delivered: ++totals.delivered; break;
       case Outcome::refused: ++totals.refused; break;
@@ -592,11 +470,9 @@ Totals Journal::Inside::count() {
 
 Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
-  const Totals totals = inside_->count();
-  const std::string text =
-      fmt::format("{}\ntime {}\ndelivered {}\nrefused {}\nleft {}\n", journal_format, now,
-                  totals.delivered, totals.refused, totals.left);
-  if (auto placed = place_file(inside_->directory, "closed", text); !placed) return fail(placed);
+  auto totals = inside_->count();
+  if (!totals) return totals;
+  if (auto placed = write_closed(inside_->directory, {now, *totals}); !placed) return fail(placed);
   return totals;
 }
 

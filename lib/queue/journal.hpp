@@ -70,7 +70,7 @@ struct JournalTerms {
   std::optional<Octets32> message;
   std::string list{};        // for those who look for it later, as
   std::string message_id{};  // "<1@example.org>"
-  std::string part;          // "2/4" of a batch that several hosts share, or empty
+  std::string part;          // "2/4" of a message that several hosts share out, or empty
   std::string mark;          // of the queue entry this stream comes from, or empty
   // More of the same message, from whoever closed the journal: C goes.
   bool goes_on = false;
@@ -98,7 +98,7 @@ struct LogLine {
 class Journal {
  public:
   // Locks, recovers and is ready. 75: another run holds the lock (names its pid), another message
-  // has this id, another part or the whole was begun under it, or the disk says no.
+  // has this id, the whole or another number of parts was begun under it, or the disk says no.
   [[nodiscard]] static Result<Journal> open(const Home& home, const JournalTerms& terms,
                                             std::int64_t now);
   // Puts a closed or unfinished journal of this id out of the way; the next open() is a new one.

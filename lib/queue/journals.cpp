@@ -15,6 +15,7 @@
 #include "base/lines.hpp"
 #include "base/text.hpp"
 #include "queue/fields.hpp"
+#include "queue/journal_files.hpp"
 
 namespace ml {
 namespace {
@@ -47,13 +48,7 @@ std::optional<JournalFacts> read_facts(const std::string& directory, const std::
                      std::string(head->value("message-id")),
                      number<std::int64_t>(head->value("begun")).value_or(0),
                      {}};
-  if (const auto closed = read_fields(path + "/closed")) {
-    const auto count = [&](std::string_view key) {
-      return number<std::uint64_t>(closed->value(key)).value_or(0);
-    };
-    facts.closed = Closed{static_cast<std::int64_t>(count("time")),
-                          {count("delivered"), count("refused"), count("left")}};
-  }
+  if (const auto closed = read_closed(path)) facts.closed = *closed;
   return facts;
 }
 

@@ -74,10 +74,11 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
     terms.message_id = trim(unfolded(field->value));
   }
   if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
-  terms.goes_on = closed_.contains(section.id);
-  if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(section.id)) {
+  const std::string path = journal_path(section.id, section.part);
+  terms.goes_on = closed_.contains(path);
+  if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(path)) {
     if (auto anew = Journal::begin_anew(**at, terms); !anew) return fail(anew);
-    begun_.insert(section.id);
+    begun_.insert(path);
   }
   auto journal = Journal::open(**at, terms, now);
   if (!journal) return fail(journal);
@@ -280,7 +281,6 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
     places.push_back(section.left > 0 ? place_of_left(section) : Place::caller);
     (places.back() == Place::queue ? to.queued : to.left) += section.left;
   }
-  if (to.queued + to.left == 0) return {};
   const auto going_to = [&](bool queue) {
     return [&, queue](const Remains::Kept& one) {
       const Place place = places[one.section];
@@ -289,32 +289,39 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
              (queue ? place == Place::queue : place == Place::given || place == Place::file);
     };
   };
+  // What cannot be queued keeps nobody from writing the files of the others.
+  Result<> state;
   if (to.queued > 0) {
-    const Wanted wanted = going_to(true);
-    auto kept = enqueue("outbound", true, wanted);
-    if (kept && !terms_.undelivered) to_wake_.insert("outbound");
-    if (!kept) {
+    state = queue_left(going_to(true), now);
+    if (!state) {
+      state = retry("{} left, and they cannot be queued: {}", to.queued, state.error().text);
       to.left += std::exchange(to.queued, 0);
-      return retry("{} left, and they cannot be queued: {}", to.left, kept.error().text);
     }
-    auto noted = remains_.each([&](const Remains::Kept& one) -> Result<> {
-      if (!wanted(one) || !one.slot) return {};
-      return sections_[one.section].journal->amend(
-          *one.slot, Outcome::left, {one.address, "-", "to the queue outbound"}, now);
-    });
-    if (!noted) return noted;
-    for (std::size_t i = 0; i < places.size(); ++i) {
+    for (std::size_t i = 0; state && i < places.size(); ++i) {
       if (places[i] == Place::queue) sections_[i].left = 0;
     }
   }
   const bool files = std::ranges::any_of(
       places, [](Place place) { return place == Place::file || place == Place::given; });
-  if (!files || to.left == 0) return {};
+  if (!files) return state;
   auto path = write_file(terms_.undelivered == "queue" ? std::nullopt : terms_.undelivered, "left",
                          going_to(false));
-  if (!path) return retry("{} left, and they cannot be kept: {}", to.left, path.error().text);
-  to.left_to = std::move(*path);
-  return {};
+  if (path) to.left_to = std::move(*path);
+  if (!path && state) {
+    state = retry("{} left, and they cannot be kept: {}", to.left, path.error().text);
+  }
+  return state;
+}
+
+// Durable before their journals say L.
+Result<> Ledger::queue_left(const Wanted& wanted, std::int64_t now) {
+  if (auto kept = enqueue("outbound", true, wanted); !kept) return kept;
+  if (!terms_.undelivered) to_wake_.insert("outbound");
+  return remains_.each([&](const Remains::Kept& one) -> Result<> {
+    if (!wanted(one) || !one.slot) return {};
+    return sections_[one.section].journal->amend(*one.slot, Outcome::left,
+                                                 {one.address, "-", "to the queue outbound"}, now);
+  });
 }
 
 // The sections with those of their recipients who are wanted, each with its `end 0`.
@@ -403,7 +410,7 @@ Result<> Ledger::end_journals(MayClose may_close, std::int64_t now) {
     Result<> kept;
     if (done) {
       auto closed = section.journal->close(now);
-      if (closed) closed_.insert(section.id);
+      if (closed) closed_.insert(journal_path(section.id, section.part));
       if (!closed) kept = fail(closed);
     } else {
       kept = section.journal->sync(now);

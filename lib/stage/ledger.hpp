@@ -143,6 +143,7 @@ class Ledger {
   [[nodiscard]] Result<> take_back(const Blown& blown, std::int64_t now);
   [[nodiscard]] Result<> hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now);
   [[nodiscard]] Result<> hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now);
+  [[nodiscard]] Result<> queue_left(const Wanted& wanted, std::int64_t now);
   [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
                                                std::string_view kind, const Wanted& wanted);
   [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
@@ -156,11 +157,11 @@ class Ledger {
   std::string reply_text_;  // room for line_of()
   std::optional<Home> home_;
   Remains remains_;
-  std::vector<Section> sections_;               // since the last conclude()
-  std::set<std::string, std::less<>> closed_;   // journals by this run: another section may go on
-  std::set<std::string, std::less<>> to_wake_;  // queues
+  std::vector<Section> sections_;  // since the last conclude()
+  // Paths of journals that this run closed: another section may go on; and began anew, by --again.
+  std::set<std::string, std::less<>> closed_, begun_;
+  std::set<std::string, std::less<>> to_wake_;             // queues
   std::map<std::string, std::string, std::less<>> files_;  // of this run, by their kind
-  std::set<std::string, std::less<>> begun_;               // anew, by --again
 };
 
 }  // namespace ml

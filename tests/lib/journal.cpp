@@ -249,6 +249,60 @@ TEST_CASE("journal: another message under the same id is refused", "[journal]") 
   CHECK(opened.error().text.find("another message") != std::string::npos);
 }
 
+TEST_CASE("journal: the parts of one sharing out stand beside each other", "[journal]") {
+  const Scratch scratch;
+  const Home home = *open_home(scratch.path("home"), Create::yes);
+  JournalTerms part = terms("m.1");
+  part.part = "1/2";
+  Journal first = open_journal(home, part);
+  settle(first, "ann@example.org", Outcome::delivered);
+  part.part = "2/2";
+  Journal second = open_journal(home, part);
+  CHECK(known(second, "ann@example.org") == '-');
+}
+
+TEST_CASE("journal: the whole or another sharing out of a begun message is refused", "[journal]") {
+  const auto [begun, next] = GENERATE(table<std::string, std::string>(
+      {{"1/2", "1/3"}, {"1/2", "3/3"}, {"1/2", ""}, {"", "1/2"}, {"", "1/1"}}));
+  const Scratch scratch;
+  const Home home = *open_home(scratch.path("home"), Create::yes);
+  JournalTerms these = terms("m.1");
+  these.part = begun;
+  { const Journal journal = open_journal(home, these); }
+  these.part = next;
+  const auto refused = Journal::open(home, these, now);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().status == Status::retry);
+  CHECK(refused.error().text.find("m.1 was begun as") == 0);
+  // Nor does the attempt stand in the way of those who go on as it was begun.
+  these.part = begun;
+  CHECK(Journal::open(home, these, now));
+}
+
+TEST_CASE("journal: an id that begins like another is none of its parts", "[journal]") {
+  const Scratch scratch;
+  const Home home = *open_home(scratch.path("home"), Create::yes);
+  // All below one directory, whatever their hashes are.
+  for (int i = 0; i < 3000; ++i) {
+    const std::string id = fmt::format("m.{}", i);
+    if (!journal_path(id, "").starts_with(journal_path("m", "").substr(0, 11))) continue;
+    const Journal journal = open_journal(home, terms(id));
+  }
+  JournalTerms part = terms("m");
+  part.part = "1/2";
+  CHECK(Journal::open(home, part, now));
+}
+
+TEST_CASE("journal: a part is a number of a number", "[journal]") {
+  const Scratch scratch;
+  const Home home = *open_home(scratch.path("home"), Create::yes);
+  JournalTerms these = terms();
+  these.part = GENERATE(as<std::string>(), "2", "0/2", "3/2", "1/", "/2", "1/2/3", "a/b", "../x");
+  const auto refused = Journal::open(home, these, now);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.find("not of the form K/N") != std::string::npos);
+}
+
 TEST_CASE("journal: a closed one says when and how many until it is begun anew", "[journal]") {
   const Scratch scratch;
   const Home home = scratch.home();

@@ -1,0 +1,229 @@
+#include "queue/journal_files.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <filesystem>
+#include <iterator>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include "base/text.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::size_t largest_mark = 4096;
+
+std::string hex(std::span<const std::uint8_t> octets) {
+  std::string text;
+  for (const std::uint8_t octet : octets) {
+    fmt::format_to(std::back_inserter(text), "{:02x}", octet);
+  }
+  return text;
+}
+
+// What comes from a message keeps to its line.
+std::string or_dash(std::string_view text) {
+  constexpr std::size_t longest = 1000;
+  return text.empty() ? "-" : printable(text, longest);
+}
+
+bool exists(const std::string& path) {
+  struct stat about{};
+  return stat(path.c_str(), &about) == 0;
+}
+
+bool is_same_file(const Fd& fd, const std::string& path) {
+  struct stat ours{};
+  struct stat named{};
+  return fstat(fd.get(), &ours) == 0 && stat(path.c_str(), &named) == 0 &&
+         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
+// Whole or not there: written beside, synced, renamed, its directory synced.
+Result<> place_file(const std::string& directory, const std::string& name, std::string_view text) {
+  const std::string draft = directory + "/." + name;
+  auto file = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+  if (!file) return fail(file);
+  if (auto written = write_all(*file, text, draft); !written) return fail(written);
+  if (auto synced = sync(*file, draft); !synced) return fail(synced);
+  const std::string path = directory + '/' + name;
+  if (rename(draft.c_str(), path.c_str()) != 0) {
+    return system_failure("cannot rename " + draft, errno);
+  }
+  return sync_directory(directory);
+}
+
+// ---- parts
+
+// The N of "K/N"; 0 of an empty text, which is the whole; nothing of any other.
+std::optional<unsigned> parts_of(std::string_view part) {
+  if (part.empty() || part == "-") return 0;
+  const auto slash = part.find('/');
+  if (slash == std::string_view::npos) return std::nullopt;
+  const auto k = number<unsigned>(part.substr(0, slash));
+  const auto n = number<unsigned>(part.substr(slash + 1));
+  if (!k || !n || *k < 1 || *k > *n) return std::nullopt;
+  return n;
+}
+
+// Heads of one id are looked over and made by one process at a time.
+Result<Fd> lock_directory(const std::string& directory) {
+  auto fd = open_file(directory, O_RDONLY | O_DIRECTORY);
+  while (fd && flock(fd->get(), LOCK_EX) != 0) {
+    if (errno != EINTR) return system_failure("cannot lock " + directory, errno);
+  }
+  return fd;
+}
+
+// Whoever shares a message out otherwise would reach somebody twice.
+Result<> check_parts(const std::string& hashed, const JournalTerms& terms, unsigned parts) {
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(hashed, failed)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with(terms.id) || name.find('~') != std::string::npos) continue;
+    const auto head = read_fields(entry.path().string() + "/head");
+    if (!head || head->value("id") != terms.id || parts_of(head->value("part")) == parts) continue;
+    const std::string_view there = head->value("part");
+    return retry("{} was begun as {}: send {} as it was shared out then", terms.id,
+                 there == "-" ? "a whole" : fmt::format("part {}", there),
+                 parts == 0 ? "it" : fmt::format("part {}", terms.part));
+  }
+  if (failed) return system_failure("cannot read " + hashed, failed.value());
+  return {};
+}
+
+// ---- the head
+
+Result<JournalHead> make_head(const std::string& directory, const JournalTerms& terms,
+                              std::int64_t now) {
+  JournalHead head;
+  random_octets(head.key);
+  head.begun = now;
+  auto placed = place_file(
+      directory, "head",
+      fmt::format("{}\nid {}\npart {}\nlist {}\nmessage-id {}\nmessage {}\nkey {}\nbegun {}\n",
+                  journal_format, terms.id, or_dash(terms.part), or_dash(terms.list),
+                  or_dash(terms.message_id), terms.message ? hex(*terms.message) : "-",
+                  hex(head.key), now));
+  if (!placed) return fail(placed);
+  return head;
+}
+
+Result<JournalHead> read_head(const std::string& path, const JournalTerms& terms) {
+  const auto fields = read_fields(path);
+  if (!fields) return fail(fields);
+  const bool is_its = fields->value("id") == terms.id &&
+                      (!terms.message || fields->value("message") == hex(*terms.message));
+  if (!is_its) {
+    return retry("another message was sent under the id {}: give this one a name of its own (--id)",
+                 terms.id);
+  }
+  JournalHead head;
+  const std::string_view key = fields->value("key");
+  const auto begun = number<std::int64_t>(fields->value("begun"));
+  if (key.size() != 2 * head.key.size() || !begun) return retry("{} is damaged", path);
+  head.begun = *begun;
+  for (std::size_t i = 0; i < head.key.size(); ++i) {
+    const std::string_view octet = key.substr(2 * i, 2);
+    if (std::from_chars(octet.data(), octet.data() + 2, head.key[i], 16).ptr != octet.data() + 2) {
+      return retry("{} is damaged", path);
+    }
+  }
+  return head;
+}
+
+}  // namespace
+
+// A lock file that was taken away meanwhile is not the lock.
+Result<Fd> lock_journal(const std::string& directory, std::string_view id) {
+  const std::string path = directory + "/lock";
+  for (;;) {
+    auto file = open_file(path, O_RDWR | O_CREAT);
+    if (!file) return fail(file);
+    if (flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno == EINTR) continue;
+      const auto pid = read_file(path, 64);
+      return retry("process {} is sending {} just now: one at a time",
+                   pid && !pid->empty() ? trim(*pid) : "?", id);
+    }
+    if (!is_same_file(*file, path)) continue;
+    if (ftruncate(file->get(), 0) != 0) return system_failure("cannot write " + path, errno);
+    const std::string pid = fmt::format("{}\n", getpid());
+    if (auto written = write_all(*file, pid, path); !written) return fail(written);
+    return file;
+  }
+}
+
+Result<JournalHead> open_head(const Home& home, const JournalTerms& terms, std::int64_t now) {
+  const auto parts = parts_of(terms.part);
+  if (!parts) return retry("part={}: not of the form K/N, as 2/4", printable(terms.part, 40));
+  const std::string directory = home.path(journal_path(terms.id, terms.part));
+  const std::string path = directory + "/head";
+  if (exists(path)) return read_head(path, terms);
+  const std::string hashed = directory.substr(0, directory.rfind('/'));
+  auto lock = lock_directory(hashed);
+  if (!lock) return fail(lock);
+  if (auto checked = check_parts(hashed, terms, *parts); !checked) return fail(checked);
+  return make_head(directory, terms, now);
+}
+
+// ---- totals and marks
+
+Result<std::optional<Closed>> read_closed(const std::string& directory) {
+  const std::string path = directory + "/closed";
+  if (!exists(path)) return std::nullopt;
+  const auto fields = read_fields(path);
+  if (!fields) return fail(fields);
+  const auto count = [&](std::string_view name) {
+    return number<std::uint64_t>(fields->value(name)).value_or(0);
+  };
+  return Closed{static_cast<std::int64_t>(count("time")),
+                {count("delivered"), count("refused"), count("left")}};
+}
+
+Result<> write_closed(const std::string& directory, const Closed& closed) {
+  return place_file(
+      directory, "closed",
+      fmt::format("{}\ntime {}\ndelivered {}\nrefused {}\nleft {}\n", journal_format, closed.time,
+                  closed.totals.delivered, closed.totals.refused, closed.totals.left));
+}
+
+Result<> remove_closed(const std::string& directory) {
+  const std::string path = directory + "/closed";
+  if (unlink(path.c_str()) != 0) return system_failure("cannot remove " + path, errno);
+  return sync_directory(directory);
+}
+
+Result<std::int64_t> read_reported(const std::string& directory) {
+  const std::string path = directory + "/reported";
+  if (!exists(path)) return -1;
+  const auto fields = read_fields(path);
+  if (!fields) return fail(fields);
+  return number<std::int64_t>(fields->value("seconds")).value_or(-1);
+}
+
+Result<> write_reported(const std::string& directory, std::int64_t seconds) {
+  return place_file(directory, "reported",
+                    fmt::format("{}\nseconds {}\n", journal_format, seconds));
+}
+
+Result<std::string> read_mark(const std::string& directory) {
+  const std::string path = directory + "/entry";
+  if (!exists(path)) return std::string();
+  auto text = read_file(path, largest_mark);
+  if (!text) return fail(text);
+  return std::string(trim(*text));
+}
+
+Result<> write_mark(const std::string& directory, std::string_view mark) {
+  return place_file(directory, "entry", fmt::format("{}\n", mark));
+}
+
+}  // namespace ml

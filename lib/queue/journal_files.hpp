@@ -1,0 +1,47 @@
+// The small files of a journal's directory: its lock, head, totals and marks. Each is whole on
+// disk or not there. journal.hpp says what they are for, and in which order they come.
+//
+//   auto lock = lock_journal(directory, terms.id);
+//   auto head = open_head(home, terms, now);        // made with the first run, read by the next
+//   auto closed = read_closed(directory);           // nothing: the message is not done
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/digest.hpp"
+#include "base/fd.hpp"
+#include "base/home.hpp"
+#include "base/result.hpp"
+#include "queue/fields.hpp"
+#include "queue/journal.hpp"
+
+namespace ml {
+
+// Held until it is closed. 75: another process holds it; its pid is named.
+[[nodiscard]] Result<Fd> lock_journal(const std::string& directory, std::string_view id);
+
+struct JournalHead {
+  SipKey key{};            // of the hashes of addresses
+  std::int64_t begun = 0;  // seconds since 1970-01-01 UTC
+};
+// Under the journal's lock. 75: the id has another message; the whole or another number of parts
+// of it was begun; the part is not "K/N" with 1 <= K <= N; or the head is damaged.
+[[nodiscard]] Result<JournalHead> open_head(const Home& home, const JournalTerms& terms,
+                                            std::int64_t now);
+
+[[nodiscard]] Result<std::optional<Closed>> read_closed(const std::string& directory);
+[[nodiscard]] Result<> write_closed(const std::string& directory, const Closed& closed);
+[[nodiscard]] Result<> remove_closed(const std::string& directory);
+
+// Until which second of the journal refusals were handed over; -1: none were.
+[[nodiscard]] Result<std::int64_t> read_reported(const std::string& directory);
+[[nodiscard]] Result<> write_reported(const std::string& directory, std::int64_t seconds);
+
+// What queue entries of this message bear; empty: there are none.
+[[nodiscard]] Result<std::string> read_mark(const std::string& directory);
+[[nodiscard]] Result<> write_mark(const std::string& directory, std::string_view mark);
+
+}  // namespace ml
