@@ -185,6 +185,24 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is "a@x.org c@x.org d@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "journal: where the queue cannot be written the left of other messages get their file" {
+  sink --fault 'rcpt=450 4.2.0 later'
+  { post $from_mta a@x.org | sed '/^message/s/$/\tlist=news@x.org/'; post spring b@x.org; } >in
+  mkdir -p -m 700 "$ML_HOME"
+  echo "via = \"$via\"" >"$ML_HOME/lists.toml"
+  touch "$ML_HOME/queue"
+  run ml-send <in
+  is 75 "$status"
+  [[ "$output" == *"1 left, and they cannot be queued"* ]]
+  is b@x.org "$(rcpts "$ML_HOME"/left/*)"
+  rm "$ML_HOME/queue"
+  sunk
+  sink
+  ml-send --via "$via" <in
+  sunk
+  is "a@x.org b@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
 @test "journal: a refusal that a kill kept from being told is told by the next run" {
   post $from_mta unknown@x.org bob@x.org >in
   sink --fault 'dot=silence'
