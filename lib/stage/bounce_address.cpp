@@ -24,10 +24,14 @@ Result<std::string> recipient_of(const VerpAddress& verp, const Store& store) {
   return recipient->value_or(std::string());
 }
 
+VerpKeys keys_of(const Key& key, const Keys& all) {
+  return {key.generation(), key.sip_key("verp mac"), all.oldest().sip_key("verp handle")};
+}
+
 }  // namespace
 
-VerpKeys verp_keys(const Key& key) {
-  return {key.generation(), key.sip_key("verp mac"), key.sip_key("verp handle")};
+VerpKeys signing_keys(const Keys& keys) {
+  return keys_of(keys.newest(), keys);
 }
 
 Result<Origin> bounce_address_to_origin(std::string_view text, const Keys& keys, const Store& store,
@@ -41,8 +45,8 @@ Result<Origin> bounce_address_to_origin(std::string_view text, const Keys& keys,
   if (!list) return fail(list);
   auto recipient = recipient_of(*verp, store);
   if (!recipient) return fail(recipient);
-  const Key* const key = keys.find(verp->generation);
-  if (!key || list->empty() || !is_ours(*verp, verp_keys(*key), *list, *recipient)) {
+  const Key* const key = keys.find(verp->generation, std::int64_t{today} * 86400);
+  if (!key || list->empty() || !is_ours(*verp, keys_of(*key, keys), *list, *recipient)) {
     return failure(Status::rejected,
                    "5.7.1 {} does not carry our signature: it is forged, damaged, or of another "
                    "home",

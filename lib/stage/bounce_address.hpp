@@ -15,7 +15,8 @@
 
 namespace ml {
 
-[[nodiscard]] VerpKeys verp_keys(const Key& key);
+// What signs now. Handles are the oldest key's: an address keeps its own for ever.
+[[nodiscard]] VerpKeys signing_keys(const Keys& keys);
 
 struct Origin {
   std::string list;       // posting address

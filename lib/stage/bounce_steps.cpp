@@ -126,7 +126,7 @@ Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
 
 Result<std::string> BounceSteps::probe_sender(const ListName& list, const Address& address,
                                               std::string_view id) {
-  const VerpKeys keys = verp_keys(rooms_.keys.newest());
+  const VerpKeys keys = signing_keys(rooms_.keys);
   std::string handle;
   if (list.local.size() > longest_verp_list) {
     auto rows =

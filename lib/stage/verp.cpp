@@ -32,11 +32,11 @@ Result<Rooms> open_rooms(const std::optional<std::string>& directory, Create cre
   if (create == Create::yes) {
     if (auto made = make_keys(*home); !made) return fail(made);
   }
-  auto keys = load_keys(*home);
+  auto keys = keys_to_sign(*home, time(nullptr));
   if (!keys) return fail(keys);
   auto store = Store::open(*home, create == Create::yes ? Access::make : Access::write);
   if (!store) return fail(store);
-  return Rooms{verp_keys(keys->newest()), std::move(*store)};
+  return Rooms{signing_keys(*keys), std::move(*store)};
 }
 
 // The list that a section without list= stands for: its sender, or whose bounces that takes.

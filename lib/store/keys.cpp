@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <memory>
 #include <span>
 
@@ -67,7 +68,7 @@ Result<Key> load_key(const Home& home, char generation) {
   }
   Octets32 key{};
   std::copy_n(octets.begin(), key.size(), key.begin());
-  return Key(generation, key);
+  return Key(generation, key, about.st_mtime);
 }
 
 // The arrows of the header: temporary file, its sync, the link, the directory's sync.
@@ -88,6 +89,12 @@ Result<> write_key(const Home& home, char generation, std::string_view octets) {
   return sync_directory(home.path("keys"));
 }
 
+Result<> make_key(const Home& home, char generation) {
+  std::array<std::uint8_t, 32> octets{};
+  random_octets(octets);
+  return write_key(home, generation, {reinterpret_cast<const char*>(octets.data()), octets.size()});
+}
+
 }  // namespace
 
 Octets32 Key::derive(std::string_view label) const {
@@ -101,9 +108,12 @@ SipKey Key::sip_key(std::string_view label) const {
   return key;
 }
 
-const Key* Keys::find(char generation) const {
+const Key* Keys::find(char generation, std::int64_t now) const {
   const auto found = std::ranges::find(keys_, generation, &Key::generation);
-  return found == keys_.end() ? nullptr : &*found;
+  if (found == keys_.end()) return nullptr;
+  const auto next = std::next(found);
+  const bool retired = next != keys_.end() && now - next->made() > key_decodes_on;
+  return retired ? nullptr : &*found;
 }
 
 Result<> make_keys(const Home& home) {
@@ -119,10 +129,7 @@ Result<> make_keys(const Home& home) {
         home.directory(), home.path("keys"));
   }
   if (auto made = home.make_directory("keys"); !made) return fail(made);
-  std::array<std::uint8_t, 32> octets{};
-  random_octets(octets);
-  return write_key(home, generations.front(),
-                   {reinterpret_cast<const char*>(octets.data()), octets.size()});
+  return make_key(home, generations.front());
 }
 
 Result<Keys> load_keys(const Home& home) {
@@ -141,6 +148,14 @@ Result<Keys> load_keys(const Home& home) {
     keys.push_back(*key);
   }
   return Keys(std::move(keys));
+}
+
+Result<Keys> keys_to_sign(const Home& home, std::int64_t now) {
+  auto keys = load_keys(home);
+  if (!keys || now - keys->newest().made() < key_signs) return keys;
+  const std::size_t next = generations.find(keys->newest().generation()) + 1;
+  if (next == generations.size() || !make_key(home, generations[next])) return keys;
+  return load_keys(home);
 }
 
 }  // namespace ml

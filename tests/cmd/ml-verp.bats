@@ -186,3 +186,29 @@ long=$(printf 'l%.0s' {1..40})@example.org
   wait $!
   [ "$large" -le $((small + small / 20)) ]
 }
+
+@test "verp: a key of a year ago signs no more and what it signed decodes for sixty days" {
+  stream bob@example.org | ml-verp >/dev/null
+  touch -d '100 days ago' "$ML_HOME/keys/a"
+  old=$(stream bob@example.org | ml-verp | grep ^rcpt | cut -f3)
+  touch -d '366 days ago' "$ML_HOME/keys/a"
+  new=$(stream bob@example.org | ml-verp | grep ^rcpt | cut -f3)
+  [[ "$old" == news-bounces+a* ]]
+  [[ "$new" == news-bounces+b* ]]
+  is bob@example.org "$(ml-verp --decode "$old" | cut -f1)"
+  is bob@example.org "$(ml-verp --decode "$new" | cut -f1)"
+  touch -d '61 days ago' "$ML_HOME/keys/b"
+  run ml-verp --decode "$old"
+  is 65 "$status"
+  is bob@example.org "$(ml-verp --decode "$new" | cut -f1)"
+}
+
+@test "verp: a recipient keeps its handle when the key changes" {
+  long=$(printf 'l%.0s' {1..60})@example.org
+  old=$(stream "$long" | ml-verp | grep ^rcpt | cut -f3)
+  touch -d '366 days ago' "$ML_HOME/keys/a"
+  new=$(stream "$long" | ml-verp | grep ^rcpt | cut -f3)
+  [[ "$new" == news-bounces+b* ]]
+  is "${old##*-}" "${new##*-}"
+  is "$long" "$(ml-verp --decode "$new" | cut -f1)"
+}

@@ -46,7 +46,7 @@ class Desk : public ScratchStore {
   std::string sender(const std::string& id, const std::string& address) const {
     const auto keys = load_keys(home());
     REQUIRE(keys);
-    Verp verp(verp_keys(keys->newest()), news, {}, id, day);
+    Verp verp(signing_keys(*keys), news, {}, id, day);
     std::string made;
     if (address.empty()) {
       verp.append_shared_sender(made);

@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
+#include <array>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <thread>
@@ -18,6 +20,14 @@ using ml::tests::Scratch;
 namespace {
 
 const std::string key_octets(32, '\x07');
+const std::int64_t now = time(nullptr);
+
+// The key's file as if it had been made `days` ago.
+void age(const Home& home, const std::string& name, std::int64_t days) {
+  const timespec then{now - days * 86400, 0};
+  const std::array<timespec, 2> times{then, then};
+  REQUIRE(utimensat(AT_FDCWD, home.path(name).c_str(), times.data(), 0) == 0);
+}
 
 }  // namespace
 
@@ -88,9 +98,46 @@ TEST_CASE("keys: the newest generation signs and older ones are found") {
   const auto keys = load_keys(home);
   REQUIRE(keys);
   CHECK(keys->newest().generation() == '2');
-  REQUIRE(keys->find('z') != nullptr);
-  CHECK(keys->find('z')->generation() == 'z');
-  CHECK(keys->find('c') == nullptr);
+  REQUIRE(keys->find('z', now) != nullptr);
+  CHECK(keys->find('z', now)->generation() == 'z');
+  CHECK(keys->find('c', now) == nullptr);
+}
+
+TEST_CASE("keys: a key signs for a year and then the next one does") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  REQUIRE(make_keys(home));
+  age(home, "keys/a", 364);
+  CHECK(keys_to_sign(home, now)->newest().generation() == 'a');
+  age(home, "keys/a", 365);
+  const auto keys = keys_to_sign(home, now);
+  REQUIRE(keys);
+  CHECK(keys->newest().generation() == 'b');
+  CHECK(keys->newest().derive("x") != keys->oldest().derive("x"));
+  CHECK(keys->oldest().generation() == 'a');
+  CHECK(keys_to_sign(home, now)->newest().generation() == 'b');
+}
+
+TEST_CASE("keys: one that signs no more decodes for sixty days") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  REQUIRE(make_keys(home));
+  age(home, "keys/a", 500);
+  REQUIRE(keys_to_sign(home, now));
+  age(home, "keys/b", 60);
+  CHECK(load_keys(home)->find('a', now) != nullptr);
+  age(home, "keys/b", 61);
+  CHECK(load_keys(home)->find('a', now) == nullptr);
+  CHECK(load_keys(home)->find('b', now) != nullptr);
+}
+
+TEST_CASE("keys: the last generation signs for ever") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  REQUIRE(home.make_directory("keys"));
+  scratch.write("keys/7", key_octets, 0400);
+  age(home, "keys/7", 4000);
+  CHECK(keys_to_sign(home, now)->newest().generation() == '7');
 }
 
 TEST_CASE("keys: files of other names are passed over") {
@@ -142,7 +189,7 @@ TEST_CASE("keys: a key that is a link or a pipe is refused and never waited for"
 
 TEST_CASE("keys: each use has a key of its own") {
   Octets32 octets{};
-  const Key key('a', octets);
+  const Key key('a', octets, 0);
   CHECK(key.sip_key("verp mac") != key.sip_key("verp handle"));
   CHECK(key.sip_key("verp mac") == key.sip_key("verp mac"));
 }
