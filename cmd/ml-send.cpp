@@ -10,6 +10,7 @@
 #include "base/options.hpp"
 #include "base/process.hpp"
 #include "list/settings.hpp"
+#include "mail/envelope.hpp"
 #include "smtp/relay.hpp"
 #include "stage/send.hpp"
 
@@ -26,6 +27,7 @@ struct Given {
   std::optional<std::uint64_t> per_connection;
   std::optional<std::uint64_t> rate;
   std::optional<std::uint64_t> max_wait;
+  std::optional<std::uint64_t> lasting;
   std::optional<std::string> unanswered;
   std::optional<std::string> log_file;
   Papers papers;
@@ -43,6 +45,8 @@ void declare(Options& options, Given& given) {
       .number(given.per_connection, "--per-connection", "N", "messages (as suits the relay)")
       .number(given.rate, "--rate", "N", "recipients a second, at most")
       .number(given.max_wait, "--max-wait", "SECONDS", "patience with a busy relay (60)")
+      .number(given.lasting, "--for", "SECONDS",
+              "then leave the rest (240 in an alias, else 0: no end)")
       .text(given.send.ledger.refused, "--refused", "WHERE", "queue, a file, or - for stdout")
       .text(given.send.ledger.undelivered, "--undelivered", "WHERE", "the left ones; the same")
       .text(given.unanswered, "--unanswered", "WHAT",
@@ -61,6 +65,16 @@ void keep_to_go_on(Given& given) {
                                     std::pair{&given.papers.certificate, "--tls-cert"}}) {
     if (*value) given.send.to_go_on.insert(given.send.to_go_on.end(), {name, **value});
   }
+}
+
+// A mail server ends the programs of its aliases, most after 1,000 s.
+constexpr std::uint64_t lasting_in_an_alias = 240;
+
+bool is_in_an_alias() {
+  return !environment_recipients([](const char* name) -> std::optional<std::string> {
+            const char* const value = std::getenv(name);
+            return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+          }).empty();
 }
 
 Result<> use_settings(Given& given, const Settings& site) {
@@ -103,6 +117,8 @@ Result<SendOptions> options_of(Given given) {
   if (given.connections) terms.connections = *given.connections;
   if (given.per_connection) terms.messages = *given.per_connection;
   if (given.max_wait) terms.max_wait = std::chrono::seconds(*given.max_wait);
+  const std::uint64_t lasting = given.lasting.value_or(is_in_an_alias() ? lasting_in_an_alias : 0);
+  if (lasting > 0) given.send.lasting = std::chrono::seconds(lasting);
   if (given.no_fuse) terms.fuse = FuseUse::off;
   if (given.rate) given.send.rate = *given.rate;
   if (given.again) given.send.ledger.again = Again::yes;

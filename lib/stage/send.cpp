@@ -74,7 +74,9 @@ class Sender : public Source {
         relays_(options_.relays, options_.terms),
         connections_(relays_, *this, {.rate = options_.rate}),
         ledger_(options_.ledger),
-        progress_(options_.progress) {}
+        progress_(options_.progress) {
+    if (options_.lasting) deadline_ = Clock::now() + *options_.lasting;
+  }
 
   Result<Status> run();
 
@@ -101,7 +103,7 @@ class Sender : public Source {
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
-  void stop(Clock::time_point now);
+  void stop(Clock::time_point now, std::string why);
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
     return one.sender == "-" ? std::string_view(xverp_) : std::string_view();
   }
@@ -128,6 +130,7 @@ class Sender : public Source {
   ProgressLine progress_;
   Verdict verdict_;
   std::int64_t now_ = std::time(nullptr);  // of this turn
+  std::optional<Clock::time_point> deadline_;
 
   std::string id_;            // of the section
   std::string message_line_;  // and all of it that the ledger keeps
@@ -325,7 +328,8 @@ Result<> Sender::serve(Until until) {
   for (;;) {
     const auto now = Clock::now();
     now_ = std::time(nullptr);
-    if (Interruptions::caught() != 0 && !given_up_) stop(now);
+    if (Interruptions::caught() != 0) stop(now, "the delivery was interrupted");
+    if (deadline_ && now >= *deadline_) stop(now, "the time for this delivery is over (--for)");
     if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them
     connections_.turn(now);
     if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
@@ -334,7 +338,8 @@ Result<> Sender::serve(Until until) {
     if (!state_) return state_;
     if (reached(until)) return {};
     progress_.show({delivered_, left_, refused_}, now);
-    const auto latest = now + (progress_.shown() ? 1s : 3600s);
+    Clock::time_point latest = now + (progress_.shown() ? 1s : 3600s);
+    if (deadline_ && !given_up_) latest = std::min(latest, *deadline_);
     readable_ =
         connections_.wait(until == Until::readable ? 0 : -1, latest, interruptions_.while_asleep());
   }
@@ -394,8 +399,9 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
   return true;
 }
 
-void Sender::stop(Clock::time_point now) {
-  given_up_ = local_reply(451, {4, 3, 2}, "the delivery was interrupted");
+void Sender::stop(Clock::time_point now, std::string why) {
+  if (given_up_) return;
+  given_up_ = local_reply(451, {4, 3, 2}, std::move(why));
   connections_.finish(in_flight_ == 0 ? now : now + patience_when_stopped);
 }
 

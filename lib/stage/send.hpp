@@ -30,14 +30,16 @@ struct SendOptions {
   std::vector<Relay> relays;            // at least one
   std::vector<std::string> to_go_on{};  // options that the command to go on has behind --via
   Relays::Terms terms;
-  std::uint64_t rate = 0;  // recipients a second; 0: as it goes
+  std::uint64_t rate = 0;                         // recipients a second; 0: as it goes
+  std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM
   Unanswered unanswered = Unanswered::send;
   ShowProgress progress = ShowProgress::no;
   Ledger::Terms ledger;
 };
 
 // 75 when recipients are left, with the line that says how to go on; else what became of the
-// stream. SIGINT and SIGTERM end the delivery; what is in flight is waited for, the rest is left.
+// stream. SIGINT, SIGTERM and the end of its time end the delivery; what is in flight
+// is waited for, the rest is left.
 [[nodiscard]] Result<Status> send(Reader& in, SendOptions options);
 
 }  // namespace ml

@@ -423,6 +423,38 @@ FAULTS
   grep -q '1 of 4 left' said
 }
 
+@test "ml-send: when the time it was given is over the rest is left and the same again goes on" {
+  sink
+  verp a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  run ml-send --for 1 --rate 2 --via "$via" <in
+  is 75 "$status"
+  [[ "$output" == *" of 6 left; the same again goes on" ]]
+  [[ "$(wc -l <log)" -lt 6 ]]
+  ml-send --via "$via" <in
+  sunk
+  is "a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
+# longest_sleep COMMAND...: in whole seconds, of a run whose input is empty at first.
+longest_sleep() {
+  mkfifo pipe
+  strace -o trace -e trace=epoll_pwait,epoll_pwait2 "$@" <pipe 3>&- &
+  local traced=$!
+  exec 9>pipe
+  until grep -q epoll trace 2>/dev/null || ! kill -0 $traced; do sleep 0.01; done # polls
+  printf 'end\t0\n' >&9
+  exec 9>&-
+  wait $traced
+  rm pipe
+  echo $(($(sed -n 's/^epoll_pwait(.*\], 64, \([0-9]*\),.*/\1/p' trace | sort -n | tail -n 1) / 1000))
+}
+
+@test "ml-send: in a mail server's delivery it ends by itself in four minutes" {
+  [ "$(longest_sleep ml-send --via null:)" -gt 240 ]
+  [ "$(RECIPIENT=news@x.org longest_sleep ml-send --via null:)" -le 240 ]
+  [ "$(RECIPIENT=news@x.org longest_sleep ml-send --for 0 --via null:)" -gt 240 ]
+}
+
 @test "ml-send: without a home there is no journal and nobody is sent to" {
   sink
   : >file
