@@ -24,7 +24,7 @@ int main(int argc, char** argv) {
   const std::string recipient = argv[3];
   const auto at = recipient.rfind('@');
   const auto day = static_cast<std::uint16_t>(today() - number<std::uint16_t>(argv[4]).value_or(0));
-  Verp verp(verp_keys(keys->newest()), argv[1], {}, argv[2], day);
+  Verp verp(signing_keys(*keys), argv[1], {}, argv[2], day);
   std::string sender;
   if (!verp.append_sender(sender, recipient.substr(0, at), recipient.substr(at + 1))) {
     return leave(retry("{} needs a handle", recipient));
