@@ -38,6 +38,7 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wno
 # A mail server starts a filter for each message, and the dynamic linker is half of what that
 # costs: 1.5 ms of CPU instead of 0.8. --fatal-warnings is how the linker tells that a program
 # has begun to look up names through glibc, as ml-send does: in that one only libc is dynamic.
+# base/dns.hpp is enough for that, for c-ares can look up names of services.
 STATIC ?= -static -Wl,--fatal-warnings
 BUT_LIBC = -static-libstdc++ -static-libgcc -no-pie  # as -static has it: nothing to relocate
 LOOKS_UP_NAMES = ml-send
@@ -50,9 +51,10 @@ endif
 COMPILE := $(CXX) $(LANGUAGE) $(WARNINGS) -ffunction-sections -fdata-sections $(SANITIZE) $(CXXFLAGS)
 LINK := $(CXX) -Wl,--gc-sections -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
 LDLIBS = -lsodium -llmdb -lidn2 -lunistring -lcsv -lmimetic
-# For ml-send and the tests alone: what no other program calls, none carries.
+# For the tests and what calls them alone: what no other program calls, none carries.
 TLS_LIBS = -lssl -lcrypto
-LIBS_BUT_LIBC = -Wl,-Bstatic $(LDLIBS) $(TLS_LIBS) -Wl,-Bdynamic
+DNS_LIBS = -lcares
+LIBS_BUT_LIBC = -Wl,-Bstatic $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS) -Wl,-Bdynamic
 
 LIB_SOURCES := $(wildcard lib/*/*.cpp)
 CMD_SOURCES := $(wildcard cmd/ml-*.cpp)
@@ -93,20 +95,20 @@ $(LIBRARY): $(LIB_SOURCES:%.cpp=$(BUILD)/%.o)
 
 $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) $(STATIC) -o $@ $^ $(LDLIBS)
+	$(call quiet,LINK)$(LINK) $(STATIC) -o $@ $^ $(LDLIBS) $(DNS_LIBS)
 
 $(LOOKS_UP_NAMES:%=$(BUILD)/bin/%): $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(call quiet,LINK)$(LINK) $(if $(STATIC),$(BUT_LIBC)) -o $@ $^ \
-	  $(if $(STATIC),$(LIBS_BUT_LIBC),$(LDLIBS) $(TLS_LIBS))
+	  $(if $(STATIC),$(LIBS_BUT_LIBC),$(LDLIBS) $(TLS_LIBS) $(DNS_LIBS))
 
 $(BUILD)/tests/bin/%: $(BUILD)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
 
 $(BUILD)/tests/lib-tests: $(TEST_SOURCES:%.cpp=$(BUILD)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
 
 .SECONDARY:
 .PHONY: FORCE
@@ -115,7 +117,7 @@ FORCE:
 # --- what is needed ------------------------------------------------------------------------
 
 BUILD_PACKAGES = g++ make libcli11-dev libtomlplusplus-dev libfmt-dev libsodium-dev liblmdb-dev \
-                 libidn2-dev libunistring-dev libcsv-dev libmimetic-dev libssl-dev
+                 libidn2-dev libunistring-dev libcsv-dev libmimetic-dev libssl-dev libc-ares-dev
 TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim strace
 CLANG_PACKAGES = clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 LINT_PACKAGES = $(CLANG_PACKAGES) mandoc shellcheck
@@ -197,7 +199,7 @@ $(BUILD)/fuzz/libmlpipe.a: $(LIB_SOURCES:%.cpp=$(BUILD)/fuzz/%.o)
 
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/libmlpipe.a
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) $(TLS_LIBS)
+	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
 
 # --- linting: everything found is an error --------------------------------------------------
 

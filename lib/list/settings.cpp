@@ -71,6 +71,7 @@ constexpr std::array known_keys = {
     Known{"owner", Kind::many},
     Known{"pause", Kind::size},
     Known{"post", Kind::text},
+    Known{"resolver", Kind::text},
     Known{"tls-ca", Kind::text},
     Known{"tls-cert", Kind::text},
     Known{"via", Kind::many},
