@@ -30,7 +30,7 @@ struct Ways {
 Result<Status> receive_into_queues(const ReceiveOptions& given, const Ways& ways,
                                    std::optional<std::string> list) {
   if (given.sender.option || given.post || given.otherwise || given.max_size || given.max_hops ||
-      given.archive) {
+      given.archive || given.unsubscribe) {
     return retry("with --maildir and --bsmtp the settings of each list decide, not options");
   }
   if (ways.batch && (ways.maildir || ways.watch || list)) {
@@ -72,6 +72,8 @@ int main(int argc, char** argv) {
   options.number(receiving.max_hops, "--max-hops", "COUNT",
                  "more Received fields than these are a loop (default 25)");
   options.text(receiving.archive, "--archive", "URL", "where the posts can be read: List-Archive");
+  options.text(receiving.unsubscribe, "--unsubscribe", "URL",
+               "List-Unsubscribe by one click: https://...{{token}}");
   options.text(receiving.log, "--log", "WHERE",
                "where drops and holds are told: stderr (default), syslog or a FILE");
   options.text(receiving.home, "--home", "DIRECTORY", "the home of store, settings and queues");

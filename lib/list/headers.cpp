@@ -22,6 +22,16 @@ bool is_plain_url(std::string_view text) {
                              [](char c) { return c > ' ' && c < 0x7f && c != '<' && c != '>'; });
 }
 
+Result<> check_unsubscribe(std::string_view url) {
+  const auto slot = url.find(token_slot);
+  const bool good = url.starts_with("https://") && slot != std::string_view::npos &&
+                    is_plain_url(url) && url.find("{{", slot + 2) == std::string_view::npos &&
+                    url.find("{{") == slot;
+  if (good) return {};
+  return retry("unsubscribe = '{}': it must be like https://lists.example.org/u/{}, the slot once",
+               printable(url, 80), token_slot);
+}
+
 // "Phrase <news.x.org>" -> "news.x.org"
 std::string_view id_in_brackets(std::string_view value) {
   const auto open = value.rfind('<');
@@ -37,6 +47,9 @@ Result<std::string> list_fields(const ListName& list, const ListFields& fields) 
     return retry("the archive '{}' must be a URL such as https://lists.example.org/news/",
                  printable(fields.archive, 80));
   }
+  if (!fields.unsubscribe.empty()) {
+    if (auto checked = check_unsubscribe(fields.unsubscribe); !checked) return fail(checked);
+  }
   std::string text;
   const auto add = [&](std::string_view name, std::string_view value) {
     text.append(name).append(": ").append(value).push_back('\n');
@@ -47,7 +60,13 @@ Result<std::string> list_fields(const ListName& list, const ListFields& fields) 
   add("List-Post", fields.posting == Posting::open ? mail_to(Role::post) : "NO");
   add("List-Help", "<mailto:" + list.address(Role::request) + "?subject=help>");
   add("List-Subscribe", mail_to(Role::subscribe));
-  add("List-Unsubscribe", mail_to(Role::unsubscribe));
+  if (fields.unsubscribe.empty()) {
+    add("List-Unsubscribe", mail_to(Role::unsubscribe));
+  } else {
+    add("List-Unsubscribe",
+        fmt::format("<{}>,\n {}", fields.unsubscribe, mail_to(Role::unsubscribe)));
+    add("List-Unsubscribe-Post", "List-Unsubscribe=One-Click");
+  }
   add("List-Owner", mail_to(Role::owner));
   if (!fields.archive.empty()) add("List-Archive", '<' + fields.archive + '>');
   add("Precedence", "list");

@@ -12,6 +12,10 @@
 //     List-Unsubscribe: <mailto:news-unsubscribe@x.org>
 //     List-Owner: <mailto:news-owner@x.org>
 //     Precedence: list
+//
+// With a URL to unsubscribe at, RFC 8058:
+//     List-Unsubscribe: <https://x.org/u/{{token}}>, <mailto:news-unsubscribe@x.org>
+//     List-Unsubscribe-Post: List-Unsubscribe=One-Click
 #pragma once
 
 #include <string>
@@ -26,10 +30,15 @@ enum class Posting { open, closed };
 
 struct ListFields {
   Posting posting = Posting::open;  // closed: `List-Post: NO`
-  std::string archive;              // a URL; empty: no List-Archive
+  std::string archive{};            // a URL; empty: no List-Archive
+  std::string unsubscribe{};        // an https URL with token_slot once; empty: by mail alone
 };
 
-// Whole lines, each with its LF. An archive that is no plain URL is 75.
+// Where the recipient's token comes to stand, in `unsubscribe` and in the field made of it.
+inline constexpr std::string_view token_slot = "{{token}}";
+
+// Whole lines, each with its LF. An archive that is no plain URL is 75, and so is a URL to
+// unsubscribe at that is not as said.
 [[nodiscard]] Result<std::string> list_fields(const ListName& list, const ListFields& fields);
 
 // True for what a passing post loses, whoever set it: List-*, Precedence, the trace of this

@@ -74,6 +74,7 @@ constexpr std::array known_keys = {
     Known{"resolver", Kind::text},
     Known{"tls-ca", Kind::text},
     Known{"tls-cert", Kind::text},
+    Known{"unsubscribe", Kind::text},
     Known{"via", Kind::many},
 };
 

@@ -49,6 +49,15 @@
 
 namespace ml {
 
+// On the `message` line of a stream: the nonce of the message's slots; and that ml-verp is to give
+// each recipient its token= (subscription_token.hpp), because a slot asks for it: "list", where
+// ml-receive gave the message this slot and it has no other, else "merged".
+inline constexpr std::string_view slots_attribute = "ml.slots";
+inline constexpr std::string_view token_attribute = "ml.token";
+inline constexpr std::string_view token_by_list = "list";
+inline constexpr std::string_view token_by_merge = "merged";
+inline constexpr std::string_view token_key = "token";
+
 struct SlotKey {
   std::string key;
   bool has_default = false;  // wherever it stands
@@ -61,6 +70,14 @@ struct MarkedMessage {
 
 // `message` has LF line ends; `nonce` is 8 to 32 characters a-z0-9 that nobody could foresee.
 [[nodiscard]] Result<MarkedMessage> mark_slots(std::string_view message, std::string_view nonce);
+// The same for a message that has slots with this nonce already, in fields that a list gave it.
+[[nodiscard]] Result<MarkedMessage> mark_further_slots(std::string_view message,
+                                                       std::string_view nonce);
+// The mark of {{key}} inside a URL, for a field that we write ourselves.
+[[nodiscard]] std::string marked_slot_in_url(std::string_view key, std::string_view nonce);
+// A nonce made of the message itself: the same when a mail server delivers the message again, so
+// that ml-send knows it again; and nobody can write a message that holds its own hash.
+[[nodiscard]] std::string slot_nonce(std::string_view message);
 
 // One recipient's copy. The pieces joined are the message, line ends as in the marked text; they
 // live until the next fill() with this object, and as long as the marked text.

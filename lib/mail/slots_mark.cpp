@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/digest.hpp"
 #include "base/text.hpp"
 #include "mail/charset.hpp"
 #include "mail/header.hpp"
@@ -168,7 +169,9 @@ Result<std::vector<Placed>> html_slots(std::string_view text, const std::string&
 
 class Marker {
  public:
-  Marker(std::string_view message, std::string_view nonce) : message_(message), nonce_(nonce) {}
+  enum class Has { none, some };  // marks with this nonce
+  Marker(std::string_view message, std::string_view nonce, Has has)
+      : message_(message), nonce_(nonce), has_(has) {}
 
   Result<MarkedMessage> mark() {
     if (auto checked = check_nonce(); !checked) return fail(checked);
@@ -205,7 +208,7 @@ class Marker {
     const bool good =
         nonce_.size() >= 8 && nonce_.size() <= 32 && std::ranges::all_of(nonce_, is_alnum);
     if (!good) return retry("the nonce of a message with slots is 8 to 32 letters and digits");
-    if (message_.find(nonce_) != std::string_view::npos) {
+    if (has_ == Has::none && message_.find(nonce_) != std::string_view::npos) {
       return retry("the message holds the nonce of its own slots; the next try will draw another");
     }
     return {};
@@ -240,6 +243,9 @@ class Marker {
   Result<> mark_field(const Field& field) {
     const SlotField kind = slot_field(field.name);
     if (kind == SlotField::trace) return {};
+    if (has_ == Has::some && field.value.find(mark_prefix(nonce_)) != std::string_view::npos) {
+      return {};
+    }
     if (has_good_slot(field.name)) {
       return refuse("{} stands in the name of a field", printable(field.name, 80));
     }
@@ -453,6 +459,7 @@ class Marker {
 
   std::string_view message_;
   std::string_view nonce_;
+  Has has_;
   std::vector<Edit> edits_;
   std::vector<SlotKey> keys_;
   std::size_t marks_ = 0;
@@ -461,7 +468,23 @@ class Marker {
 }  // namespace
 
 Result<MarkedMessage> mark_slots(std::string_view message, std::string_view nonce) {
-  return Marker(message, nonce).mark();
+  return Marker(message, nonce, Marker::Has::none).mark();
+}
+
+Result<MarkedMessage> mark_further_slots(std::string_view message, std::string_view nonce) {
+  return Marker(message, nonce, Marker::Has::some).mark();
+}
+
+std::string marked_slot_in_url(std::string_view key, std::string_view nonce) {
+  return slot_to_mark({.raw = {}, .key = key, .fallback = {}, .good = true}, SlotPlace::url, nonce);
+}
+
+std::string slot_nonce(std::string_view message) {
+  constexpr std::size_t enough = 26;  // 130 bits
+  Sha256 digest;
+  digest.add("mlpipe slots\n");
+  digest.add(message);
+  return base32(digest.finish()).substr(0, enough);
 }
 
 }  // namespace ml

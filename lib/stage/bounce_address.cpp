@@ -34,6 +34,10 @@ VerpKeys signing_keys(const Keys& keys) {
   return keys_of(keys.newest(), keys);
 }
 
+TokenKey token_key_of(const Key& key) {
+  return {key.generation(), key.sip_key("unsubscribe")};
+}
+
 Result<Origin> bounce_address_to_origin(std::string_view text, const Keys& keys, const Store& store,
                                         std::uint16_t today) {
   const auto verp = text_to_verp(text);

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "mail/subscription_token.hpp"
 #include "mail/verp.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
@@ -17,6 +18,8 @@ namespace ml {
 
 // What signs now. Handles are the oldest key's: an address keeps its own for ever.
 [[nodiscard]] VerpKeys signing_keys(const Keys& keys);
+
+[[nodiscard]] TokenKey token_key_of(const Key& key);
 
 struct Origin {
   std::string list;       // posting address

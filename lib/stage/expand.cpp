@@ -327,25 +327,26 @@ class Expansion {
   std::uint64_t present_ = 0;  // recipients it came with
 };
 
-// The hash of the message itself: the same when a mail server delivers the message again, so that
-// ml-send knows it again; and nobody can write a message that holds its own hash.
-std::string nonce_of(std::string_view message) {
-  constexpr std::size_t enough = 26;  // 130 bits
-  Sha256 digest;
-  digest.add("mlpipe slots\n");
-  digest.add(message);
-  return base32(digest.finish()).substr(0, enough);
-}
-
-// Marks the slots of a message and says so in its attributes; without slots nothing changes. Gives
-// the keys of the slots.
+// Marks the slots of a message, beside the one that ml-receive may have given it, and says so in
+// its attributes; without slots nothing changes. Gives the keys that are ours to fill.
 Result<std::vector<SlotKey>> merge(std::string& text, std::string& attributes) {
-  const std::string nonce = nonce_of(text);
-  auto marked = mark_slots(text, nonce);
+  const Attributes before(std::string_view(attributes).substr(attributes.empty() ? 0 : 1));
+  const auto nonce_before = before.value(slots_attribute);
+  if (nonce_before && before.raw(token_attribute) != token_by_list) return std::vector<SlotKey>();
+  const std::string nonce = nonce_before.value_or(slot_nonce(text));
+  auto marked = nonce_before ? mark_further_slots(text, nonce) : mark_slots(text, nonce);
   if (!marked) return fail(marked);
   if (marked->keys.empty()) return std::move(marked->keys);
   text = std::move(marked->message);
-  append_attribute(attributes, "ml.slots", nonce);
+  const bool asks_token = std::erase_if(marked->keys, [](const SlotKey& slot) {
+                            return slot.key == token_key;  // ml-verp's
+                          }) > 0;
+  if (nonce_before) {
+    attributes = '\t' + with_attribute(before, token_attribute, token_by_merge);
+    return std::move(marked->keys);
+  }
+  append_attribute(attributes, slots_attribute, nonce);
+  if (asks_token) append_attribute(attributes, token_attribute, token_by_merge);
   return std::move(marked->keys);
 }
 
@@ -385,7 +386,7 @@ Result<> pass_message(const MessageRecord& message, std::string_view line, const
   std::string attributes;
   if (!message.attributes.empty()) attributes.append("\t").append(message.attributes.text());
   const std::string_view sender = changes.sender ? *changes.sender : message.sender;
-  if (changes.merge == Merge::yes && !message.attributes.raw("ml.slots")) {
+  if (changes.merge == Merge::yes) {
     auto text = decoded_message(message);
     if (!text) return fail(text);
     auto slots = merge(*text, attributes);

@@ -13,6 +13,7 @@
 #include "mail/id.hpp"
 #include "mail/mailboxes.hpp"
 #include "mail/message.hpp"
+#include "mail/slots.hpp"
 #include "queue/entry.hpp"
 #include "store/store.hpp"
 
@@ -77,12 +78,16 @@ Result<std::vector<Address>> authors_of(std::string_view head) {
   return authors;
 }
 
-std::string dressed(const ReceiveRules& rules, const MessageParts& parts) {
-  const std::string head =
-      without_fields(parts.head, [](const Field& field) { return is_taken_away(field.name); });
-  std::string text;
-  text.reserve(rules.fields.size() + head.size() + 1 + parts.body.size());
-  return text.append(rules.fields).append(head).append(parts.separator).append(parts.body);
+void dress(Judgement& judgement, const ReceiveRules& rules, std::string_view message) {
+  const MessageParts parts = split_message(message);
+  std::string& text = judgement.text = rules.fields;
+  if (const auto slot = text.find(token_slot); slot != std::string::npos) {
+    judgement.nonce = slot_nonce(message);
+    text.replace(slot, token_slot.size(), marked_slot_in_url(token_key, judgement.nonce));
+  }
+  text.append(
+      without_fields(parts.head, [](const Field& field) { return is_taken_away(field.name); }));
+  text.append(parts.separator).append(parts.body);
 }
 
 // What the policy makes of a post by these authors.
@@ -171,7 +176,8 @@ Result<ReceiveRules> receive_rules(const Home& home, const Settings& settings, c
 
   auto fields =
       list_fields(rules.list, {rules.post.is_announce_only() ? Posting::closed : Posting::open,
-                               text_of(options.archive, settings, "archive", "")});
+                               text_of(options.archive, settings, "archive", ""),
+                               text_of(options.unsubscribe, settings, "unsubscribe", "")});
   if (!fields) return fail(fields);
   rules.fields = std::move(*fields);
   rules.sender = options.sender;
@@ -203,7 +209,7 @@ Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
   if (auto applied = apply_policy(judgement, rules, *authors, is_subscriber); !applied) {
     return fail(applied);
   }
-  judgement.text = dressed(rules, parts);
+  dress(judgement, rules, intake->message);
   return judgement;
 }
 
@@ -226,6 +232,10 @@ void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
   std::string attributes;
   append_attribute(attributes, "list", list.text());
   if (judgement.author) append_attribute(attributes, "author", *judgement.author);
+  if (!judgement.nonce.empty()) {
+    append_attribute(attributes, slots_attribute, judgement.nonce);
+    append_attribute(attributes, token_attribute, token_by_list);
+  }
   out.message(judgement.id, list.address(Role::bounces), judgement.text, attributes);
   out.end(Status::done, "");
 }

@@ -31,6 +31,7 @@ struct ReceiveOptions {
   std::optional<std::uint64_t> max_size;
   std::optional<std::uint64_t> max_hops;
   std::optional<std::string> archive;
+  std::optional<std::string> unsubscribe;
   std::optional<std::string> log;
 };
 
@@ -42,7 +43,7 @@ struct ReceiveRules {
   Otherwise otherwise = Otherwise::reject;
   std::size_t max_size = 0;
   std::size_t max_hops = 0;
-  std::string fields;  // the list's header fields, whole lines
+  std::string fields;  // the list's header fields, whole lines, perhaps with token_slot
   std::string log;     // where drops and holds are told
   SenderSources sender;
 };
@@ -60,6 +61,7 @@ struct Judgement {
   std::string id;
   std::optional<std::string> author;  // envelope sender; nothing where nobody named one
   std::string text;                   // as the subscribers get it
+  std::string nonce;                  // of the slots in it; empty: it has none
 };
 
 // Pure but for `is_subscriber`. `octets` is the message as it came. A message at fault is 65 and

@@ -203,7 +203,7 @@ void Sender::begin_section() {
   section_seen_ = section_skipped_ = 0;
   auto text = decoded_message(record);
   if (!text) return bar_section(text.error());
-  if (auto read = letter_.read(std::move(*text), record.attributes.value("ml.slots")); !read) {
+  if (auto read = letter_.read(std::move(*text), record.attributes.value(slots_attribute)); !read) {
     unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
   }
   if (!xverp_.empty() && !is_delimiters(xverp_)) {

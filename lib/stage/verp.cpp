@@ -7,6 +7,8 @@
 #include "base/home.hpp"
 #include "base/text.hpp"
 #include "list/name.hpp"
+#include "mail/slots.hpp"
+#include "mail/subscription_token.hpp"
 #include "mail/verp.hpp"
 #include "stage/bounce_address.hpp"
 #include "store/keys.hpp"
@@ -23,6 +25,7 @@ constexpr std::size_t longest_wait = std::size_t{4} << 20;
 
 struct Rooms {
   VerpKeys keys;
+  TokenKey token_key;
   Store store;
 };
 
@@ -36,7 +39,7 @@ Result<Rooms> open_rooms(const std::optional<std::string>& directory, Create cre
   if (!keys) return fail(keys);
   auto store = Store::open(*home, create == Create::yes ? Access::make : Access::write);
   if (!store) return fail(store);
-  return Rooms{signing_keys(*keys), std::move(*store)};
+  return Rooms{signing_keys(*keys), token_key_of(keys->newest()), std::move(*store)};
 }
 
 // The list that a section without list= stands for: its sender, or whose bounces that takes.
@@ -57,15 +60,17 @@ Result<ListName> sender_to_list(std::string_view sender) {
 // wait with it.
 class Senders {
  public:
-  Senders(Verp verp, Rooms& rooms, Writer& out)
-      : verp_(std::move(verp)), rooms_(rooms), out_(out) {}
+  Senders(Verp verp, std::optional<SubscriptionTokens> tokens, Rooms& rooms, Writer& out)
+      : verp_(std::move(verp)), tokens_(std::move(tokens)), rooms_(rooms), out_(out) {}
 
-  Result<> pass(std::string_view line) {
-    room().append(line).push_back('\n');
-    return settle();
-  }
-
-  Result<> sign(std::string_view line, const RcptRecord& rcpt) {
+  // The recipient with what it lacks: a sender of its own, if `sender` says so, and its token.
+  Result<> sign(std::string_view line, const RcptRecord& rcpt, VerpSender sender) {
+    const bool lacks_sender = sender == VerpSender::each && rcpt.sender == "-";
+    const bool lacks_token = tokens_ && !rcpt.attributes.raw(token_key);
+    if (!lacks_sender && !lacks_token) {
+      room().append(line).push_back('\n');
+      return settle();
+    }
     std::string_view local;
     std::string_view domain;
     Address parsed;
@@ -79,11 +84,21 @@ class Senders {
       local = parsed.local;
       domain = parsed.domain;
     }
-    const auto before = static_cast<std::size_t>(rcpt.sender.data() - line.data());
+    std::size_t copied = 0;
+    if (lacks_sender) {
+      copied = static_cast<std::size_t>(rcpt.sender.data() - line.data());
+      std::string& to = room();
+      to.append(line.substr(0, copied));
+      if (!verp_.append_sender(to, local, domain)) wait(to, canonical_recipient(local, domain));
+      copied += rcpt.sender.size();
+    }
     std::string& to = room();
-    to.append(line.substr(0, before));
-    if (!verp_.append_sender(to, local, domain)) wait(to, canonical_recipient(local, domain));
-    room().append(line.substr(before + rcpt.sender.size())).push_back('\n');
+    to.append(line.substr(copied));
+    if (lacks_token) {
+      to.append("\t").append(token_key).push_back('=');
+      tokens_->append(to, local, domain);
+    }
+    to.push_back('\n');
     return settle();
   }
 
@@ -132,6 +147,7 @@ class Senders {
   }
 
   Verp verp_;
+  std::optional<SubscriptionTokens> tokens_;  // where the message asks for them
   Rooms& rooms_;
   Writer& out_;
   std::string waiting_;                  // whole lines but for their missing senders
@@ -170,10 +186,13 @@ class Stage {
       state_ = fail(verp);
       return out_.pass(in_.line());
     }
-    if (sender_ == VerpSender::each) {
-      senders_.emplace(std::move(*verp), *rooms_, out_);
-      return out_.pass(in_.line());
+    const bool asks_token = message.attributes.raw(token_attribute).has_value();
+    if (sender_ == VerpSender::each || asks_token) {
+      std::optional<SubscriptionTokens> tokens;
+      if (asks_token) tokens.emplace(rooms_->token_key, list_);
+      senders_.emplace(*verp, std::move(tokens), *rooms_, out_);
     }
+    if (sender_ == VerpSender::each) return out_.pass(in_.line());
     std::string& to = out_.buffer();
     to.append("message\t").append(message.id).push_back('\t');
     verp->append_shared_sender(to);
@@ -185,8 +204,7 @@ class Stage {
   void rcpt() {
     if (!state_) return;
     if (!senders_) return out_.pass(in_.line());
-    state_ = in_.rcpt().sender == "-" ? senders_->sign(in_.line(), in_.rcpt())
-                                      : senders_->pass(in_.line());
+    state_ = senders_->sign(in_.line(), in_.rcpt(), sender_);
   }
 
   void end() {
@@ -214,7 +232,8 @@ class Stage {
     }
     auto handle = handle_of(*list);
     if (!handle) return fail(handle);
-    return Verp(rooms_->keys, list->text(), *handle, message.id, today());
+    list_ = list->text();
+    return Verp(rooms_->keys, list_, *handle, message.id, today());
   }
 
   // Empty for a list whose name is short enough to stand in its bounce addresses.
@@ -232,11 +251,22 @@ class Stage {
   Writer& out_;
   const std::optional<std::string>& home_;
   VerpSender sender_;
+  std::string list_;  // of this section
   Verdict verdict_;
   std::optional<Rooms> rooms_;
   std::optional<Senders> senders_;  // of this section, where there is something to sign
   Result<> state_;                  // of this section
 };
+
+Result<std::string> decoded_token(const SubscriptionToken& token, const Keys& keys) {
+  const Key* const key = keys.find(token.generation);
+  if (key == nullptr || !is_ours(token, token_key_of(*key))) {
+    return failure(Status::rejected,
+                   "5.7.1 the token does not carry our signature: it is forged, damaged, or of "
+                   "another home");
+  }
+  return fmt::format("{}\t{}\t-\n", token.recipient, token.list);
+}
 
 }  // namespace
 
@@ -251,6 +281,7 @@ Result<std::string> decoded_verp(const std::string& address,
   if (!opened) return fail(opened);
   const auto keys = load_keys(*opened);
   if (!keys) return fail(keys);
+  if (const auto token = text_to_subscription_token(address)) return decoded_token(*token, *keys);
   const auto store = Store::open(*opened, Access::read);
   if (!store) return fail(store);
   const auto origin = bounce_address_to_origin(address, *keys, *store, today());

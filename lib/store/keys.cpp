@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <iterator>
 #include <memory>
 #include <span>
 
@@ -108,12 +107,16 @@ SipKey Key::sip_key(std::string_view label) const {
   return key;
 }
 
-const Key* Keys::find(char generation, std::int64_t now) const {
+const Key* Keys::find(char generation) const {
   const auto found = std::ranges::find(keys_, generation, &Key::generation);
-  if (found == keys_.end()) return nullptr;
-  const auto next = std::next(found);
-  const bool retired = next != keys_.end() && now - next->made() > key_decodes_on;
-  return retired ? nullptr : &*found;
+  return found == keys_.end() ? nullptr : &*found;
+}
+
+const Key* Keys::find(char generation, std::int64_t now) const {
+  const Key* const found = find(generation);
+  if (found == nullptr || found == &newest()) return found;
+  const Key* const next = found + 1;
+  return now - next->made() > key_decodes_on ? nullptr : found;
 }
 
 Result<> make_keys(const Home& home) {

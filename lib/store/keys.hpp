@@ -52,7 +52,8 @@ class Keys {
   [[nodiscard]] const Key& newest() const { return keys_.back(); }
   // For what has to stay the same for ever.
   [[nodiscard]] const Key& oldest() const { return keys_.front(); }
-  // Nothing: there is none, or it decodes no more.
+  [[nodiscard]] const Key* find(char generation) const;
+  // Nothing also where it decodes bounce addresses no more.
   [[nodiscard]] const Key* find(char generation, std::int64_t now) const;
 
  private:

@@ -62,6 +62,19 @@ awkward() {
   done
 }
 
+@test "dkim: a subscriber's copy with a click of its own to leave the list verifies" {
+  echo bob@example.com >people
+  for sample in message awkward; do
+    $sample | sign |
+      ml-receive news@x.org --post anyone --unsubscribe 'https://x.org/u/{{token}}' |
+      ml-expand --to people | ml-verp | ml-send --via "bsmtp:$PWD/wire"
+    sed -e '1,/^DATA$/d' -e '/^\.$/,$d' -e 's/^\.//' wire >got
+    grep -q '^List-Unsubscribe: <https://x.org/u/a.*>,$' got
+    verifies <got
+    rm wire
+  done
+}
+
 @test "dkim: a passing post whose body a filter changed does not verify" {
   message | sign | ml-receive news@x.org --post anyone | ml-edit -- sed 's/^Hello/hello/' | decoded >got
   run verifies <got

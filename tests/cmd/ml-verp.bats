@@ -212,3 +212,64 @@ long=$(printf 'l%.0s' {1..40})@example.org
   is "${old##*-}" "${new##*-}"
   is "$long" "$(ml-verp --decode "$new" | cut -f1)"
 }
+
+# one_click: a home with a list whose posts offer a click to leave it, and a post.
+one_click() {
+  ml-list create news@x.org
+  printf 'bob@example.com\ncy@example.net\n' | ml-store import news@x.org - >/dev/null
+  export ML_RECEIVE_UNSUBSCRIBE='https://x.org/u/{{token}}' ML_RECEIVE_POST=anyone
+  message >mail.eml
+}
+
+@test "verp: each recipient's mail offers a click of its own to leave the list" {
+  one_click
+  ml-receive news@x.org <mail.eml | ml-expand | ml-verp >signed
+  ml-send --via bsmtp:- <signed >sent
+  is 2 "$(grep -c '^List-Unsubscribe-Post: List-Unsubscribe=One-Click' sent)"
+  for who in bob@example.com cy@example.net; do
+    token=$(grep -A 100 "^RCPT TO:<$who>" sent | sed -n 's|^List-Unsubscribe: <https://x.org/u/\(.*\)>,|\1|p' | head -n 1)
+    is "$who	news@x.org	-" "$(ml-verp --decode "$token")"
+  done
+}
+
+@test "verp: a token that was changed is 65 and one of an old key is good for ever" {
+  one_click
+  token=$(ml-receive news@x.org <mail.eml | ml-expand | ml-verp | sed -n 's/^rcpt.*token=//p' | head -n 1)
+  run ml-verp --decode "${token%?}A"
+  is 65 "$status"
+  touch -d '3000 days ago' "$ML_HOME/keys/a"
+  ml-receive news@x.org <mail.eml | ml-expand | ml-verp | grep -q 'news-bounces+b.*token=b'
+  touch -d '500 days ago' "$ML_HOME/keys/b"
+  is bob@example.com "$(ml-verp --decode "$token" | cut -f1)"
+}
+
+@test "verp: a token stands beside slots of the author and one for all senders" {
+  one_click
+  sed -i 's/^Subject: .*/Subject: Dear {{email}}/' mail.eml
+  ml-receive news@x.org <mail.eml | ml-expand --merge | ml-verp | ml-send --via bsmtp:- >sent
+  is 2 "$(grep -c '^Subject: Dear .*@example' sent)"
+  is 2 "$(sed -n 's|^List-Unsubscribe: <https://x.org/u/\(.*\)>,|\1|p' sent | sort -u | wc -l)"
+  ml-receive news@x.org <mail.eml | ml-expand --merge | ml-verp --xverp >shared
+  is 2 "$(grep -c '^rcpt.*	-	.*token=' shared)"
+  is 2 "$(ml-verp <shared | grep ^rcpt | grep -o 'token=' | wc -l)"
+}
+
+@test "verp: without it nobody is mailed a link that leads nowhere" {
+  one_click
+  run bash -c "ml-receive news@x.org <mail.eml | ml-expand | ml-send --via bsmtp:sent"
+  is 75 "$status"
+  [ ! -s sent ]
+  grep -q 'token' "$ML_HOME"/left/*
+}
+
+@test "verp: the page's CGI program takes off by POST and nobody by GET or with a link that is not ours" {
+  one_click
+  sed -n '/^#!/,/^\.Ed/p' "$BATS_TEST_DIRNAME/../../man/ml-verp.1" | sed '$d; s/\\en/\\n/g' >cgi
+  token=$(ml-receive news@x.org <mail.eml | ml-expand | ml-verp | sed -n 's/^rcpt.bob.*token=//p')
+  export PATH_INFO=/$token
+  [[ "$(REQUEST_METHOD=GET sh cgi)" == "Status: 405"* ]]
+  [[ "$(PATH_INFO=/x$token REQUEST_METHOD=POST sh cgi)" == "Status: 404"* ]]
+  is 2 "$(ml-expand news@x.org <mail.eml | grep -c ^rcpt)"
+  [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 200"* ]]
+  is cy@example.net "$(ml-expand news@x.org <mail.eml | grep ^rcpt | cut -f2)"
+}

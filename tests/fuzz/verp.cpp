@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/subscription_token.hpp"
 
 using namespace ml;
 
@@ -35,6 +36,10 @@ void write_and_read(std::string_view text) {
   const auto read = text_to_verp(sender);
   demand(read && read->recipient == text);
   demand(is_ours(*read, VerpKeys{}, "news@x.org", read->recipient));
+  std::string token;
+  SubscriptionTokens(TokenKey{}, "news@x.org").append(token, local, domain);
+  const auto taken = text_to_subscription_token(token);
+  demand(taken && taken->list == "news@x.org" && is_ours(*taken, TokenKey{}));
 }
 
 }  // namespace
@@ -42,6 +47,9 @@ void write_and_read(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   write_and_read(text);
+  if (const auto token = text_to_subscription_token(text)) {
+    static_cast<void>(is_ours(*token, TokenKey{}));
+  }
   const auto verp = text_to_verp(text);
   if (!verp) return 0;
   demand(is_utf8(verp->recipient));

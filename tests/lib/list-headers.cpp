@@ -23,7 +23,8 @@ TEST_CASE("list headers: a list says who it is and how to leave it", "[list]") {
 }
 
 TEST_CASE("list headers: a closed list with an archive says both", "[list]") {
-  const auto fields = list_fields(news, {Posting::closed, "https://x.org/news/"});
+  const auto fields =
+      list_fields(news, {.posting = Posting::closed, .archive = "https://x.org/news/"});
   REQUIRE(fields);
   CHECK(fields->find("\nList-Post: NO\n") != std::string::npos);
   CHECK(fields->find("\nList-Archive: <https://x.org/news/>\n") != std::string::npos);
@@ -33,7 +34,26 @@ TEST_CASE("list headers: an archive cannot inject a field", "[list]") {
   for (const char* archive : {"https://x/\nBcc: all@x.org", "https://x/>, <https://y/", "no url",
                               "https://x/\xc3\xbc", "https://x/ y"}) {
     CAPTURE(archive);
-    CHECK(!list_fields(news, {Posting::open, archive}));
+    CHECK(!list_fields(news, {.archive = archive}));
+  }
+}
+
+TEST_CASE("list headers: a place to unsubscribe at by one click is named before the mail",
+          "[list]") {
+  const auto fields = list_fields(news, {.unsubscribe = "https://x.org/u/{{token}}"});
+  REQUIRE(fields);
+  CHECK(fields->find("\nList-Unsubscribe: <https://x.org/u/{{token}}>,\n"
+                     " <mailto:news-unsubscribe@x.org>\n"
+                     "List-Unsubscribe-Post: List-Unsubscribe=One-Click\n") != std::string::npos);
+}
+
+TEST_CASE("list headers: one click needs https and the token once", "[list]") {
+  for (const char* url :
+       {"http://x.org/{{token}}", "https://x.org/", "https://x.org/{{token}}{{token}}",
+        "https://x.org/{{name}}/{{token}}", "https://x.org/{{token}}>, <https://y/",
+        "https://x.org/{{token}}\nBcc: all@x.org", "mailto:{{token}}@x.org"}) {
+    CAPTURE(url);
+    CHECK(!list_fields(news, {.unsubscribe = url}));
   }
 }
 
