@@ -22,6 +22,12 @@ int main(int argc, char** argv) {
   options.text(expansion.columns.column, "--column", "NAME", "the column with the address");
   options.many(expansion.columns.renames, "--rename", "COLUMN=NAME",
                "another name for a column (repeatable)");
+  options.many(expansion.choice.states, "--state", "STATE", "only active, bouncing or digest");
+  options.many(expansion.choice.tags, "--tag", "TAG", "only those with one of these tags");
+  options.many(expansion.choice.where, "--where", "KEY=VALUE",
+               "only where it holds; also KEY!=VALUE");
+  options.text(expansion.choice.sample, "--sample", "SHARE", "only a share of them: 5%");
+  options.text(expansion.choice.shard, "--shard", "K/N", "only those that are host K's of N");
   options.text(bad, "--bad", "skip", "go on without bad rows of the files, naming them");
   options.flag(merge, "--merge", "fill {{key}} and {{key|default}} for each recipient");
   options.text(expansion.sender, "--sender", "ADDRESS",

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <utility>
 
 #include "base/attributes.hpp"
@@ -17,9 +18,12 @@
 #include "list/settings.hpp"
 #include "mail/address.hpp"
 #include "mail/mailbox_set.hpp"
+#include "mail/message.hpp"
 #include "mail/slots.hpp"
 #include "stage/bare_message.hpp"
+#include "stage/own_copy.hpp"
 #include "store/store.hpp"
+#include "stream/rcpt_line.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
@@ -56,6 +60,12 @@ class Subscribers {
   [[nodiscard]] Result<ListName> name(std::string_view list) {
     if (auto opened = store(); !opened) return fail(opened);
     return find_list_name(*home_, list);
+  }
+  [[nodiscard]] Result<CopyWishes> wishes(const ListName& list) {
+    if (auto opened = store(); !opened) return fail(opened);
+    const auto settings = load_settings(*home_, &list);
+    if (!settings) return fail(settings);
+    return settings_to_wishes(*settings);
   }
 
  private:
@@ -161,11 +171,14 @@ class Expansion {
     for (const auto& list : options_.lists) {
       auto name = subscribers_.name(list);
       if (!name) return fail(name);
-      auto number = number_of(name->text());
-      if (!number) return fail(number);
+      auto opened = open_list(*name);
+      if (!opened) return fail(opened);
       names_.push_back(std::move(*name));
-      lists_.push_back(*number);
+      lists_.push_back(*opened);
     }
+    auto choice = texts_to_choice(options_.choice);
+    if (!choice) return fail(choice);
+    choice_ = std::move(*choice);
     for (const auto& path : options_.exclude) {
       RowOptions columns = options_.columns;
       columns.columns = Columns::address_only;
@@ -188,35 +201,49 @@ class Expansion {
 
   [[nodiscard]] const std::vector<ListName>& lists() const { return names_; }
 
-  void begin_section() {
+  // `list`: what the section's message names, if it does.
+  void begin_section(std::string_view id, std::optional<std::string> list) {
     seen_.clear();
     present_ = 0;
     slots_.clear();
+    own_ = {};
+    list_ = std::move(list);
+    choice_.begin_message(id);
   }
+  [[nodiscard]] bool expands_lists() const { return !lists_.empty() || expands_own_list(); }
+  // Who wrote the section's message and who is named in it.
+  void name(OwnCopies own) { own_ = std::move(own); }
+  // "2/4", or empty.
+  [[nodiscard]] const std::string& part() const { return choice_.part(); }
 
   // The slots of the section's message: an address is given under the key that asks for it.
   void fill(std::vector<SlotKey> slots) { slots_ = std::move(slots); }
 
-  // One who is there already.
-  void add_present(std::string_view address) {
+  // One who is there already; false: of another shard.
+  [[nodiscard]] bool add_present(std::string_view address) {
     ++present_;
+    key_.clear();
     if (const auto at = plain_at(address)) {
+      append_key(key_, address.substr(0, *at), address.substr(*at + 1));
       seen_.insert(address.substr(0, *at), address.substr(*at + 1));
     } else if (const auto parsed = text_to_address(address)) {
+      append_key(key_, parsed->local, parsed->domain);
       seen_.insert(parsed->local, parsed->domain);
-    }  // else no source can name it again
+    } else {
+      key_ = address;  // no source can name it again
+    }
+    return choice_.in_shard(key_);
   }
 
-  // `list`: what the section's message names, if it does.
-  [[nodiscard]] Result<> add_recipients(const std::optional<std::string>& list, Writer& out) {
-    std::vector<ListNumber> lists = lists_;
+  [[nodiscard]] Result<> add_recipients(Writer& out) {
+    std::vector<List> lists = lists_;
     if (lists.empty() && files_.empty()) {
-      if (!list) return present_ > 0 ? Result<>() : nobody_named();
-      const auto name = text_to_list_name(*list);
+      if (!list_) return present_ > 0 ? Result<>() : nobody_named();
+      const auto name = text_to_list_name(*list_);
       if (!name) return fail(name);
-      const auto number = number_of(name->text());
-      if (!number) return fail(number);
-      lists.push_back(*number);
+      const auto list = open_list(*name);
+      if (!list) return fail(list);
+      lists.push_back(*list);
     }
     for (std::size_t i = 0; i < lists.size(); ++i) {
       // A list has nobody twice: what comes last need not be remembered.
@@ -234,17 +261,32 @@ class Expansion {
  private:
   enum class Remember { no, yes };
 
-  [[nodiscard]] Result<ListNumber> number_of(std::string_view name) {
+  struct List {
+    ListNumber number;
+    CopyWishes wishes;
+  };
+
+  [[nodiscard]] Result<List> open_list(const ListName& name) {
     auto store = subscribers_.store();
     if (!store) return fail(store);
-    auto number = (*store)->list(name);
+    auto number = (*store)->list(name.text());
     if (!number) return retry("cannot expand the list {}", number.error().text);
-    return *number;
+    auto wishes = subscribers_.wishes(name);
+    if (!wishes) return fail(wishes);
+    return List{*number, *wishes};
   }
 
-  [[nodiscard]] bool is_wanted(std::string_view local, std::string_view domain, Remember remember) {
+  [[nodiscard]] bool expands_own_list() const { return lists_.empty() && files_.empty() && list_; }
+
+  [[nodiscard]] bool is_new(std::string_view local, std::string_view domain, Remember remember) {
     if (excluded_.contains(local, domain)) return false;
     return remember == Remember::yes ? seen_.insert(local, domain) : !seen_.contains(local, domain);
+  }
+
+  [[nodiscard]] bool is_wanted(const Due& due, Remember remember) {
+    return own_.wants(due.key, due.attributes) && choice_.takes_state(due.state) &&
+           choice_.takes(due.key, due.attributes) &&
+           is_new(due.local, due.at_domain.substr(1), remember);
   }
 
   // Those of the keys that the message asks for.
@@ -265,34 +307,42 @@ class Expansion {
     }
   }
 
-  [[nodiscard]] Result<> add_list(ListNumber list, Remember remember, Writer& out) {
+  [[nodiscard]] Result<> add_list(const List& list, Remember remember, Writer& out) {
     auto store = subscribers_.store();
     if (!store) return fail(store);
+    own_.begin_list(list.wishes);
+    const bool look_at_all = remember == Remember::yes || seen_.size() > 0 ||
+                             excluded_.size() > 0 || !choice_.is_everybody();
     const auto keys = wanted_of({"email"});
-    std::string attributes;
-    const bool look = remember == Remember::yes || seen_.size() > 0 || excluded_.size() > 0;
-    Slice slice;
-    do {
-      if (auto read = (*store)->next_slice(list, slice); !read) return fail(read);
-      for (std::string_view rest = slice.lines; !rest.empty();) {
-        const auto lf = rest.find('\n');
-        const std::string_view line = rest.substr(0, lf);
-        rest.remove_prefix(lf + 1);
-        const auto tab = std::min(line.find('\t'), line.size());
-        const std::string_view address = line.substr(0, tab);
-        const auto at = address.rfind('@');
-        if (look && !is_wanted(address.substr(0, at), address.substr(at + 1), remember)) continue;
-        if (keys.empty()) {
-          out.rcpt(address, "-", line.substr(tab));
-          continue;
+    const auto take = [&](std::span<const Due> due) {
+      if (look_at_all || own_.concerns(due.back().key)) {
+        wanted_.clear();
+        for (const Due& each : due) {
+          if (is_wanted(each, remember)) wanted_.push_back(each);
         }
-        attributes = line.substr(tab);
-        append_address(attributes, keys, address);
-        out.rcpt(address, "-", attributes);
+        due = wanted_;
       }
+      if (keys.empty()) return append_rcpt_lines(out.buffer(), due);
+      for (const Due& each : due) append_with_address(out.buffer(), keys, each);
+    };
+    std::string after;
+    for (bool more = true; more;) {
+      auto read = (*store)->next_slice(list.number, after, take);
+      out.settle();  // here the slice is over, and a pipe may block
+      if (!read) return fail(read);
       if (out.failed()) return fail(out.flush());
-    } while (!slice.last);
+      more = *read;
+    }
     return {};
+  }
+
+  // A line of one who gets the address as an attribute too.
+  void append_with_address(std::string& to, const std::vector<std::string>& keys, Due due) {
+    std::string attributes;
+    if (!due.attributes.empty()) attributes.append("\t").append(due.attributes);
+    append_address(attributes, keys, std::string(due.local).append(due.at_domain));
+    due.attributes = std::string_view(attributes).substr(!attributes.empty());
+    append_rcpt_lines(to, std::span(&due, 1));
   }
 
   [[nodiscard]] Result<> add_file(File& file, Writer& out) {
@@ -301,7 +351,12 @@ class Expansion {
     const auto keys = wanted_of(file.address_keys());
     std::string line;
     return file.each([&](const Row& row) -> Result<> {
-      if (!is_wanted(row.address.local, row.address.domain, Remember::yes)) return {};
+      if (!choice_.is_everybody()) {
+        key_.clear();
+        append_key(key_, row.address.local, row.address.domain);
+        if (!choice_.takes(key_, row.attributes)) return {};
+      }
+      if (!is_new(row.address.local, row.address.domain, Remember::yes)) return {};
       if (*store != nullptr) {
         const auto suppressed = (*store)->suppressed(row.address);
         if (!suppressed) return fail(suppressed);
@@ -319,12 +374,17 @@ class Expansion {
   const ExpandOptions& options_;
   Subscribers subscribers_;
   std::vector<ListName> names_;
-  std::vector<ListNumber> lists_;
+  std::vector<List> lists_;
   std::vector<File> files_;
+  Choice choice_;
   std::vector<SlotKey> slots_;  // of this section's message
+  OwnCopies own_;
+  std::optional<std::string> list_;  // that this section names
   MailboxSet excluded_;
   MailboxSet seen_;            // in this section
   std::uint64_t present_ = 0;  // recipients it came with
+  std::vector<Due> wanted_;    // of a batch
+  std::string key_;
 };
 
 // Marks the slots of a message, beside the one that ml-receive may have given it, and says so in
@@ -364,13 +424,18 @@ Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options
   auto message =
       octets_to_bare_message(std::move(first) + *rest, {options.sender, options.id, list});
   if (!message) return fail(message);
+  expansion.begin_section(message->id, std::nullopt);
+  if (expansion.expands_lists()) {
+    expansion.name(OwnCopies(split_message(message->text).head, {}));
+  }
   if (options.merge == Merge::yes) {
     auto slots = merge(message->text, message->attributes);
     if (!slots) return fail(slots);
     expansion.fill(std::move(*slots));
   }
+  if (!expansion.part().empty()) append_attribute(message->attributes, "part", expansion.part());
   out.message(message->id, message->sender, message->text, message->attributes);
-  if (auto added = expansion.add_recipients(std::nullopt, out); !added) return fail(added);
+  if (auto added = expansion.add_recipients(out); !added) return fail(added);
   out.end(Status::done, "");
   return Status::done;
 }
@@ -381,10 +446,22 @@ struct Changes {
   Merge merge = Merge::no;
 };
 
+// The part that this shard makes of a section, on its message line.
+Result<> add_part(const MessageRecord& message, std::string_view part, std::string& attributes) {
+  if (part.empty()) return {};
+  if (const auto before = message.attributes.value("part")) {
+    return retry("--shard: the message {} is part {} of a send already", message.id,
+                 printable(*before, 40));
+  }
+  append_attribute(attributes, "part", part);
+  return {};
+}
+
 Result<> pass_message(const MessageRecord& message, std::string_view line, const Changes& changes,
                       Expansion& expansion, Writer& out) {
   std::string attributes;
   if (!message.attributes.empty()) attributes.append("\t").append(message.attributes.text());
+  if (auto added = add_part(message, expansion.part(), attributes); !added) return added;
   const std::string_view sender = changes.sender ? *changes.sender : message.sender;
   if (changes.merge == Merge::yes) {
     auto text = decoded_message(message);
@@ -393,7 +470,7 @@ Result<> pass_message(const MessageRecord& message, std::string_view line, const
     if (!slots) return fail(slots);
     expansion.fill(std::move(*slots));
     out.message(message.id, sender, *text, attributes);
-  } else if (changes.sender) {
+  } else if (changes.sender || !expansion.part().empty()) {
     std::string& to = out.buffer();
     to.append("message\t").append(message.id).append("\t").append(sender);
     to.append("\t").append(message.base64).append(attributes).push_back('\n');
@@ -404,29 +481,33 @@ Result<> pass_message(const MessageRecord& message, std::string_view line, const
   return {};
 }
 
+void begin_section(const MessageRecord& message, Expansion& expansion) {
+  expansion.begin_section(message.id, message.attributes.value("list"));
+  if (!expansion.expands_lists()) return;
+  expansion.name(
+      OwnCopies(base64_to_head(message.base64), message.attributes.value("author").value_or("")));
+}
+
 // A section that failed before this stage is not expanded: its message comes again.
 Result<Status> expand_stream(Expansion& expansion, const Changes& changes, Reader& in,
                              Writer& out) {
   Verdict verdict;
   bool has_message = false;
-  std::optional<std::string> list;
   Result<> state;  // of this section
   for (;;) {
     switch (in.next()) {
       case Record::message:
         has_message = true;
-        list = in.message().attributes.value("list");
-        expansion.begin_section();
+        begin_section(in.message(), expansion);
         state = pass_message(in.message(), in.line(), changes, expansion, out);
         break;
       case Record::rcpt:
         if (!state) break;
-        expansion.add_present(in.rcpt().address);
-        out.pass(in.line());
+        if (expansion.add_present(in.rcpt().address)) out.pass(in.line());
         break;
       case Record::end:
         if (state && has_message && in.end().status == 0) {
-          state = expansion.add_recipients(list, out);
+          state = expansion.add_recipients(out);
         }
         if (out.failed()) return fail(out.flush());
         end_section(in.end(), state, out, verdict);

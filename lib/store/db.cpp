@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -11,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <utility>
 
 #include "base/fd.hpp"
@@ -249,6 +251,34 @@ Result<bool> Cursor::next() {
 }
 Result<bool> Cursor::seek(std::string_view key) {
   return move(MDB_SET_RANGE, key);
+}
+
+Result<std::size_t> Cursor::read_on(std::span<DbRecord> room, bool& standing) {
+  std::size_t count = 0;
+  MDB_val key = to_val(key_);
+  MDB_val value = to_val(value_);
+  int code = 0;
+  if (standing && lowest_ == nullptr) lowest_ = highest_ = key_.data();
+  for (; standing && count < room.size(); standing = code == 0) {
+    const DbRecord& record = room[count++] = {to_view(key), to_view(value)};
+    // A value may lie on pages of its own, before or behind its key's.
+    lowest_ = std::min({lowest_, record.key.data(), record.value.data()});
+    highest_ = std::max({highest_, record.key.data(), record.value.data() + record.value.size()});
+    code = mdb_cursor_get(cursor_.get(), &key, &value, MDB_NEXT);
+  }
+  if (code != 0 && code != MDB_NOTFOUND) return db_->failed("cannot read the store", code);
+  key_ = to_view(key);
+  value_ = to_view(value);
+  return count;
+}
+
+void Cursor::forget_pages() {
+  if (lowest_ == nullptr) return;
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const std::uintptr_t before = reinterpret_cast<std::uintptr_t>(lowest_) % page;
+  const auto size = static_cast<std::size_t>(highest_ - lowest_) + before;
+  madvise(const_cast<char*>(lowest_ - before), size, MADV_DONTNEED);
+  lowest_ = highest_ = nullptr;
 }
 
 Result<> Cursor::put_with(unsigned flags, std::string_view key, std::string_view value) {

@@ -21,6 +21,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,12 @@ enum class Table : unsigned {};
 
 inline constexpr std::size_t longest_db_key = 511;
 
+// A record of a table, as views into the map.
+struct DbRecord {
+  std::string_view key;
+  std::string_view value;
+};
+
 // A position in one table. What it points at is valid until it moves, its transaction writes or
 // the transaction ends. A cursor must not outlive its snapshot or transaction.
 class Cursor {
@@ -60,6 +67,14 @@ class Cursor {
   [[nodiscard]] Result<bool> last();
   [[nodiscard]] Result<bool> next();
   [[nodiscard]] Result<bool> seek(std::string_view key);  // to the first key not before `key`
+
+  // For long reads: the record it stands on and those behind it, as many as `room` takes; fewer
+  // only at the end of the table. It then stands behind the last of them. `standing`: false where
+  // first(), seek() or next() has found nothing.
+  [[nodiscard]] Result<std::size_t> read_on(std::span<DbRecord> room, bool& standing);
+  // Gives the pages that read_on() has been through back to the kernel, which has them in its
+  // cache: a large store that was read does not count as this process's memory. Views stay valid.
+  void forget_pages();
 
   [[nodiscard]] std::string_view key() const { return key_; }
   [[nodiscard]] std::string_view value() const { return value_; }
@@ -84,6 +99,8 @@ class Cursor {
   struct OpenDb* db_;
   std::string_view key_;
   std::string_view value_;
+  const char* lowest_ = nullptr;  // of what read_on() has met
+  const char* highest_ = nullptr;
 };
 
 // The store as it is at one moment. Values are views into the map, valid as long as it lives.

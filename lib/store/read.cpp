@@ -1,4 +1,5 @@
 // Store: reading subscribers.
+#include <array>
 #include <cstring>
 #include <utility>
 
@@ -13,49 +14,91 @@ class Suppressed {
  public:
   explicit Suppressed(Cursor cursor) : cursor_(std::move(cursor)) {}
 
-  // Keys must rise from call to call.
+  // Before the first of keys that rise from here on.
+  [[nodiscard]] Result<> begin(std::string_view key) { return seek(key); }
+  // False, nearly always: neither `key` nor one before it needs has().
+  [[nodiscard]] bool concerns(std::string_view key) const { return more_ && cursor_.key() <= key; }
   [[nodiscard]] Result<bool> has(std::string_view key) {
-    if (more_ && (!begun_ || cursor_.key() < key)) {
-      auto found = cursor_.seek(key);
-      if (!found) return fail(found);
-      more_ = *found;
-      begun_ = true;
+    if (more_ && cursor_.key() < key) {
+      if (auto sought = seek(key); !sought) return fail(sought);
     }
     return more_ && cursor_.key() == key;
   }
 
  private:
+  Result<> seek(std::string_view key) {
+    auto found = key.empty() ? cursor_.first() : cursor_.seek(key);
+    if (!found) return fail(found);
+    more_ = *found;
+    return {};
+  }
+
   Cursor cursor_;
-  bool begun_ = false;
   bool more_ = true;
 };
 
-// Writes addresses out of keys; the text of a domain is made once for all its subscribers.
-class AddressText {
+// Four octets compared as one.
+bool is_of_list(std::string_view record, const std::string& prefix) {
+  return record.size() > prefix_octets &&
+         std::memcmp(record.data(), prefix.data(), prefix_octets) == 0;
+}
+
+// What expansion wants of a value; false: it is damaged.
+inline bool unpack(std::string_view packed, ValueView& value) {
+  if (is_plain_value(packed)) {
+    value.state = static_cast<State>(packed[0]);
+    value.attributes = packed.substr(fixed_octets);
+    return true;
+  }
+  const auto view = view_value(packed);
+  if (view) value = *view;
+  return view.has_value();
+}
+
+constexpr std::size_t batch = 64;  // handed over at a time
+constexpr std::size_t longest_at_domain = longest_domain + 1;
+
+// Some who are due, and the text of their domains, which is made once for all of a domain.
+class Batch {
  public:
-  [[nodiscard]] bool append(std::string& to, std::string_view key, std::string_view written) {
+  Batch() { domains_.reserve(batch * longest_at_domain); }
+
+  void clear() {
+    count_ = 0;
+    domains_.clear();
+    labels_ = {};
+  }
+  // False: the key is no address_key(). `key` must live as long as the batch is not cleared.
+  [[nodiscard]] bool add(std::string_view key, State state, std::string_view written,
+                         std::string_view attributes) {
     const bool same = key.size() > labels_.size() && key[labels_.size()] == '\0' &&
                       std::memcmp(key.data(), labels_.data(), labels_.size()) == 0;
     if (!same || labels_.empty()) {
       const auto view = view_key(key);
-      if (!view) return false;
+      if (!view || view->labels.size() > longest_domain) return false;
       labels_ = view->labels;
-      at_domain_ = '@';
-      append_domain(at_domain_, labels_);
+      const std::size_t begin = domains_.size();
+      domains_.push_back('@');
+      append_domain(domains_, labels_);
+      at_domain_ = std::string_view(domains_).substr(begin);
     }
-    to.append(written.empty() ? key.substr(labels_.size() + 1) : written).append(at_domain_);
+    Due& due = due_[count_++];
+    due.key = key;
+    due.local = written.empty() ? key.substr(labels_.size() + 1) : written;
+    due.at_domain = at_domain_;
+    due.attributes = attributes;
+    due.state = state;
     return true;
   }
+  [[nodiscard]] std::span<const Due> due() const { return std::span(due_).first(count_); }
 
  private:
-  std::string labels_;
-  std::string at_domain_;
+  std::array<Due, batch> due_;
+  std::size_t count_ = 0;
+  std::string domains_;  // never moves: there is room for all of a batch
+  std::string_view labels_;
+  std::string_view at_domain_;
 };
-
-void append_line(std::string& lines, std::string_view attributes) {
-  if (!attributes.empty()) lines.append(1, '\t').append(attributes);
-  lines.push_back('\n');
-}
 
 // To the list's first subscriber behind `after`.
 Result<bool> seek_behind(Cursor& cursor, std::string_view prefix, std::string_view after) {
@@ -65,7 +108,7 @@ Result<bool> seek_behind(Cursor& cursor, std::string_view prefix, std::string_vi
   return more;
 }
 
-// The next subscribers in any state, whole; `after` moves on.
+// The next subscribers in any state, whole; `after` moves on. False: the list is at its end.
 Result<bool> read_subscribers(const Environment& env, ListNumber list, std::string& after,
                               std::vector<Subscriber>& found) {
   found.clear();
@@ -75,19 +118,25 @@ Result<bool> read_subscribers(const Environment& env, ListNumber list, std::stri
   auto cursor = snapshot->cursor(table::subscribers);
   if (!cursor) return fail(cursor);
   const std::string prefix = list_prefix(list);
-  std::size_t octets = 0;
-  auto more = seek_behind(*cursor, prefix, after);
-  for (; more && *more && cursor->key().starts_with(prefix); more = cursor->next()) {
-    if (found.size() == slice_count || octets >= slice_octets) return true;
-    const auto key = cursor->key().substr(prefix_octets);
-    auto subscriber = value_to_subscriber(key, cursor->value());
-    if (!subscriber) return damaged("the record", key);
-    octets += cursor->value().size();
-    found.push_back(std::move(*subscriber));
-    after = key;
+  auto standing = seek_behind(*cursor, prefix, after);
+  if (!standing) return fail(standing);
+  std::array<DbRecord, batch> records;
+  for (std::size_t octets = 0; found.size() < slice_count && octets < slice_octets;) {
+    auto count = cursor->read_on(records, *standing);
+    if (!count) return fail(count);
+    for (const auto& [record, packed] : std::span(records).first(*count)) {
+      if (!is_of_list(record, prefix)) return false;
+      const auto key = record.substr(prefix_octets);
+      auto subscriber = value_to_subscriber(key, packed);
+      if (!subscriber) return damaged("the record", key);
+      octets += packed.size();
+      found.push_back(std::move(*subscriber));
+    }
+    if (*count < batch) return false;
   }
-  if (!more) return fail(more);
-  return false;
+  after = address_key(found.back().address);
+  cursor->forget_pages();
+  return true;
 }
 
 }  // namespace
@@ -104,10 +153,8 @@ Result<std::optional<Subscriber>> Store::find(ListNumber list, const Address& ad
   return subscriber;
 }
 
-Result<> Store::next_slice(ListNumber list, Slice& slice) const {
-  slice.lines.clear();
-  slice.count = 0;
-  slice.last = false;
+Result<bool> Store::next_slice(ListNumber list, std::string& after, const Take& take) const {
+  const std::string prefix = list_prefix(list);
   auto snapshot = inside_->env.read();
   if (!snapshot) return fail(snapshot);
   if (auto there = get_counts(*snapshot, list); !there) return fail(there);
@@ -116,31 +163,43 @@ Result<> Store::next_slice(ListNumber list, Slice& slice) const {
   auto suppressed_cursor = snapshot->cursor(table::suppressed);
   if (!suppressed_cursor) return fail(suppressed_cursor);
   Suppressed suppressed(std::move(*suppressed_cursor));
-  AddressText address;
-  const std::string prefix = list_prefix(list);
-  std::string_view newest;
-  auto more = seek_behind(*cursor, prefix, slice.after);
-  for (; more && *more && cursor->key().starts_with(prefix); more = cursor->next()) {
-    const auto key = cursor->key().substr(prefix_octets);
-    const auto value = view_value(cursor->value());
-    if (!value) return damaged("the record", key);
-    if (!is_due(value->state)) continue;
-    auto is_suppressed = suppressed.has(key);
-    if (!is_suppressed) return fail(is_suppressed);
-    if (*is_suppressed) continue;
-    if (slice.count == slice_count || slice.lines.size() >= slice_octets) {
-      slice.after = newest;
-      return {};
+  if (auto begun = suppressed.begin(after); !begun) return fail(begun);
+  auto standing = seek_behind(*cursor, prefix, after);
+  if (!standing) return fail(standing);
+  Batch due;
+  std::array<DbRecord, batch> records;
+  std::size_t octets = 0;
+  std::string_view last;
+  for (std::size_t looked_at = 0; looked_at < slice_count && octets < slice_octets;) {
+    auto count = cursor->read_on(records, *standing);
+    if (!count) return fail(count);
+    due.clear();
+    bool more = *count == batch;
+    for (const auto& [record, packed] : std::span(records).first(*count)) {
+      if (!is_of_list(record, prefix)) {
+        more = false;
+        break;
+      }
+      last = record.substr(prefix_octets);
+      octets += record.size() + packed.size();
+      ValueView value;
+      if (!unpack(packed, value)) return damaged("the record", last);
+      if (!is_due(value.state)) continue;
+      if (suppressed.concerns(last)) {
+        auto is_suppressed = suppressed.has(last);
+        if (!is_suppressed) return fail(is_suppressed);
+        if (*is_suppressed) continue;
+      }
+      if (!due.add(last, value.state, value.written, value.attributes))
+        return damaged("the record", last);
     }
-    if (!address.append(slice.lines, key, value->written)) return damaged("the record", key);
-    append_line(slice.lines, value->attributes);
-    newest = key;
-    ++slice.count;
+    if (!due.due().empty()) take(due.due());
+    looked_at += *count;
+    if (!more) return false;
   }
-  if (!more) return fail(more);
-  if (slice.count > 0) slice.after = newest;
-  slice.last = true;
-  return {};
+  after = last;
+  cursor->forget_pages();
+  return true;
 }
 
 Result<> Store::each(ListNumber list, const std::function<bool(const Subscriber&)>& call) const {

@@ -20,17 +20,20 @@
 //
 //   auto store = Store::open(*home, Access::read);
 //   auto list = store->list("announce@lists.example.org");
-//   Slice slice;
-//   do {
-//     if (auto read = store->next_slice(*list, slice); !read) return fail(read);
-//     out.put(slice.lines);
-//   } while (!slice.last);
+//   std::string after;
+//   for (bool more = true; more;) {
+//     auto read = store->next_slice(*list, after, [&](std::span<const Due> due) { ... });
+//     if (!read) return fail(read);
+//     more = *read;
+//     ...write what was taken: this may block...
+//   }
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,12 +49,14 @@ namespace ml {
 // A list's number in the keys. Never given out again once its list is removed.
 enum class ListNumber : std::uint32_t {};
 
-// A run of due subscribers in key order, copied out of a read transaction that is over.
-struct Slice {
-  std::string lines;  // address TAB attributes LF each (no TAB where there are none)
-  std::size_t count = 0;
-  std::string after;  // where the next slice begins; empty: from the start
-  bool last = false;  // nothing due follows; a slice with nobody in it is always the last
+// One whose state says that mail goes out. The views are into the store and live as long as the
+// call that hands them over.
+struct Due {
+  std::string_view key;        // address_key(): the order of expansion
+  std::string_view local;      // as written
+  std::string_view at_domain;  // "@example.org"
+  std::string_view attributes;
+  State state = State::active;
 };
 
 struct Counts {
@@ -157,8 +162,13 @@ class Store {
   // --- reading subscribers ---
   [[nodiscard]] Result<std::optional<Subscriber>> find(ListNumber list,
                                                        const Address& address) const;
-  // The next run of due and not suppressed subscribers behind slice.after, 10,000 at most.
-  [[nodiscard]] Result<> next_slice(ListNumber list, Slice& slice) const;
+  // Looks at the next 10,000 subscribers behind `after` (empty: from the start), which moves on, and
+  // hands those due and not suppressed to `take`, some at a time, in key order. `take` runs inside
+  // a snapshot and must not block. False: the list is at its end. Memory does not grow with what
+  // was read.
+  using Take = std::function<void(std::span<const Due>)>;
+  [[nodiscard]] Result<bool> next_slice(ListNumber list, std::string& after,
+                                        const Take& take) const;
   // Every subscriber in any state, in key order, in slices; stops when `call` returns false.
   // `call` runs outside of any transaction and may block.
   [[nodiscard]] Result<> each(ListNumber list,

@@ -15,7 +15,6 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t fixed_octets = 8;
 constexpr char has_written = 1;
 
 constexpr std::array<std::string_view, 7> state_names = {
@@ -35,10 +34,6 @@ std::optional<State> text_to_state(std::string_view text) {
   const auto* found = std::ranges::find(state_names, text);
   if (text.empty() || found == state_names.end()) return std::nullopt;
   return static_cast<State>(found - state_names.begin());
-}
-
-bool is_due(State state) {
-  return state == State::active || state == State::bouncing || state == State::digest;
 }
 
 std::string subscriber_to_value(const Subscriber& subscriber) {

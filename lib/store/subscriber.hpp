@@ -33,7 +33,9 @@ enum class State : std::uint8_t {
 [[nodiscard]] std::optional<State> text_to_state(std::string_view text);
 
 // A list's message goes to these: active, bouncing, and digest until lists have digests.
-[[nodiscard]] bool is_due(State state);
+[[nodiscard]] constexpr bool is_due(State state) {
+  return state == State::active || state == State::bouncing || state == State::digest;
+}
 
 struct Subscriber {
   Address address;
@@ -63,6 +65,14 @@ struct ValueView {
   bool operator==(const ValueView&) const = default;
 };
 [[nodiscard]] std::optional<ValueView> view_value(std::string_view value);
+// True for nearly all values: no local part as written, so that value[0] is the state and from
+// fixed_octets on stand the attributes. The others, and damaged ones, are for view_value().
+inline constexpr std::size_t fixed_octets = 8;
+[[nodiscard]] inline bool is_plain_value(std::string_view value) {
+  return value.size() >= fixed_octets && value[1] == 0 &&
+         value[0] >= static_cast<char>(State::active) &&
+         value[0] <= static_cast<char>(State::removed);
+}
 void append_value(std::string& to, const ValueView& view);
 
 // An address_key() at its NUL: labels from the last to the first, and the folded local part.

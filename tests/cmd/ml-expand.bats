@@ -124,3 +124,22 @@ rcpts() { grep ^rcpt | cut -f2 | paste -sd' '; }
   [ "$(message | id)" != "$(message other | id)" ]
   [ "$(message | id)" != "$(message | id b@x.org)" ]
 }
+
+@test "ml-expand: hosts that each expand a shard mail everybody once" {
+  ml-list create news@x.org
+  seq -f 'user%g@example.org' 500 | ml-store import news@x.org >/dev/null
+  for k in 1 2 3; do
+    message | ml-expand --shard $k/3 news@x.org >shard$k
+    head -n 1 shard$k | grep -q "	part=$k/3$"
+    grep -q ^rcpt shard$k
+  done
+  cat shard? | grep ^rcpt | cut -f2 | sort >shards
+  seq -f 'user%g@example.org' 500 | sort | cmp - shards
+}
+
+@test "ml-expand: a subscriber's own-copy is set with ml-store and read" {
+  ml-list create news@x.org
+  printf 'ann@example.org\nbob@example.org\n' | ml-store add news@x.org -
+  ml-store set news@x.org ann@example.org own-copy=no
+  is 'bob@example.org' "$(message | ml-expand news@x.org | grep ^rcpt | cut -f2)"
+}

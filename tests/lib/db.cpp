@@ -133,6 +133,32 @@ TEST_CASE("db: what was put is read and what was erased is not") {
   CHECK(!snapshot->get(words, "00000001")->has_value());
 }
 
+TEST_CASE("db: a long read hands out every record and its pages may be forgotten") {
+  const Scratch scratch;
+  auto env = open(scratch);
+  REQUIRE(put_many(env, 0, 1000, 5000));  // values on pages of their own
+  const auto snapshot = env.read();
+  REQUIRE(snapshot);
+  auto cursor = snapshot->cursor(words);
+  REQUIRE(cursor);
+  auto standing = cursor->first();
+  REQUIRE(standing);
+  std::array<DbRecord, 7> room;
+  std::size_t seen = 0;
+  for (std::size_t count = room.size(); count == room.size(); cursor->forget_pages()) {
+    const auto read = cursor->read_on(room, *standing);
+    REQUIRE(read);
+    count = *read;
+    for (std::size_t i = 0; i < count; ++i, ++seen) {
+      cursor->forget_pages();
+      CHECK(room[i].key == fmt::format("{:08}", seen));
+      CHECK(room[i].value == std::string(5000, 'v'));
+    }
+  }
+  CHECK(seen == 1000);
+  CHECK(!*standing);
+}
+
 TEST_CASE("db: work that fails changes nothing") {
   const Scratch scratch;
   auto env = open(scratch);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 
 #include "base/digest.hpp"
 #include "base/fd.hpp"
@@ -65,7 +66,7 @@ Store store_of(const Place& place) {
 
 // Adds people to a list, which is made if it is missing.
 void subscribe(const Place& place, std::string_view name, const Texts& addresses,
-               State state = State::active) {
+               State state = State::active, const std::string& attributes = {}) {
   Store store = store_of(place);
   auto list = store.list(name);
   if (!list) list = store.make_list(name);
@@ -74,7 +75,7 @@ void subscribe(const Place& place, std::string_view name, const Texts& addresses
   for (const auto& text : addresses) {
     auto address = text_to_address(text);
     REQUIRE(address);
-    subscribers.push_back({*address, state, 1, 1, ""});
+    subscribers.push_back({*address, state, 1, 1, attributes});
   }
   REQUIRE(store.put(*list, subscribers, Revive::no));
 }
@@ -469,6 +470,225 @@ TEST_CASE("expand: merge in a stream marks the message and keeps its attributes"
   CHECK_THAT(once.lines.front(), Contains("\tauthor=a@x.org\tml.slots="));
   CHECK(expanded(once.lines.front() + "\nend\t0\n", options, place).lines.front() ==
         once.lines.front());
+}
+
+TEST_CASE("expand: a state or tag or attribute chooses among subscribers") {
+  Place place;
+  subscribe(place, "news@x.org", {"a@example.org"}, State::active, "country=DE\ttags=board,staff");
+  subscribe(place, "news@x.org", {"b@example.org"}, State::bouncing, "country=AT\ttags=staff ");
+  subscribe(place, "news@x.org", {"d@example.org"}, State::digest, "note=a\\tb");
+  subscribe(place, "news@x.org", {"n@example.org"}, State::nomail, "tags=board");
+  const auto chosen = [&](const ChoiceTexts& texts) {
+    ExpandOptions options;
+    options.choice = texts;
+    std::string who;
+    for (const auto& line : rcpts(expanded(section("\tlist=news@x.org", {}), options, place))) {
+      who += line.front();
+    }
+    return who;
+  };
+  CHECK(chosen({}) == "abd");
+  CHECK(chosen({.states = {"digest", "bouncing"}}) == "bd");
+  CHECK(chosen({.tags = {"board"}}) == "a");
+  CHECK(chosen({.tags = {"board", " staff"}}) == "ab");
+  CHECK(chosen({.tags = {"boar"}}).empty());
+  CHECK(chosen({.where = {"country=DE"}}) == "a");
+  CHECK(chosen({.where = {"country!=DE"}}) == "bd");
+  CHECK(chosen({.where = {"country="}}) == "d");
+  CHECK(chosen({.where = {"country!=", "country!=DE"}}) == "b");
+  CHECK(chosen({.where = {"note=a\tb"}}) == "d");
+  CHECK(chosen({.states = {"active"}, .tags = {"staff"}}) == "a");
+}
+
+TEST_CASE("expand: a choice that is none is 75 before the first recipient") {
+  Place place;
+  const auto said = [&](const ChoiceTexts& texts) {
+    ExpandOptions options = to_files({place.file("ann@example.org\n")});
+    options.choice = texts;
+    const auto found = expanded(hello, options, place);
+    CHECK(found.status == 75);
+    CHECK(rcpts(found).empty());
+    return found.said;
+  };
+  CHECK_THAT(said({.states = {"nomail"}}), Contains("never mailed"));
+  for (const auto* const text : {"x", "=x", "!=x", "A=x"}) {
+    CHECK_THAT(said({.where = {text}}), Contains("KEY=VALUE"));
+  }
+  for (const auto* const text : {"5", "%", "101%", "-1%", "1.%", ".5%", "1.23456%", "100.0001%"}) {
+    CHECK_THAT(said({.sample = text}), Contains("a share such as 5%"));
+  }
+  for (const auto* const text : {"0/2", "3/2", "1", "1/", "/2", "1/0", "1/10001", "a/b"}) {
+    CHECK_THAT(said({.shard = text}), Contains("K/N"));
+  }
+}
+
+TEST_CASE("expand: the shards of N hosts have everybody once whoever there is and whence") {
+  std::minstd_rand dice(3);
+  for (int round = 0; round < 8; ++round) {
+    Place place;
+    Texts subscribers;
+    std::string file;
+    Texts there;
+    Texts wanted;
+    for (int i = 0; i < 120; ++i) {
+      const std::string who = fmt::format("User{}@d{}.example", i, dice() % 7);
+      wanted.push_back(who + "\t-");
+      const auto where = dice() % 3;
+      if (where == 0) subscribers.push_back(who);
+      if (where == 1) file += who + '\n';
+      if (where == 2) there.push_back(who);
+    }
+    subscribe(place, "news@x.org", subscribers);
+    const auto hosts = 1 + dice() % 5;
+    Texts all;
+    for (unsigned host = 1; host <= hosts; ++host) {
+      ExpandOptions options = to_files({place.file(file)});
+      options.lists = {"news@x.org"};
+      options.choice.shard = fmt::format("{}/{}", host, hosts);
+      const auto found = expanded(section("", there), options, place);
+      CHECK(found.status == 0);
+      CHECK(found.lines.front().ends_with("\tpart=" + *options.choice.shard));
+      for (const auto& line : rcpts(found)) all.push_back(line);
+    }
+    std::ranges::sort(all);
+    std::ranges::sort(wanted);
+    CHECK(all == wanted);
+  }
+}
+
+TEST_CASE("expand: a shard of a shard is refused") {
+  Place place;
+  ExpandOptions options = to_files({place.file("ann@example.org\n")});
+  options.choice.shard = "1/2";
+  const auto found = expanded(section("\tpart=1/3", {}), options, place);
+  CHECK(found.status == 75);
+  CHECK(rcpts(found).empty());
+}
+
+TEST_CASE("expand: a sample is its share of people and the same for the same message") {
+  Place place;
+  std::string file;
+  for (int i = 0; i < 20'000; ++i) file += fmt::format("u{}@example.org\n", i);
+  ExpandOptions options = to_files({place.file(file)});
+  const auto sampled = [&](const std::string& share, const std::string& id) {
+    options.choice.sample = share;
+    options.id = id;
+    return rcpts(expanded(hello, options, place));
+  };
+  const auto tenth = sampled("10%", "one");
+  CHECK(tenth.size() > 1800);
+  CHECK(tenth.size() < 2200);
+  CHECK(sampled("10%", "one") == tenth);
+  CHECK(sampled("10%", "two") != tenth);
+  const auto more = sampled("20.5%", "one");  // those of the smaller sample are among them
+  CHECK(std::ranges::includes(
+      more, tenth, {}, [](const auto& x) { return number(x.substr(1, x.find('@') - 1)); },
+      [](const auto& x) { return number(x.substr(1, x.find('@') - 1)); }));
+  CHECK(sampled("100%", "one").size() == 20'000);
+  CHECK(sampled("0%", "one").size() <= 1);
+}
+
+TEST_CASE("expand: the author and those in To and Cc get the list's copy unless it is not wanted") {
+  Place place;
+  const auto names = [&](std::string_view settings, std::string_view header) {
+    const auto home = place.home();
+    std::filesystem::create_directories(home + "/lists/x.org");
+    std::filesystem::permissions(home + "/lists", std::filesystem::perms::owner_all);
+    std::filesystem::remove(home + "/lists/x.org/news.toml");
+    auto file = open_file(home + "/lists/x.org/news.toml", O_WRONLY | O_CREAT);
+    REQUIRE(file);
+    REQUIRE(write_all(*file, settings, "settings"));
+    std::string who;
+    const std::string record = "message\tr1\tnews-bounces@x.org\t" + base64(header) +
+                               "\tlist=news@x.org\tauthor=env@example.org\nend\t0\n";
+    const auto found = expanded(record, {}, place);
+    INFO(found.said);
+    CHECK(found.status == (settings.find("maybe") == std::string_view::npos ? 0 : 75));
+    for (const auto& line : rcpts(found)) who += line.substr(0, line.find('@')) + ' ';
+    return who;
+  };
+  const std::string header =
+      "From: Ann <ANN@example.org>\nTo: news@x.org, Bob\n <bob@example.org>\nCc: team: "
+      "cy@example.org;\n\nx\n";
+  subscribe(place, "news@x.org",
+            {"ann@example.org", "bob@example.org", "cy@example.org", "dee@example.org",
+             "env@example.org"});
+  CHECK(names("", header) == "ann bob cy dee env ");
+  CHECK(names("own-copy = \"no\"\n", header) == "bob cy dee ");
+  CHECK(names("direct-copy = \"no\"\n", header) == "ann dee env ");
+  CHECK(names("direct-copy = \"no\"\nown-copy = \"no\"\n", header) == "dee ");
+  CHECK(names("own-copy = \"no\"\n", "no header") == "ann bob cy dee ");
+  CHECK(names("own-copy = \"maybe\"\n", header).empty());
+  // The subscriber's own word comes before the list's.
+  subscribe(place, "news@x.org", {"ann@example.org"}, State::active, "own-copy=yes");
+  subscribe(place, "news@x.org", {"cy@example.org"}, State::active, "direct-copy=no");
+  CHECK(names("own-copy = \"no\"\n", header) == "ann bob dee ");
+  CHECK(names("", header) == "ann bob dee env ");
+}
+
+TEST_CASE("expand: who leaves before its turn gets no copy and nobody who moves gets two") {
+  Place place;
+  Texts many;
+  for (int i = 0; i < 60'000; ++i) {
+    many.push_back(fmt::format("some-quite-long-local-part-{:05}@example.org", i));
+  }
+  subscribe(place, "news@x.org", many);
+  const Fd in(memfd_create("in", MFD_CLOEXEC));
+  REQUIRE(write_all(in, section("\tlist=news@x.org", {}), "in"));
+  REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  const pid_t child = fork();
+  if (child == 0) {
+    pipe->read.reset();
+    Writer out(pipe->write.get());
+    ExpandOptions options;
+    options.home = place.home();
+    _exit(expand(options, in.get(), out) ? 0 : 1);
+  }
+  pipe->write.reset();
+  const auto blocked = [&] {
+    auto state = read_file(fmt::format("/proc/{}/wchan", child), 100);
+    return state && state->find("pipe_write") != std::string::npos;
+  };
+  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);  // polls
+  REQUIRE(blocked());
+
+  // Behind the first slice: the last tenth leaves, one is taken off and put back, one is new. In
+  // the first slice, which was read: one leaves and comes back, so that its record is written anew.
+  const std::string fresh = "some-quite-long-local-part-59998x@example.org";
+  {
+    Store store = store_of(place);
+    const auto list = store.list("news@x.org");
+    REQUIRE(list);
+    std::vector<Address> leaving;
+    for (int i = 54'000; i < 59'999; ++i)
+      leaving.push_back(*text_to_address(many[static_cast<std::size_t>(i)]));
+    REQUIRE(store.remove(*list, leaving));
+    for (const auto& who : {many[0], many[1], many[59'999], fresh}) {
+      REQUIRE(store.remove(*list, {*text_to_address(who)}));
+      REQUIRE(store.put(*list, {{*text_to_address(who), State::active, 1, 1, ""}}, Revive::yes));
+    }
+  }
+  std::string all;
+  std::string room(1 << 16, '\0');
+  for (;;) {
+    const auto got = read_some(pipe->read.get(), room, "pipe");
+    REQUIRE(got);
+    if (*got == 0) break;
+    all.append(room, 0, *got);
+  }
+  int ending = 0;
+  REQUIRE(waitpid(child, &ending, 0) == child);
+  CHECK(ending == 0);
+  Texts wanted(many.begin(), many.begin() + 54'000);
+  wanted.push_back(fresh);
+  wanted.push_back(many[59'999]);
+  Texts found;
+  for (const auto line : split(all, '\n')) {
+    if (line.starts_with("rcpt\t")) found.emplace_back(split(line, '\t')[1]);
+  }
+  CHECK(found == wanted);
 }
 
 TEST_CASE("expand: no snapshot of the store is held while the output is blocked") {
