@@ -217,6 +217,7 @@ lint-text:
 	@mandoc -T lint -W warning $(MAN_PAGES)
 	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' -s -d skip scripts/* debian/* tests/run tests/examples tests/mta/* .ci/run)
 	@scripts/check-rooms
+	@scripts/check-names
 	@scripts/check-doubled-words
 	@scripts/check-tests
 	@scripts/check-paths

@@ -36,10 +36,10 @@ Result<Status> show(VerbLine& line) {
       .flag(json, "--json", "JSON instead of text")
       .optional_operand(list, "LIST");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
-    const Report report = json ? Report::json : Report::text;
-    if (!list) return show_lists(home, report, out);
+    const Form form = json ? Form::json : Form::text;
+    if (!list) return show_lists(home, form, out);
     const auto name = find_list_name(home, *list);
-    return name ? show_list(home, *name, report, out) : fail(name);
+    return name ? show_list(home, *name, form, out) : fail(name);
   });
 }
 

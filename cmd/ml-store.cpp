@@ -33,8 +33,8 @@ Result<Status> with_store(VerbLine& line, Access access, const Work& work) {
   });
 }
 
-Report form_of(bool json) {
-  return json ? Report::json : Report::text;
+Form form_of(bool json) {
+  return json ? Form::json : Form::text;
 }
 
 Failure bad_value(std::string_view option, std::string_view value, std::string_view wanted) {

@@ -162,19 +162,19 @@ std::chrono::seconds least_ttl(const std::vector<DnsRecord>& records) {
   return std::chrono::seconds(std::ranges::min(records, {}, &DnsRecord::ttl).ttl);
 }
 
-Address octets_to_address(std::string_view octets) {
-  Address made;
+SocketAddress octets_to_address(std::string_view octets) {
+  SocketAddress made;
   if (octets.size() == sizeof(in_addr)) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     std::memcpy(&address.sin_addr, octets.data(), octets.size());
-    std::memcpy(&made.address, &address, sizeof address);
+    std::memcpy(&made.octets, &address, sizeof address);
     made.size = sizeof address;
   } else {
     sockaddr_in6 address{};
     address.sin6_family = AF_INET6;
     std::memcpy(&address.sin6_addr, octets.data(), sizeof address.sin6_addr);
-    std::memcpy(&made.address, &address, sizeof address);
+    std::memcpy(&made.octets, &address, sizeof address);
     made.size = sizeof address;
   }
   return made;

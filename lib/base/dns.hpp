@@ -50,14 +50,14 @@ struct HostsAnswer {
   std::string why{};                 // where it is none or unknown, for people
 };
 
-struct Address {
-  sockaddr_storage address{};  // without a port
+struct SocketAddress {
+  sockaddr_storage octets{};  // without a port
   socklen_t size = 0;
 };
 
 struct AddressesAnswer {
   Answer kind = Answer::unknown;
-  std::vector<Address> addresses{};  // IPv6 first
+  std::vector<SocketAddress> addresses{};  // IPv6 first
   std::chrono::seconds ttl{};
   std::string why{};
 };

@@ -44,10 +44,10 @@ Result<> BatchReader::hear_line(std::string_view& octets) {
   ++lines_;
   std::string line = std::exchange(line_, {});
   if (!ending_) {
-    ending_ = line.ends_with('\r') ? Ending::crlf : Ending::lf;
+    ending_ = line.ends_with('\r') ? LineEnding::crlf : LineEnding::lf;
     text_ = DataText(*ending_);
   }
-  if (*ending_ == Ending::crlf) {
+  if (*ending_ == LineEnding::crlf) {
     if (!line.ends_with('\r')) return no_batch("it ends in a bare LF, those before in CRLF");
     line.pop_back();
   }
@@ -60,16 +60,16 @@ Result<> BatchReader::hear_line(std::string_view& octets) {
 
 Result<> BatchReader::on_command(const Command& command) {
   switch (command.verb) {
-    case Verb::mail: return on_mail(command.argument);
-    case Verb::rcpt: return on_rcpt(command.argument);
-    case Verb::data: return on_data();
-    case Verb::rset:
-    case Verb::lhlo:
-    case Verb::helo: forget(); return {};
-    case Verb::noop:
-    case Verb::vrfy:
-    case Verb::quit: return {};
-    case Verb::unknown: break;
+    case CommandVerb::mail: return on_mail(command.argument);
+    case CommandVerb::rcpt: return on_rcpt(command.argument);
+    case CommandVerb::data: return on_data();
+    case CommandVerb::rset:
+    case CommandVerb::lhlo:
+    case CommandVerb::helo: forget(); return {};
+    case CommandVerb::noop:
+    case CommandVerb::vrfy:
+    case CommandVerb::quit: return {};
+    case CommandVerb::unknown: break;
   }
   return no_batch("it is no command of SMTP");
 }

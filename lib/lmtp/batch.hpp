@@ -68,8 +68,8 @@ class BatchReader {
   HandedEnvelope envelope_;
   std::string line_;
   std::uint64_t lines_ = 0;  // command lines, for messages to people
-  std::optional<Ending> ending_;
-  DataText text_{Ending::lf};
+  std::optional<LineEnding> ending_;
+  DataText text_{LineEnding::lf};
   std::uint64_t size_ = 0;
   Result<> kept_;
 };

@@ -14,13 +14,13 @@ namespace {
 
 struct Word {
   std::string_view text;
-  Verb verb;
+  CommandVerb verb;
 };
-constexpr std::array words_known{Word{"LHLO", Verb::lhlo}, Word{"EHLO", Verb::helo},
-                                 Word{"HELO", Verb::helo}, Word{"MAIL", Verb::mail},
-                                 Word{"RCPT", Verb::rcpt}, Word{"DATA", Verb::data},
-                                 Word{"RSET", Verb::rset}, Word{"NOOP", Verb::noop},
-                                 Word{"VRFY", Verb::vrfy}, Word{"QUIT", Verb::quit}};
+constexpr std::array words_known{Word{"LHLO", CommandVerb::lhlo}, Word{"EHLO", CommandVerb::helo},
+                                 Word{"HELO", CommandVerb::helo}, Word{"MAIL", CommandVerb::mail},
+                                 Word{"RCPT", CommandVerb::rcpt}, Word{"DATA", CommandVerb::data},
+                                 Word{"RSET", CommandVerb::rset}, Word{"NOOP", CommandVerb::noop},
+                                 Word{"VRFY", CommandVerb::vrfy}, Word{"QUIT", CommandVerb::quit}};
 
 std::string_view without_blanks(std::string_view text) {
   while (text.starts_with(' ')) text.remove_prefix(1);
@@ -115,8 +115,8 @@ Command line_to_command(std::string_view line) {
       words_known, [&](const Word& word) { return same_nocase(word.text, verb); });
   if (found == words_known.end()) return {};
   Command command{found->verb, without_blanks(line.substr(verb.size()))};
-  if (command.verb == Verb::mail && !take_keyword(command.argument, "FROM:")) return {};
-  if (command.verb == Verb::rcpt && !take_keyword(command.argument, "TO:")) return {};
+  if (command.verb == CommandVerb::mail && !take_keyword(command.argument, "FROM:")) return {};
+  if (command.verb == CommandVerb::rcpt && !take_keyword(command.argument, "TO:")) return {};
   return command;
 }
 

@@ -4,7 +4,7 @@
 // Pure, and total: every line is a command or has a reply that refuses it.
 //
 //   const Command line = line_to_command("MAIL FROM:<ann@x.org> SIZE=120");
-//   if (line.verb == Verb::mail) {
+//   if (line.verb == CommandVerb::mail) {
 //     const auto terms = read_mail(line.argument, {.max_size = 1000});
 //     if (!terms) say(terms.error());             // "501 5.1.7 ..."
 //   }
@@ -22,10 +22,21 @@ namespace ml {
 template <class T>
 using Replied = std::expected<T, std::string>;
 
-enum class Verb { lhlo, helo, mail, rcpt, data, rset, noop, vrfy, quit, unknown };  // helo: or EHLO
+enum class CommandVerb {
+  lhlo,
+  helo,
+  mail,
+  rcpt,
+  data,
+  rset,
+  noop,
+  vrfy,
+  quit,
+  unknown
+};  // helo: or EHLO
 
 struct Command {
-  Verb verb = Verb::unknown;
+  CommandVerb verb = CommandVerb::unknown;
   std::string_view
       argument;  // what stands behind the verb and its blanks, without blanks at its end
 };

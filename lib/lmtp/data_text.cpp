@@ -5,7 +5,7 @@
 namespace ml {
 
 bool DataText::take(std::string_view& octets, const Sink& sink) {
-  const char line_end = ending_ == Ending::crlf ? '\r' : '\n';
+  const char line_end = ending_ == LineEnding::crlf ? '\r' : '\n';
   const std::string_view all = octets;
   std::size_t begin = 0;  // of what is text and not yet given out
   std::size_t at = 0;
@@ -19,7 +19,7 @@ bool DataText::take(std::string_view& octets, const Sink& sink) {
         at = std::min(all.find(line_end, at), all.size());
         if (at == all.size()) break;
         ++at;
-        at_ = ending_ == Ending::crlf ? At::cr : At::start;
+        at_ = ending_ == LineEnding::crlf ? At::cr : At::start;
         break;
       case At::cr:
         at_ = octet == '\n' ? At::start : octet == '\r' ? At::cr : At::line;
@@ -37,7 +37,7 @@ bool DataText::take(std::string_view& octets, const Sink& sink) {
           break;
         }
         ++at;
-        if (ending_ == Ending::crlf) {
+        if (ending_ == LineEnding::crlf) {
           at_ = At::dot_cr;
           break;
         }

@@ -1,12 +1,12 @@
 // The text of a message between DATA and its dot (RFC 5321 4.5.2), out of octets cut anywhere:
 // stuffed dots taken off, the end found.
 //
-// With Ending::crlf only CRLF.CRLF ends a message, and only a dot behind CRLF is a stuffed one. A
+// With LineEnding::crlf only CRLF.CRLF ends a message, and only a dot behind CRLF is a stuffed one. A
 // bare LF or CR is text, as are LF.LF, LF.CRLF and CRLF.LF: whoever smuggles a second message in
-// such a disguise has sent a strange body and nothing else. With Ending::lf, for files and pipes,
+// such a disguise has sent a strange body and nothing else. With LineEnding::lf, for files and pipes,
 // the same holds of LF and LF.LF, and a CR is text.
 //
-//   DataText text(Ending::crlf);
+//   DataText text(LineEnding::crlf);
 //   const bool ended = text.take(octets, [&](std::string_view piece) { ... });
 //   // octets: what follows the end; empty if it has not come yet
 #pragma once
@@ -16,13 +16,13 @@
 
 namespace ml {
 
-enum class Ending { crlf, lf };
+enum class LineEnding { crlf, lf };
 
 class DataText {
  public:
   using Sink = std::function<void(std::string_view)>;
 
-  explicit DataText(Ending ending) : ending_(ending) {}
+  explicit DataText(LineEnding ending) : ending_(ending) {}
 
   // Takes octets off the front, up to the end of the message; true if that was there. The pieces
   // joined are the text, its line ends as they came. After the end it is ready for the next one.
@@ -37,7 +37,7 @@ class DataText {
     dot_cr,  // behind that dot and a CR
   };
 
-  Ending ending_;
+  LineEnding ending_;
   At at_ = At::start;
 };
 

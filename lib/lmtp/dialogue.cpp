@@ -71,16 +71,16 @@ void LmtpDialogue::on_line(std::string_view line) {
 
 void LmtpDialogue::on_command(const Command& command) {
   switch (command.verb) {
-    case Verb::lhlo: return on_lhlo(command.argument);
-    case Verb::helo: return refuse("500 5.5.1 this is LMTP: begin with LHLO");
-    case Verb::mail: return on_mail(command.argument);
-    case Verb::rcpt: return on_rcpt(command.argument);
-    case Verb::data: return on_data(command.argument);
-    case Verb::rset: forget(); return say("250 2.0.0 ok");
-    case Verb::noop: return say("250 2.0.0 ok");
-    case Verb::vrfy: return say("252 2.5.0 ask with RCPT");
-    case Verb::quit: return end("221 2.0.0 bye");
-    case Verb::unknown: return refuse("500 5.5.2 no command of LMTP");
+    case CommandVerb::lhlo: return on_lhlo(command.argument);
+    case CommandVerb::helo: return refuse("500 5.5.1 this is LMTP: begin with LHLO");
+    case CommandVerb::mail: return on_mail(command.argument);
+    case CommandVerb::rcpt: return on_rcpt(command.argument);
+    case CommandVerb::data: return on_data(command.argument);
+    case CommandVerb::rset: forget(); return say("250 2.0.0 ok");
+    case CommandVerb::noop: return say("250 2.0.0 ok");
+    case CommandVerb::vrfy: return say("252 2.5.0 ask with RCPT");
+    case CommandVerb::quit: return end("221 2.0.0 bye");
+    case CommandVerb::unknown: return refuse("500 5.5.2 no command of LMTP");
   }
 }
 

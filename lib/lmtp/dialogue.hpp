@@ -124,7 +124,7 @@ class LmtpDialogue {
 
   std::string line_;  // an unfinished one
   bool too_long_ = false;
-  DataText text_{Ending::crlf};
+  DataText text_{LineEnding::crlf};
   std::uint64_t size_ = 0;  // of the message so far
   Result<> kept_;           // what the letterbox made of it
   std::string closing_;     // why, once the answer has been given

@@ -107,10 +107,10 @@ std::string slot_to_mark(const AuthorSlot& slot, SlotPlace place, std::string_vi
   return mark + "}}";
 }
 
-std::optional<Mark> text_to_mark(std::string_view text, std::string_view prefix) {
+std::optional<SlotMark> text_to_mark(std::string_view text, std::string_view prefix) {
   const auto end = text.find("}}");
   if (end == std::string_view::npos || end < prefix.size() + 3) return std::nullopt;
-  Mark mark;
+  SlotMark mark;
   mark.raw = text.substr(0, end + 2);
   std::string_view rest = text.substr(prefix.size(), end - prefix.size());
   if (!is_place(rest[0]) || rest[1] != '/') return std::nullopt;

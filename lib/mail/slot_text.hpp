@@ -38,7 +38,7 @@ inline constexpr std::size_t longest_slot = 400;
 inline constexpr std::size_t most_slots = 10'000;
 inline constexpr std::size_t most_keys = 200;
 
-struct Mark {
+struct SlotMark {
   std::string_view raw;
   SlotPlace place = SlotPlace::text;
   std::string_view key;
@@ -50,7 +50,7 @@ struct Mark {
 // "{{nonce/", with which every mark begins.
 [[nodiscard]] std::string mark_prefix(std::string_view nonce);
 // The mark at the front of `text`, which begins with the prefix; nothing if it is damaged.
-[[nodiscard]] std::optional<Mark> text_to_mark(std::string_view text, std::string_view prefix);
+[[nodiscard]] std::optional<SlotMark> text_to_mark(std::string_view text, std::string_view prefix);
 
 // What kind of field takes slots, and how.
 enum class SlotField { text, mailbox, urls, structured, trace };

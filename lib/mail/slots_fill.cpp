@@ -144,7 +144,7 @@ class SlotReader {
     made_.pieces_.push_back(std::move(piece));
   }
 
-  SlottedMessage::Slot slot(const Mark& mark) {
+  SlottedMessage::Slot slot(const SlotMark& mark) {
     auto found = std::ranges::find(made_.keys_, mark.key);
     if (found == made_.keys_.end() && made_.keys_.size() <= most_keys) {
       found = made_.keys_.emplace(found, mark.key);

@@ -212,9 +212,9 @@ Result<> Intake::take_post(const ListTerms& terms, Arrival arrival) {
   const auto judgement =
       judge_post(std::move(arrival.octets), rules, subscribers_of(store_, *number));
   if (!judgement) return fail(judgement);
-  if (judgement->fate != Fate::pass) log_fate(list, *judgement);
-  if (judgement->fate == Fate::drop) return {};
-  return draft(judgement->fate == Fate::hold ? held : "post", judgement->id, [&](Writer& out) {
+  if (judgement->fate != PostFate::pass) log_fate(list, *judgement);
+  if (judgement->fate == PostFate::drop) return {};
+  return draft(judgement->fate == PostFate::hold ? held : "post", judgement->id, [&](Writer& out) {
     write_post(out, list, *judgement);
     return Result<>();
   });

@@ -152,7 +152,7 @@ Result<Status> create_list(const Home& home, const ListName& list,
   return Status::done;
 }
 
-Result<Status> show_lists(const Home& home, Report report, Out& out) {
+Result<Status> show_lists(const Home& home, Form form, Out& out) {
   const auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
   const auto names = store->lists();
@@ -163,23 +163,23 @@ Result<Status> show_lists(const Home& home, Report report, Out& out) {
     if (!list) return fail(list);
     const auto facts = facts_of(home, *store, *list);
     if (!facts) return fail(facts);
-    if (report == Report::json) {
+    if (form == Form::json) {
       json += (json.size() > 1 ? ",\n" : "") + to_json(*facts);
     } else {
       out.put(fmt::format("{}\t{}\t{}\t{}\n", facts->list, facts->counts.due, facts->counts.all,
                           joined(facts->owners)));
     }
   }
-  if (report == Report::json) out.put(json + "]\n");
+  if (form == Form::json) out.put(json + "]\n");
   return Status::done;
 }
 
-Result<Status> show_list(const Home& home, const ListName& list, Report report, Out& out) {
+Result<Status> show_list(const Home& home, const ListName& list, Form form, Out& out) {
   const auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
   const auto facts = facts_of(home, *store, list);
   if (!facts) return fail(facts);
-  if (report == Report::json) {
+  if (form == Form::json) {
     out.put(to_json(*facts) + '\n');
     return Status::done;
   }

@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "base/home.hpp"
+#include "base/json.hpp"
 #include "base/out.hpp"
 #include "base/result.hpp"
 #include "list/name.hpp"
@@ -27,13 +28,10 @@ namespace ml {
 [[nodiscard]] Result<Status> create_list(const Home& home, const ListName& list,
                                          const std::optional<std::string>& owner);
 
-enum class Report { text, json };
-
 // Without a list every list, a line each: address, due, all, owner, TAB between them.
-[[nodiscard]] Result<Status> show_lists(const Home& home, Report report, Out& out);
+[[nodiscard]] Result<Status> show_lists(const Home& home, Form form, Out& out);
 // One list, a `key TAB value` line for each thing that is known of it.
-[[nodiscard]] Result<Status> show_list(const Home& home, const ListName& list, Report report,
-                                       Out& out);
+[[nodiscard]] Result<Status> show_list(const Home& home, const ListName& list, Form form, Out& out);
 
 enum class Sure { no, yes };
 

@@ -99,7 +99,7 @@ Result<> apply_policy(Judgement& judgement, const ReceiveRules& rules,
   if (*may) return {};
   std::string denial = rules.post.denial(rules.list);
   if (rules.otherwise == Otherwise::reject) return failure(Status::denied, "{}", denial);
-  judgement.fate = rules.otherwise == Otherwise::hold ? Fate::hold : Fate::drop;
+  judgement.fate = rules.otherwise == Otherwise::hold ? PostFate::hold : PostFate::drop;
   judgement.why = std::move(denial);
   return {};
 }
@@ -130,11 +130,11 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
   if (octets->empty()) return retry("the input is empty: no message came");
   const auto judgement = judge_post(std::move(*octets), *rules, subscribers_of(*store, *list));
   if (!judgement) return fail(judgement);
-  if (judgement->fate == Fate::pass) {
+  if (judgement->fate == PostFate::pass) {
     write_post(out, rules->list, *judgement);
     return {};
   }
-  if (judgement->fate == Fate::hold) {
+  if (judgement->fate == PostFate::hold) {
     if (auto held = hold(*home, rules->list, *judgement); !held) return held;
   }
   log_fate(rules->list, *judgement);
@@ -201,7 +201,7 @@ Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
     judgement.why = std::move(*why);
   }
   if (!judgement.why.empty()) {
-    judgement.fate = Fate::drop;
+    judgement.fate = PostFate::drop;
     return judgement;
   }
   const auto authors = authors_of(parts.head);
@@ -242,7 +242,7 @@ void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
 
 void log_fate(const ListName& list, const Judgement& judgement) {
   log(fmt::format("{}: {} {} from {}: {}", list.text(),
-                  judgement.fate == Fate::hold ? "held" : "dropped", judgement.id,
+                  judgement.fate == PostFate::hold ? "held" : "dropped", judgement.id,
                   judgement.author.value_or("an unknown sender"), judgement.why));
 }
 

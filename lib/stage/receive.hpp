@@ -1,7 +1,7 @@
 // ml-receive: a post out of a mail server's hands, judged, dressed as the list's, into the stream.
 //
 //   judge_post("Return-Path: <ann@example.org>\nFrom: ann@example.org\n\nHi.\n", rules, ask)
-//     -> Fate::pass, id r..., author ann@example.org, and the text that subscribers will get
+//     -> PostFate::pass, id r..., author ann@example.org, and the text that subscribers will get
 #pragma once
 
 #include <cstdint>
@@ -53,10 +53,10 @@ struct ReceiveRules {
                                                  const ListName& list,
                                                  const ReceiveOptions& options);
 
-enum class Fate { pass, hold, drop };
+enum class PostFate { pass, hold, drop };
 
 struct Judgement {
-  Fate fate = Fate::pass;
+  PostFate fate = PostFate::pass;
   std::string why;  // of hold and drop, for the log
   std::string id;
   std::optional<std::string> author;  // envelope sender; nothing where nobody named one

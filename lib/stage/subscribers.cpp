@@ -131,15 +131,15 @@ std::string subscriber_to_text(const Known& known, std::string_view attributes) 
 // Writes what is known of one address, list by list.
 class Showing {
  public:
-  Showing(Report report, Out& out) : report_(report), out_(out) {}
+  Showing(Form form, Out& out) : form_(form), out_(out) {}
 
   Result<> subscriber(const Store& store, ListNumber number, std::string_view list,
                       const Subscriber& subscriber) {
     const auto bounces = store.bounce_marks(number, subscriber.address);
     if (!bounces) return fail(bounces);
     const auto known = known_of(list, subscriber, bounces->size());
-    put(report_ == Report::json ? subscriber_to_json(known, subscriber.attributes)
-                                : subscriber_to_text(known, subscriber.attributes));
+    put(form_ == Form::json ? subscriber_to_json(known, subscriber.attributes)
+                            : subscriber_to_text(known, subscriber.attributes));
     return {};
   }
 
@@ -149,18 +149,18 @@ class Showing {
     if (!suppression.reason.empty()) known.emplace_back("reason", suppression.reason);
     std::string json;
     append_object(json, known);
-    put(report_ == Report::json ? json + "}\n" : subscriber_to_text(known, {}));
+    put(form_ == Form::json ? json + "}\n" : subscriber_to_text(known, {}));
   }
 
   [[nodiscard]] bool nothing() const { return nothing_; }
 
  private:
   void put(std::string_view text) {
-    if (!std::exchange(nothing_, false) && report_ == Report::text) out_.put('\n');
+    if (!std::exchange(nothing_, false) && form_ == Form::text) out_.put('\n');
     out_.put(text);
   }
 
-  Report report_;
+  Form form_;
   Out& out_;
   bool nothing_ = true;
 };
@@ -193,14 +193,14 @@ Result<Status> set_subscriber(OpenList& list, std::string_view address,
   return Status::done;
 }
 
-Result<Status> show_subscriber(const OpenList& list, std::string_view address, Report report,
+Result<Status> show_subscriber(const OpenList& list, std::string_view address, Form form,
                                Out& out) {
   auto parsed = operand_to_address(address);
   if (!parsed) return fail(parsed);
   auto found = list.store.find(list.number, *parsed);
   if (!found) return fail(found);
   if (!*found) return not_on(list, *parsed);
-  Showing showing(report, out);
+  Showing showing(form, out);
   if (auto shown = showing.subscriber(list.store, list.number, list.name.text(), **found); !shown) {
     return fail(shown);
   }
@@ -210,12 +210,12 @@ Result<Status> show_subscriber(const OpenList& list, std::string_view address, R
   return finish(out, Status::done);
 }
 
-Result<Status> show_address(const Store& store, std::string_view address, Report report, Out& out) {
+Result<Status> show_address(const Store& store, std::string_view address, Form form, Out& out) {
   auto parsed = operand_to_address(address);
   if (!parsed) return fail(parsed);
   auto names = store.lists();
   if (!names) return fail(names);
-  Showing showing(report, out);
+  Showing showing(form, out);
   for (const std::string& name : *names) {
     auto number = store.list(name);
     if (!number) return fail(number);
@@ -233,10 +233,10 @@ Result<Status> show_address(const Store& store, std::string_view address, Report
   return finish(out, Status::done);
 }
 
-Result<Status> count_subscribers(const OpenList& list, Report report, Out& out) {
+Result<Status> count_subscribers(const OpenList& list, Form form, Out& out) {
   auto counts = list.store.count(list.number);
   if (!counts) return fail(counts);
-  if (report == Report::json) {
+  if (form == Form::json) {
     std::string line = "{\"list\":";
     append_json(line, list.name.text());
     out.put(line + fmt::format(",\"due\":{},\"all\":{}}}\n", counts->due, counts->all));
@@ -265,11 +265,11 @@ Result<Status> unsuppress_address(Store& store, std::string_view address) {
   return failure(Status::no, "{} was not suppressed", address_to_text(*parsed));
 }
 
-Result<Status> check_store(const Store& store, Report report, Out& out) {
+Result<Status> check_store(const Store& store, Form form, Out& out) {
   auto findings = store.check();
   if (!findings) return fail(findings);
   std::string text;
-  if (report == Report::json) {
+  if (form == Form::json) {
     text = "{\"findings\":";
     append_json(text, *findings);
     text += "}\n";

@@ -22,17 +22,17 @@ namespace ml {
 
 // A `key TAB value` line for each thing known, or a JSON object in a line.
 [[nodiscard]] Result<Status> show_subscriber(const OpenList& list, std::string_view address,
-                                             Report report, Out& out);
+                                             Form form, Out& out);
 // The same for every list that knows the address, a blank line between them.
-[[nodiscard]] Result<Status> show_address(const Store& store, std::string_view address,
-                                          Report report, Out& out);
-[[nodiscard]] Result<Status> count_subscribers(const OpenList& list, Report report, Out& out);
+[[nodiscard]] Result<Status> show_address(const Store& store, std::string_view address, Form form,
+                                          Out& out);
+[[nodiscard]] Result<Status> count_subscribers(const OpenList& list, Form form, Out& out);
 
 [[nodiscard]] Result<Status> suppress_address(Store& store, std::string_view address,
                                               std::string_view reason);
 [[nodiscard]] Result<Status> unsuppress_address(Store& store, std::string_view address);
 
 // A finding a line; Status::no if there is one.
-[[nodiscard]] Result<Status> check_store(const Store& store, Report report, Out& out);
+[[nodiscard]] Result<Status> check_store(const Store& store, Form form, Out& out);
 
 }  // namespace ml

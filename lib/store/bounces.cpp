@@ -82,7 +82,7 @@ Result<MessageRow> get_message(const Snapshot& snapshot, const std::string& key)
 
 // Erases the rows of a list for which `is_due(key, value)` holds; `key` without the list.
 template <class Due>
-Result<std::uint64_t> erase_where(Transaction& change, ListNumber list, const Due& is_due) {
+Result<std::uint64_t> erase_where(StoreTransaction& change, ListNumber list, const Due& is_due) {
   const std::string prefix = list_prefix(list);
   auto cursor = change.cursor(table::marks);
   if (!cursor) return fail(cursor);
@@ -99,7 +99,7 @@ Result<std::uint64_t> erase_where(Transaction& change, ListNumber list, const Du
 
 }  // namespace
 
-Result<Refused> note_refusal(Transaction& change, ListNumber list, const BounceMark& mark,
+Result<Refused> note_refusal(StoreTransaction& change, ListNumber list, const BounceMark& mark,
                              std::string_view domain) {
   const std::string key = message_key(list, mark.tag);
   const std::string domain_key = key + std::string(domain);
@@ -158,13 +158,13 @@ Result<std::optional<Probe>> Store::probe(ListNumber list, const Address& addres
 }
 
 Result<> Store::put_probe(ListNumber list, const Address& address, const Probe& probe) {
-  return inside_->env.write([&](Transaction& change) {
+  return inside_->env.write([&](StoreTransaction& change) {
     return change.put(table::marks, mark_prefix(list, address_key(address)), probe_to_value(probe));
   });
 }
 
 Result<> Store::drop_probe(ListNumber list, const Address& address) {
-  return inside_->env.write([&](Transaction& change) -> Result<> {
+  return inside_->env.write([&](StoreTransaction& change) -> Result<> {
     auto erased = change.erase(table::marks, mark_prefix(list, address_key(address)));
     return erased ? Result<>() : fail(erased);
   });
@@ -203,7 +203,7 @@ Result<Refused> Store::refused(ListNumber list, std::uint32_t tag) const {
 Result<std::uint64_t> Store::blame_message(ListNumber list, std::uint32_t tag) {
   const std::string key = message_key(list, tag);
   std::uint64_t count = 0;
-  auto done = inside_->env.write([&](Transaction& change) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& change) -> Result<> {
     auto row = get_message(change, key);
     if (!row) return fail(row);
     row->refused.blamed = true;
@@ -238,7 +238,7 @@ Result<std::uint64_t> Store::domains(ListNumber list) const {
 }
 
 Result<> Store::forget_bounces(ListNumber list, std::uint16_t day) {
-  return inside_->env.write([&](Transaction& change) -> Result<> {
+  return inside_->env.write([&](StoreTransaction& change) -> Result<> {
     std::string old;  // the message whose domains are met now
     auto erased = erase_where(change, list, [&](std::string_view key, std::string_view value) {
       switch (kind_of(key)) {
@@ -271,7 +271,7 @@ Result<std::uint32_t> Store::owners_told(ListNumber list) const {
 Result<> Store::put_owners_told(ListNumber list, std::uint32_t minute) {
   std::string value;
   append_big<4>(value, minute);
-  return inside_->env.write([&](Transaction& change) {
+  return inside_->env.write([&](StoreTransaction& change) {
     return change.put(table::marks, list_prefix(list).append(1, '\0'), value);
   });
 }

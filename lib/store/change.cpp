@@ -92,7 +92,7 @@ bool clears_marks(State before, State after) {
 // The records of one list in a transaction, visited in rising order, and their counts.
 class ListRecords {
  public:
-  [[nodiscard]] static Result<ListRecords> open(Transaction& change, ListNumber list) {
+  [[nodiscard]] static Result<ListRecords> open(StoreTransaction& change, ListNumber list) {
     auto counts = get_counts(change, list);
     if (!counts) return fail(counts);
     auto cursor = change.cursor(table::subscribers);
@@ -148,7 +148,7 @@ class ListRecords {
   [[nodiscard]] Result<> put_counts_back() { return put_counts(*change_, list_, counts_); }
 
  private:
-  ListRecords(Transaction& change, ListNumber list, Cursor cursor, const Counts& counts,
+  ListRecords(StoreTransaction& change, ListNumber list, Cursor cursor, const Counts& counts,
               bool others_behind)
       : change_(&change),
         list_(list),
@@ -185,7 +185,7 @@ class ListRecords {
     return {};
   }
 
-  Transaction* change_;
+  StoreTransaction* change_;
   ListNumber list_;
   Cursor cursor_;
   Counts counts_;
@@ -298,7 +298,7 @@ class Import {
 };
 
 // One record that is there: `edit` gets it and the change is written with the counts.
-Result<bool> edit_record(Transaction& change, ListNumber list, const Address& address,
+Result<bool> edit_record(StoreTransaction& change, ListNumber list, const Address& address,
                          const std::function<Result<>(Subscriber&)>& edit) {
   auto records = ListRecords::open(change, list);
   if (!records) return fail(records);
@@ -335,7 +335,7 @@ Result<Change> Store::import(ListNumber list, const Source& source, const Import
     }
   }
   Change change;
-  auto done = inside_->env.write([&](Transaction& transaction) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& transaction) -> Result<> {
     change = {};
     if (auto rewound = rows.rewind(); !rewound) return rewound;
     auto records = ListRecords::open(transaction, list);
@@ -384,7 +384,7 @@ Result<Change> Store::remove(ListNumber list, const std::vector<Address>& addres
 Result<bool> Store::change(ListNumber list, const Address& address,
                            const std::function<Result<>(Subscriber&)>& edit) {
   bool there = false;
-  auto done = inside_->env.write([&](Transaction& transaction) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& transaction) -> Result<> {
     auto edited = edit_record(transaction, list, address, edit);
     if (!edited) return fail(edited);
     there = *edited;
@@ -409,7 +409,7 @@ Result<Bounced> Store::mark_bounce(ListNumber list, const Address& address,
   append_big<2>(value, mark.day);
   value += mark.status;
   Bounced bounced;
-  auto done = inside_->env.write([&](Transaction& transaction) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& transaction) -> Result<> {
     bounced = {};
     auto refused = note_refusal(transaction, list, mark, address.domain);
     if (!refused) return fail(refused);

@@ -328,13 +328,13 @@ Result<Cursor> Snapshot::cursor(Table table) const {
   return Cursor(cursor, *db_);
 }
 
-Result<> Transaction::put(Table table, std::string_view key, std::string_view value) {
+Result<> StoreTransaction::put(Table table, std::string_view key, std::string_view value) {
   auto at = cursor(table);
   if (!at) return fail(at);
   return at->put(key, value);
 }
 
-Result<bool> Transaction::erase(Table table, std::string_view key) {
+Result<bool> StoreTransaction::erase(Table table, std::string_view key) {
   MDB_val key_val = to_val(key);
   const int code = mdb_del(txn_.get(), db_->table(table), &key_val, nullptr);
   if (code == MDB_NOTFOUND) return false;
@@ -342,7 +342,7 @@ Result<bool> Transaction::erase(Table table, std::string_view key) {
   return true;
 }
 
-Result<> Transaction::commit() {
+Result<> StoreTransaction::commit() {
   if (const int code = mdb_txn_commit(txn_.release()); code != 0) {
     return db_->failed("cannot write the store", code);
   }
@@ -393,7 +393,7 @@ Result<Snapshot> Environment::read() const {
   return Snapshot(*txn, *db_);
 }
 
-Result<> Environment::write(const std::function<Result<>(Transaction&)>& work) {
+Result<> Environment::write(const std::function<Result<>(StoreTransaction&)>& work) {
   int freed = 0;
   mdb_reader_check(db_->env.get(), &freed);
   for (;;) {
@@ -402,7 +402,7 @@ Result<> Environment::write(const std::function<Result<>(Transaction&)>& work) {
     db_->map_was_full = false;
     Result<> done;
     {
-      Transaction change(*txn, *db_);
+      StoreTransaction change(*txn, *db_);
       done = work(change);
       if (done) done = change.commit();
     }

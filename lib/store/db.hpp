@@ -12,7 +12,7 @@
 // at a time in a thread, and none while the caller may block on a pipe.
 //
 //   auto env = Environment::open("/var/lib/mlpipe/store", Access::write, {"lists"}, {});
-//   env->write([&](Transaction& change) { return change.put(Table{0}, "key", "value"); });
+//   env->write([&](StoreTransaction& change) { return change.put(Table{0}, "key", "value"); });
 //   auto snapshot = env->read();
 //   auto value = snapshot->get(Table{0}, "key");
 #pragma once
@@ -79,7 +79,7 @@ class Cursor {
   [[nodiscard]] std::string_view key() const { return key_; }
   [[nodiscard]] std::string_view value() const { return value_; }
 
-  // Only in a Transaction. The cursor then stands on what was put.
+  // Only in a StoreTransaction. The cursor then stands on what was put.
   [[nodiscard]] Result<> put(std::string_view key, std::string_view value);
   // Quicker, with full pages; `key` must be behind every key of the table.
   [[nodiscard]] Result<> append(std::string_view key, std::string_view value);
@@ -126,7 +126,7 @@ class Snapshot {
 };
 
 // A change to be made whole or not at all. Views from get() end with the next put or erase.
-class Transaction : public Snapshot {
+class StoreTransaction : public Snapshot {
  public:
   [[nodiscard]] Result<> put(Table table, std::string_view key, std::string_view value);
   [[nodiscard]] Result<bool> erase(Table table, std::string_view key);  // false: was not there
@@ -153,7 +153,7 @@ class Environment {
   // Runs `work` in a transaction and commits it, durably, if `work` ends well. Waits for another
   // process's transaction first. `work` runs again from its beginning when the map was full, so
   // it must start afresh each time.
-  [[nodiscard]] Result<> write(const std::function<Result<>(Transaction&)>& work);
+  [[nodiscard]] Result<> write(const std::function<Result<>(StoreTransaction&)>& work);
 
   // A consistent, compacted copy into a directory that exists, durable when it returns. Others
   // read and write meanwhile. A copy that fails leaves no file.

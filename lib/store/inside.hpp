@@ -39,20 +39,20 @@ inline constexpr std::size_t prefix_octets = 4;
 [[nodiscard]] std::string mark_prefix(ListNumber list, std::string_view address_key);
 
 // That `domain` refused the message of `mark`; nothing changes where it is known already.
-[[nodiscard]] Result<Refused> note_refusal(Transaction& change, ListNumber list,
+[[nodiscard]] Result<Refused> note_refusal(StoreTransaction& change, ListNumber list,
                                            const BounceMark& mark, std::string_view domain);
 // True for a record of the table of marks that is one of the five kinds; `key` without the list.
 [[nodiscard]] bool is_bounce_record(std::string_view key, std::string_view value);
 
 // 75 if the list has been removed meanwhile.
 [[nodiscard]] Result<Counts> get_counts(const Snapshot& snapshot, ListNumber list);
-[[nodiscard]] Result<> put_counts(Transaction& change, ListNumber list, const Counts& counts);
+[[nodiscard]] Result<> put_counts(StoreTransaction& change, ListNumber list, const Counts& counts);
 void count_in(Counts& counts, State state);
 void count_out(Counts& counts, State state);
 
 // A record that does not parse: never passed over, since that might lose a recipient.
 [[nodiscard]] Failure damaged(std::string_view what, std::string_view key);
 
-[[nodiscard]] Result<> erase_all(Transaction& change, Table table, std::string_view prefix);
+[[nodiscard]] Result<> erase_all(StoreTransaction& change, Table table, std::string_view prefix);
 
 }  // namespace ml

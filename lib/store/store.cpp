@@ -34,7 +34,7 @@ Result<> check_schema(Environment& env, const std::string& directory, Access acc
   if (access != Access::make) {
     return retry("there is no store in {} yet (ml-list create makes it)", directory);
   }
-  return env.write([](Transaction& change) -> Result<> {
+  return env.write([](StoreTransaction& change) -> Result<> {
     std::string version;
     append_big<4>(version, schema);
     return change.put(table::meta, "schema", version);
@@ -90,7 +90,7 @@ Result<Counts> get_counts(const Snapshot& snapshot, ListNumber list) {
   return Counts{big((*value)->substr(0, 8)), big((*value)->substr(8))};
 }
 
-Result<> put_counts(Transaction& change, ListNumber list, const Counts& counts) {
+Result<> put_counts(StoreTransaction& change, ListNumber list, const Counts& counts) {
   std::string value;
   append_big<8>(value, counts.due);
   append_big<8>(value, counts.all);
@@ -112,7 +112,7 @@ Failure damaged(std::string_view what, std::string_view key) {
                printable(key, 320));
 }
 
-Result<> erase_all(Transaction& change, Table table, std::string_view prefix) {
+Result<> erase_all(StoreTransaction& change, Table table, std::string_view prefix) {
   auto cursor = change.cursor(table);
   if (!cursor) return fail(cursor);
   auto more = cursor->seek(prefix);
@@ -144,7 +144,7 @@ const std::string& Store::directory() const {
 
 Result<ListNumber> Store::make_list(std::string_view name) {
   std::uint64_t number = 1;
-  auto made = inside_->env.write([&](Transaction& change) -> Result<> {
+  auto made = inside_->env.write([&](StoreTransaction& change) -> Result<> {
     auto there = change.get(table::lists, name);
     if (!there) return fail(there);
     if (*there) return retry("{}: this list is there already", printable(name));
@@ -163,7 +163,7 @@ Result<ListNumber> Store::make_list(std::string_view name) {
 }
 
 Result<> Store::remove_list(std::string_view name) {
-  return inside_->env.write([&](Transaction& change) -> Result<> {
+  return inside_->env.write([&](StoreTransaction& change) -> Result<> {
     auto found = change.get(table::lists, name);
     if (!found) return fail(found);
     if (!*found) return no_list(name);
@@ -209,14 +209,14 @@ Result<> Store::suppress(const Address& address, std::string_view reason) {
   std::string value;
   append_big<2>(value, today());
   value += reason;
-  return inside_->env.write([&](Transaction& change) {
+  return inside_->env.write([&](StoreTransaction& change) {
     return change.put(table::suppressed, address_key(address), value);
   });
 }
 
 Result<bool> Store::unsuppress(const Address& address) {
   bool was = false;
-  auto done = inside_->env.write([&](Transaction& change) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& change) -> Result<> {
     auto erased = change.erase(table::suppressed, address_key(address));
     if (!erased) return fail(erased);
     was = *erased;
@@ -276,7 +276,7 @@ Result<std::vector<std::string>> Store::give_handles(
     }
   }
   if (all_known) return given;
-  auto done = inside_->env.write([&](Transaction& change) -> Result<> {
+  auto done = inside_->env.write([&](StoreTransaction& change) -> Result<> {
     given.clear();
     for (const std::string& address : addresses) {
       bool is_new = false;

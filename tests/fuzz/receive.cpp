@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     expect(judgement.error().text.starts_with("5."));
     return 0;
   }
-  if (judgement->fate == ml::Fate::drop) {
+  if (judgement->fate == ml::PostFate::drop) {
     expect(!judgement->why.empty());
     return 0;
   }
@@ -46,6 +46,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   expect(!judgement->author || judgement->author->find_first_of("\t\n\r\\ ") == std::string::npos ||
          judgement->author->starts_with('"'));
   const auto again = ml::judge_post(judgement->text, rules, everybody);
-  expect(again && again->fate == ml::Fate::drop);
+  expect(again && again->fate == ml::PostFate::drop);
   return 0;
 }

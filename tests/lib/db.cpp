@@ -32,7 +32,7 @@ Environment open(const Scratch& scratch, const DbLimits& limits = {}) {
 }
 
 Result<> put_many(Environment& env, int from, int to, std::size_t octets) {
-  return env.write([&](Transaction& change) -> Result<> {
+  return env.write([&](StoreTransaction& change) -> Result<> {
     for (int i = from; i < to; ++i) {
       if (auto put = change.put(words, fmt::format("{:08}", i), std::string(octets, 'v')); !put) {
         return put;
@@ -119,7 +119,7 @@ TEST_CASE("db: what was put is read and what was erased is not") {
   const Scratch scratch;
   auto env = open(scratch);
   REQUIRE(put_many(env, 0, 3, 1));
-  REQUIRE(env.write([](Transaction& change) -> Result<> {
+  REQUIRE(env.write([](StoreTransaction& change) -> Result<> {
     const auto erased = change.erase(words, "00000001");
     REQUIRE(erased);
     CHECK(*erased);
@@ -162,7 +162,7 @@ TEST_CASE("db: a long read hands out every record and its pages may be forgotten
 TEST_CASE("db: work that fails changes nothing") {
   const Scratch scratch;
   auto env = open(scratch);
-  const auto done = env.write([](Transaction& change) -> Result<> {
+  const auto done = env.write([](StoreTransaction& change) -> Result<> {
     REQUIRE(change.put(words, "key", "value"));
     return retry("no");
   });
@@ -175,12 +175,14 @@ TEST_CASE("db: a key over 511 octets or of none is refused") {
   auto env = open(scratch);
   for (const std::size_t length : {std::size_t{0}, std::size_t{512}, std::size_t{5000}}) {
     const auto done = env.write(
-        [&](Transaction& change) { return change.put(words, std::string(length, 'k'), "v"); });
+        [&](StoreTransaction& change) { return change.put(words, std::string(length, 'k'), "v"); });
     REQUIRE(!done);
     CHECK(done.error().text.find("keys of 1 to 511 octets") != std::string::npos);
     CHECK(!env.read()->get(words, std::string(length, 'k'))->has_value());
   }
-  CHECK(env.write([](Transaction& change) { return change.put(words, std::string(511, 'k'), "v"); })
+  CHECK(env.write([](StoreTransaction& change) {
+             return change.put(words, std::string(511, 'k'), "v");
+           })
             .has_value());
 }
 
@@ -188,7 +190,7 @@ TEST_CASE("db: a full map grows and the transaction runs again from its beginnin
   const Scratch scratch;
   auto env = open(scratch, tiny);
   int runs = 0;
-  REQUIRE(env.write([&](Transaction& change) -> Result<> {
+  REQUIRE(env.write([&](StoreTransaction& change) -> Result<> {
     ++runs;
     for (int i = 0; i < 2000; ++i) {
       auto put = change.put(words, fmt::format("{:08}", i), std::string(1000, 'v'));
@@ -249,7 +251,7 @@ TEST_CASE("db: a writer that is killed leaves nothing and the next writer goes o
   first.reset();
   Child writer([&] {
     auto env = open(scratch);
-    const auto done = env.write([](Transaction& change) -> Result<> {
+    const auto done = env.write([](StoreTransaction& change) -> Result<> {
       static_cast<void>(change.put(words, "half", "done"));
       Child::tell_and_stay();
       return {};

@@ -10,14 +10,14 @@ namespace {
 
 std::string sender_of(std::string_view line, std::uint64_t max_size = 1000) {
   const Command command = line_to_command(line);
-  if (command.verb != Verb::mail) return "no MAIL";
+  if (command.verb != CommandVerb::mail) return "no MAIL";
   const auto terms = read_mail(command.argument, {.max_size = max_size});
   return terms ? terms->sender : terms.error();
 }
 
 std::string recipient_of(std::string_view line, NonAscii non_ascii = NonAscii::refused) {
   const Command command = line_to_command(line);
-  if (command.verb != Verb::rcpt) return "no RCPT";
+  if (command.verb != CommandVerb::rcpt) return "no RCPT";
   const auto recipient = read_rcpt(command.argument, non_ascii);
   return recipient ? *recipient : recipient.error();
 }
@@ -25,14 +25,14 @@ std::string recipient_of(std::string_view line, NonAscii non_ascii = NonAscii::r
 }  // namespace
 
 TEST_CASE("lmtp command: verbs compare without case and blanks around arguments go") {
-  CHECK(line_to_command("lhlo  me.test ").verb == Verb::lhlo);
+  CHECK(line_to_command("lhlo  me.test ").verb == CommandVerb::lhlo);
   CHECK(line_to_command("lhlo  me.test ").argument == "me.test");
-  CHECK(line_to_command("EHLO x").verb == Verb::helo);
-  CHECK(line_to_command("HELO x").verb == Verb::helo);
-  CHECK(line_to_command("MAIL TO:<a@x.org>").verb == Verb::unknown);
-  CHECK(line_to_command("RCPTTO:<a@x.org>").verb == Verb::unknown);
-  CHECK(line_to_command("").verb == Verb::unknown);
-  CHECK(line_to_command(" DATA").verb == Verb::unknown);
+  CHECK(line_to_command("EHLO x").verb == CommandVerb::helo);
+  CHECK(line_to_command("HELO x").verb == CommandVerb::helo);
+  CHECK(line_to_command("MAIL TO:<a@x.org>").verb == CommandVerb::unknown);
+  CHECK(line_to_command("RCPTTO:<a@x.org>").verb == CommandVerb::unknown);
+  CHECK(line_to_command("").verb == CommandVerb::unknown);
+  CHECK(line_to_command(" DATA").verb == CommandVerb::unknown);
 }
 
 TEST_CASE("lmtp command: MAIL gives the sender in our spelling") {

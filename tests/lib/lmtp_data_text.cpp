@@ -16,7 +16,7 @@ struct Taken {
   std::string rest;
 };
 
-Taken take(Ending ending, std::string_view octets, std::size_t piece) {
+Taken take(LineEnding ending, std::string_view octets, std::size_t piece) {
   DataText text(ending);
   Taken taken;
   while (!octets.empty() && !taken.ended) {
@@ -30,8 +30,8 @@ Taken take(Ending ending, std::string_view octets, std::size_t piece) {
 }
 
 // RFC 5321 4.5.2 by the letter, over the whole at once.
-Taken by_the_letter(Ending ending, std::string_view octets) {
-  const std::string line_end = ending == Ending::crlf ? "\r\n" : "\n";
+Taken by_the_letter(LineEnding ending, std::string_view octets) {
+  const std::string line_end = ending == LineEnding::crlf ? "\r\n" : "\n";
   Taken taken;
   while (!octets.empty()) {
     const auto at = octets.find(line_end);
@@ -54,12 +54,12 @@ Taken by_the_letter(Ending ending, std::string_view octets) {
 
 TEST_CASE("data text: only CRLF dot CRLF ends a message and what follows is not touched") {
   for (std::size_t piece = 1; piece <= 12; ++piece) {
-    const Taken taken = take(Ending::crlf, "a\r\n..b\r\n.c\r\n\r\n.\r\nMAIL", piece);
+    const Taken taken = take(LineEnding::crlf, "a\r\n..b\r\n.c\r\n\r\n.\r\nMAIL", piece);
     CHECK(taken.ended);
     CHECK(taken.text == "a\r\n.b\r\nc\r\n\r\n");
     CHECK(taken.rest == "MAIL");
   }
-  CHECK(take(Ending::crlf, ".\r\nQUIT\r\n", 100).rest == "QUIT\r\n");
+  CHECK(take(LineEnding::crlf, ".\r\nQUIT\r\n", 100).rest == "QUIT\r\n");
 }
 
 TEST_CASE("data text: no disguise of a line end ends a message") {
@@ -67,20 +67,20 @@ TEST_CASE("data text: no disguise of a line end ends a message") {
                           "\r\n.\r\r\n", "\r\n.\n\r\n", "\r\n. \r\n"}) {
     const std::string octets = "a" + std::string(dot) + "MAIL FROM:<eve@x.org>\r\n";
     for (std::size_t piece = 1; piece <= octets.size(); ++piece) {
-      const Taken taken = take(Ending::crlf, octets, piece);
+      const Taken taken = take(LineEnding::crlf, octets, piece);
       CHECK_FALSE(taken.ended);
       CHECK(taken.text.ends_with("MAIL FROM:<eve@x.org>\r\n"));
     }
   }
   for (const char* dot : {"\r\n.\r\n", "\n.\r\n", "\r.\r"}) {
-    const Taken taken = take(Ending::lf, "a" + std::string(dot) + "MAIL\n", 100);
+    const Taken taken = take(LineEnding::lf, "a" + std::string(dot) + "MAIL\n", 100);
     CHECK_FALSE(taken.ended);
   }
 }
 
 TEST_CASE("data text: a dot behind a bare LF is text and stays") {
-  CHECK(take(Ending::crlf, "a\n.b\r\n.\r\n", 100).text == "a\n.b\r\n");
-  CHECK(take(Ending::lf, "a\n..b\n.\nMAIL", 3).text == "a\n.b\n");
+  CHECK(take(LineEnding::crlf, "a\n.b\r\n.\r\n", 100).text == "a\n.b\r\n");
+  CHECK(take(LineEnding::lf, "a\n..b\n.\nMAIL", 3).text == "a\n.b\n");
 }
 
 TEST_CASE("data text: octets cut anywhere are what they are whole") {
@@ -91,7 +91,7 @@ TEST_CASE("data text: octets cut anywhere are what they are whole") {
     for (auto left = random() % 24; left > 0; --left)
       octets += alphabet[random() % alphabet.size()];
     if (random() % 2 == 0) octets += "\r\n.\r\nx";
-    const Ending ending = random() % 2 == 0 ? Ending::crlf : Ending::lf;
+    const LineEnding ending = random() % 2 == 0 ? LineEnding::crlf : LineEnding::lf;
     const Taken want = by_the_letter(ending, octets);
     const Taken got = take(ending, octets, random() % 5 + 1);
     REQUIRE(got.ended == want.ended);

@@ -90,27 +90,28 @@ TEST_CASE("receive: a null sender is dropped whatever spelling it has", "[receiv
                           "From MAILER-DAEMON Sun Nov 22 10:00:00 2026\n", "From <> Sun\n"}) {
     CAPTURE(top);
     const Judgement judgement = judged(top + plain);
-    CHECK(judgement.fate == Fate::drop);
+    CHECK(judgement.fate == PostFate::drop);
     CHECK(judgement.author == "<>");
   }
-  CHECK(judged("Return-Path: <>\nSubject: without From\n\n").fate == Fate::drop);
+  CHECK(judged("Return-Path: <>\nSubject: without From\n\n").fate == PostFate::drop);
 }
 
 TEST_CASE("receive: what has been through this list is dropped", "[receive]") {
-  CHECK(judged("X-BeenThere: NEWS@x.org\n" + plain).fate == Fate::drop);
-  CHECK(judged("List-Id: News <news.x.org>\n" + plain).fate == Fate::drop);
-  CHECK(judged("List-Id: News\n <news.x.org>\n" + plain).fate == Fate::drop);
-  CHECK(judged("X-BeenThere: other@x.org\nList-Id: <other.x.org>\n" + plain).fate == Fate::pass);
+  CHECK(judged("X-BeenThere: NEWS@x.org\n" + plain).fate == PostFate::drop);
+  CHECK(judged("List-Id: News <news.x.org>\n" + plain).fate == PostFate::drop);
+  CHECK(judged("List-Id: News\n <news.x.org>\n" + plain).fate == PostFate::drop);
+  CHECK(judged("X-BeenThere: other@x.org\nList-Id: <other.x.org>\n" + plain).fate ==
+        PostFate::pass);
   const Judgement passed = judged(plain);
-  CHECK(judged(passed.text).fate == Fate::drop);
+  CHECK(judged(passed.text).fate == PostFate::drop);
 }
 
 TEST_CASE("receive: twenty-five hops pass and one more is a loop", "[receive]") {
   std::string trace;
   for (int i = 0; i < 25; ++i) trace += "Received: by x\n";
-  CHECK(judged(trace + plain).fate == Fate::pass);
-  CHECK(judged("received: by x\n" + trace + plain).fate == Fate::drop);
-  CHECK(judged(trace + plain + trace).fate == Fate::pass);
+  CHECK(judged(trace + plain).fate == PostFate::pass);
+  CHECK(judged("received: by x\n" + trace + plain).fate == PostFate::drop);
+  CHECK(judged(trace + plain + trace).fate == PostFate::pass);
 }
 
 TEST_CASE("receive: a message without one valid From is at fault", "[receive]") {
@@ -142,11 +143,11 @@ TEST_CASE("receive: a stranger is rejected or held or dropped as the rules say",
   CHECK(refused(plain, by) == "77 5.7.1");
   by.otherwise = Otherwise::hold;
   const Judgement held = judged(plain, by);
-  CHECK(held.fate == Fate::hold);
+  CHECK(held.fate == PostFate::hold);
   CHECK(held.why == "5.7.1 only subscribers may post to news@x.org");
   CHECK(held.text == by.fields + plain);
   by.otherwise = Otherwise::drop;
-  CHECK(judged(plain, by).fate == Fate::drop);
+  CHECK(judged(plain, by).fate == PostFate::drop);
 }
 
 TEST_CASE("receive: a broken store is neither the message's fault nor its author's", "[receive]") {
@@ -158,5 +159,5 @@ TEST_CASE("receive: a broken store is neither the message's fault nor its author
 
 TEST_CASE("receive: a bare CR cannot hide a field from the judgement", "[receive]") {
   CHECK(refused("Subject: a\rFrom: b@example.org\n" + plain) == "65 5.6.0");
-  CHECK(judged("Subject: a\rX-BeenThere: news@x.org\n" + plain).fate == Fate::drop);
+  CHECK(judged("Subject: a\rX-BeenThere: news@x.org\n" + plain).fate == PostFate::drop);
 }

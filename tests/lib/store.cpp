@@ -599,7 +599,7 @@ TEST_CASE("store: a store of a later schema is not touched") {
   {
     auto env = Environment::open(scratch.path("store"), Access::write, table_names, {});
     REQUIRE(env);
-    REQUIRE(env->write([](Transaction& change) {
+    REQUIRE(env->write([](StoreTransaction& change) {
       return change.put(table::meta, "schema", std::string_view("\0\0\0\x02", 4));
     }));
   }
@@ -646,7 +646,7 @@ TEST_CASE("store: check finds each kind of damage") {
     {
       auto env = Environment::open(scratch.path("store"), Access::write, table_names, {});
       REQUIRE(env);
-      REQUIRE(env->write([&](Transaction& change) -> Result<> {
+      REQUIRE(env->write([&](StoreTransaction& change) -> Result<> {
         const auto value = change.get(damage.table, damage.key);
         if (value && *value) before = std::string(**value);
         return change.put(damage.table, damage.key, damage.value);
@@ -660,7 +660,7 @@ TEST_CASE("store: check finds each kind of damage") {
           *found, [&](const auto& text) { return text.find(damage.finding) != text.npos; }));
     }
     auto env = Environment::open(scratch.path("store"), Access::write, table_names, {});
-    REQUIRE(env->write([&](Transaction& change) -> Result<> {
+    REQUIRE(env->write([&](StoreTransaction& change) -> Result<> {
       if (before) return change.put(damage.table, damage.key, *before);
       auto erased = change.erase(damage.table, damage.key);
       return erased ? Result<>() : fail(erased);
@@ -677,7 +677,7 @@ TEST_CASE("store: a damaged record stops a slice and is never passed over") {
   }
   {
     auto env = Environment::open(scratch.path("store"), Access::write, table_names, {});
-    REQUIRE(env->write([&](Transaction& change) {
+    REQUIRE(env->write([&](StoreTransaction& change) {
       return change.put(table::subscribers,
                         std::string("\0\0\0\1", 4) + address_key(at("a@example.org")), "\x09");
     }));

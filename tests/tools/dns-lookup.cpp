@@ -29,11 +29,11 @@ std::string_view kind_to_text(Answer kind) {
   return "unknown";
 }
 
-std::string address_to_text(const Address& address) {
+std::string address_to_text(const SocketAddress& address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
-  const auto family = address.address.ss_family;
+  const auto family = address.octets.ss_family;
   const auto* const at =
-      reinterpret_cast<const char*>(&address.address) +
+      reinterpret_cast<const char*>(&address.octets) +
       (family == AF_INET ? offsetof(sockaddr_in, sin_addr) : offsetof(sockaddr_in6, sin6_addr));
   inet_ntop(family, at, text.data(), text.size());
   return text.data();
@@ -67,7 +67,7 @@ Result<Status> run(int argc, char** argv) {
     for (const auto& answer : resolver->addresses(names)) {
       text += fmt::format("{} {}", kind_to_text(answer.kind), answer.ttl.count());
       if (!answer.why.empty()) text += " (" + answer.why + ")";
-      for (const Address& address : answer.addresses) text += ' ' + address_to_text(address);
+      for (const SocketAddress& address : answer.addresses) text += ' ' + address_to_text(address);
       text += '\n';
     }
   }
