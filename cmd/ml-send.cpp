@@ -41,6 +41,7 @@ void declare(Options& options, Given& given) {
       .text(given.papers.auth_file, "--auth-file", "FILE", "lines of: HOST USER:PASSWORD")
       .text(given.papers.authorities, "--tls-ca", "FILE", "whom to trust, not the system's (PEM)")
       .text(given.papers.certificate, "--tls-cert", "FILE", "our certificate and its key (PEM)")
+      .text(given.papers.resolver, "--resolver", "SERVER", "whom smtp+mx: and smtp+srv: ask")
       .number(given.connections, "--connections", "N", "at most, to each relay (4)")
       .number(given.per_connection, "--per-connection", "N", "messages (as suits the relay)")
       .number(given.rate, "--rate", "N", "recipients a second, at most")
@@ -62,7 +63,8 @@ void declare(Options& options, Given& given) {
 void keep_to_go_on(Given& given) {
   for (const auto& [value, name] : {std::pair{&given.papers.auth_file, "--auth-file"},
                                     std::pair{&given.papers.authorities, "--tls-ca"},
-                                    std::pair{&given.papers.certificate, "--tls-cert"}}) {
+                                    std::pair{&given.papers.certificate, "--tls-cert"},
+                                    std::pair{&given.papers.resolver, "--resolver"}}) {
     if (*value) given.send.to_go_on.insert(given.send.to_go_on.end(), {name, **value});
   }
 }
@@ -92,7 +94,8 @@ Result<> use_settings(Given& given, const Settings& site) {
   for (auto& [value, key] :
        {std::pair{&given.log_file, "log"}, std::pair{&given.papers.auth_file, "auth-file"},
         std::pair{&given.papers.authorities, "tls-ca"},
-        std::pair{&given.papers.certificate, "tls-cert"}}) {
+        std::pair{&given.papers.certificate, "tls-cert"},
+        std::pair{&given.papers.resolver, "resolver"}}) {
     if (!*value) *value = site.text(key);
   }
   return {};
@@ -109,7 +112,8 @@ std::optional<std::string> auth_file_of_systemd() {
 
 Result<SendOptions> options_of(Given given) {
   if (!given.papers.auth_file) given.papers.auth_file = auth_file_of_systemd();
-  auto relays = texts_to_relays(given.via, given.papers);
+  auto relays =
+      texts_to_relays(given.via, given.papers, [](const std::string& line) { log(line); });
   if (!relays) return fail(relays);
   given.send.relays = std::move(*relays);
   Relays::Terms& terms = given.send.terms;

@@ -8,6 +8,7 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "smtp/lookup.hpp"
 
 namespace ml {
 namespace {
@@ -18,11 +19,17 @@ struct SchemeName {
   std::string_view name;
   Scheme scheme;
   std::uint16_t port;
+  Lookup lookup = Lookup::none;
 };
 constexpr SchemeName scheme_names[] = {
-    {"smtp", Scheme::smtp, 25},  {"smtps", Scheme::smtps, 465},
-    {"lmtp", Scheme::lmtp, 24},  {"sendmail", Scheme::sendmail, 0},
-    {"bsmtp", Scheme::bsmtp, 0}, {"maildir", Scheme::maildir, 0},
+    {"smtp", Scheme::smtp, 25},
+    {"smtps", Scheme::smtps, 465},
+    {"smtp+mx", Scheme::smtp, 25, Lookup::mx},
+    {"smtp+srv", Scheme::smtp, 25, Lookup::srv},
+    {"lmtp", Scheme::lmtp, 24},
+    {"sendmail", Scheme::sendmail, 0},
+    {"bsmtp", Scheme::bsmtp, 0},
+    {"maildir", Scheme::maildir, 0},
     {"null", Scheme::null, 0},
 };
 
@@ -103,12 +110,21 @@ std::string_view take_dialogue(Relay& relay, std::string_view rest) {
     relay.path = rest;
     return relay.path.size() > 107 ? "the path of a socket has at most 107 octets" : "";
   }
-  if (!rest.starts_with("//")) return "// and a host come behind the colon";
-  rest.remove_prefix(2);
+  if (rest.starts_with("//")) {
+    rest.remove_prefix(2);
+  } else if (relay.lookup == Lookup::none) {
+    return "// and a host come behind the colon";
+  }
   const auto question = rest.find('?');
   std::string_view authority = rest.substr(0, question);
   if (authority.ends_with('/')) authority.remove_suffix(1);
   if (const auto why = take_authority(relay, authority); !why.empty()) return why;
+  if (relay.lookup == Lookup::srv && authority.find(':') != std::string_view::npos) {
+    return "the port is the service's";
+  }
+  if (relay.lookup != Lookup::none && authority.find('[') != std::string_view::npos) {
+    return "only a domain can be looked up";
+  }
   if (question == std::string_view::npos) return {};
   for (const auto parameter : split(rest.substr(question + 1), '&')) {
     if (const auto why = take_parameter(relay, parameter); !why.empty()) return why;
@@ -134,7 +150,7 @@ Result<> check_papers(const Papers& papers) {
 }
 
 // With what it will ask for.
-Result<> equip(Relay& relay, const AuthFile& auth, const Papers& papers) {
+Result<> give_credentials(Relay& relay, const AuthFile& auth) {
   if (!relay.is_dialogue()) return {};
   if (const auto* found = auth.find(relay.user, relay.host, relay.port)) {
     relay.credentials = *found;
@@ -142,24 +158,36 @@ Result<> equip(Relay& relay, const AuthFile& auth, const Papers& papers) {
     return retry("{}: no password of {} for it is known (--auth-file FILE with: {} {}:PASSWORD)",
                  relay.name, relay.user, relay.host, relay.user);
   }
-  const Tls tls = relay.tls_meant();
-  if (relay.credentials && tls == Tls::none && !relay.is_local()) {
+  if (relay.credentials && relay.tls_meant() == Tls::none && !relay.is_local()) {
     return retry("{}: with tls=none its password would go in clear", relay.name);
   }
-  if (tls == Tls::none) return {};
+  return {};
+}
+
+// Whose certificate is good: DNS, which anybody may have answered, has the last word on none.
+std::vector<std::string> identities_of(const Relay& relay) {
+  if (relay.lookup == Lookup::none) return {};
+  std::vector<std::string> identities{relay.domain};
+  if (relay.host.ends_with('.' + relay.domain)) identities.push_back(relay.host);
+  return identities;
+}
+
+void give_tls(Relay& relay, const Papers& papers) {
+  const Tls tls = relay.tls_meant();
+  if (!relay.is_dialogue() || tls == Tls::none) return;
   using Trust = TlsTerms::Trust;
   relay.tls_client = std::make_shared<TlsClient>(
       TlsTerms{.host = relay.host,
+               .identities = identities_of(relay),
                .trust = tls == Tls::must ? Trust::verified : Trust::anybody,
                .authorities = papers.authorities.value_or(""),
                .certificate = papers.certificate.value_or("")});
-  return {};
 }
 
 }  // namespace
 
 bool Relay::is_local() const {
-  return scheme == Scheme::lmtp_socket || is_loopback(host);
+  return scheme == Scheme::lmtp_socket || (lookup == Lookup::none && is_loopback(host));
 }
 
 Tls Relay::tls_meant() const {
@@ -174,11 +202,15 @@ Result<Relay> text_to_relay(std::string_view uri) {
     return colon != std::string_view::npos && same_nocase(uri.substr(0, colon), candidate.name);
   });
   if (known == std::end(scheme_names)) {
-    return wrong(uri, "it begins with smtp:// smtps:// lmtp: sendmail: bsmtp: maildir: or null:");
+    return wrong(
+        uri,
+        "it begins with smtp:// smtps:// smtp+mx: smtp+srv: lmtp: sendmail: bsmtp: maildir: "
+        "or null:");
   }
   Relay relay;
-  relay.name = printable(uri, 200);
+  relay.uri = relay.name = printable(uri, 200);
   relay.scheme = known->scheme;
+  relay.lookup = known->lookup;
   relay.port = known->port;
   const std::string_view rest = uri.substr(colon + 1);
   if (relay.is_dialogue()) {
@@ -197,7 +229,7 @@ Result<Relay> text_to_relay(std::string_view uri) {
 }
 
 Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
-                                           const Papers& papers) {
+                                           const Papers& papers, const Told& told) {
   if (auto checked = check_papers(papers); !checked) return fail(checked);
   AuthFile auth;
   if (papers.auth_file) {
@@ -209,10 +241,13 @@ Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
   for (const std::string& uri : uris) {
     auto relay = text_to_relay(uri);
     if (!relay) return fail(relay);
-    if (auto equipped = equip(*relay, auth, papers); !equipped) return fail(equipped);
+    if (auto given = give_credentials(*relay, auth); !given) return fail(given);
     relays.push_back(std::move(*relay));
   }
-  return relays;
+  auto found = looked_up(std::move(relays), papers.resolver.value_or(""), told);
+  if (!found) return found;
+  for (Relay& relay : *found) give_tls(relay, papers);
+  return found;
 }
 
 }  // namespace ml

@@ -2,6 +2,8 @@
 //
 //   smtp://[user@]host[:port][?tls=none|may|must&weight=N&backup]      port 25
 //   smtps://...                                                       port 465, TLS at once
+//   smtp+mx:domain[:port][?...]        the hosts that take the domain's mail
+//   smtp+srv:domain[?...]              the hosts of its service _smtp._tcp, or of a name of this kind
 //   lmtp://host[:port]    lmtp:/path/of/socket                        port 24
 //   sendmail:PROGRAM   bsmtp:FILE|-   maildir:DIR   null:
 //
@@ -10,12 +12,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/dns.hpp"
 #include "base/result.hpp"
 #include "smtp/auth.hpp"
 #include "smtp/tls.hpp"
@@ -24,10 +28,12 @@ namespace ml {
 
 enum class Scheme { smtp, smtps, lmtp, lmtp_socket, sendmail, bsmtp, maildir, null };
 enum class Tls { unsaid, none, may, must };
+enum class Lookup { none, mx, srv };
 
 struct Relay {
   Scheme scheme = Scheme::smtp;
-  std::string name;  // the URI as it was given
+  std::string uri;   // as it was given
+  std::string name;  // for people: the URI, or what it would be for the host that DNS names
   std::string user;
   std::string host;  // a name, or an address without its brackets
   std::uint16_t port = 0;
@@ -35,6 +41,10 @@ struct Relay {
   Tls tls = Tls::unsaid;
   std::uint32_t weight = 1;
   bool backup = false;
+  Lookup lookup = Lookup::none;
+  std::string domain;              // that was looked up
+  std::uint16_t order = 0;         // among those that were; least first
+  std::vector<HostAddress> addresses;  // of the host; empty: libc knows
   std::optional<Credentials> credentials;
   std::shared_ptr<TlsClient> tls_client;  // where there may be TLS
 
@@ -49,19 +59,24 @@ struct Relay {
   [[nodiscard]] Tls tls_meant() const;
 };
 
-// What relays want of us, and we of them; files, by name.
+// What relays want of us, and we of them; files, by name, but for the resolver.
 struct Papers {
   std::optional<std::string> auth_file{};    // see AuthFile
   std::optional<std::string> authorities{};  // see TlsTerms
   std::optional<std::string> certificate{};  // the same
+  std::optional<std::string> resolver{};     // see Resolver::Terms
 };
 
 // Status 75; the text names the URI and says what is wrong with it.
 [[nodiscard]] Result<Relay> text_to_relay(std::string_view uri);
 
-// All of them, each with its credentials and its TLS. 75 where a file of ours cannot be used, where
-// a URI names a user for whom there are no credentials, and where those would go in clear.
+// All of them, those that are looked up by the hosts found now, each with its credentials and its
+// TLS. `told` hears of what could not be looked up. 75 where a file of ours cannot be used, where a
+// URI names a user for whom there are no credentials, where those would go in clear, and where
+// nothing was found at all.
+using Told = std::function<void(const std::string&)>;
 [[nodiscard]] Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
-                                                         const Papers& papers);
+                                                         const Papers& papers,
+                                                         const Told& told = {});
 
 }  // namespace ml

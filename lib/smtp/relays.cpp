@@ -19,6 +19,11 @@ bool is_of_relay(const Reply& reply) {
   return reply.transient() && reply.enhanced.subject != 1 && reply.enhanced.subject != 2;
 }
 
+// Of the free ones only those of the least rank are used.
+std::pair<bool, std::uint16_t> rank(const Relay& relay) {
+  return {relay.backup, relay.order};
+}
+
 std::string seconds(Clock::duration time) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(time).count());
 }
@@ -26,34 +31,27 @@ std::string seconds(Clock::duration time) {
 }  // namespace
 
 Relays::Relays(std::vector<Relay> relays, Terms terms) : terms_(terms) {
-  for (const bool backup : {false, true}) {
-    for (Relay& relay : relays) {
-      if (relay.backup != backup) continue;
-      State state;
-      state.relay = std::move(relay);
-      state.message_limit = terms.messages;
-      all_.push_back(std::move(state));
-    }
+  std::ranges::stable_sort(relays, {}, rank);
+  for (Relay& relay : relays) {
+    State state;
+    state.relay = std::move(relay);
+    state.message_limit = terms.messages;
+    all_.push_back(std::move(state));
   }
 }
 
 std::optional<std::size_t> Relays::pick(Clock::time_point now,
                                         std::span<const std::size_t> live) const {
-  const bool is_one_free = std::ranges::any_of(all_, [&](const State& state) {
-    return !state.relay.backup && !state.out && state.free_at <= now;
-  });
-  return pick_among(!is_one_free, now, live);
-}
-
-std::optional<std::size_t> Relays::pick_among(bool backups, Clock::time_point now,
-                                              std::span<const std::size_t> live) const {
+  const auto first_free = std::ranges::find_if(
+      all_, [&](const State& state) { return !state.out && state.free_at <= now; });
+  if (first_free == all_.end()) return std::nullopt;
+  const auto first = static_cast<std::size_t>(first_free - all_.begin());
   std::optional<std::size_t> best;
-  for (std::size_t i = 0; i < all_.size(); ++i) {
+  for (std::size_t i = first; i < all_.size(); ++i) {
     const State& state = all_[i];
+    if (rank(state.relay) != rank(first_free->relay)) break;
     const std::size_t most = state.relay.is_dialogue() ? state.connections : 1;
-    if (state.relay.backup != backups || state.out || state.free_at > now || live[i] >= most) {
-      continue;
-    }
+    if (state.out || state.free_at > now || live[i] >= most) continue;
     if (!best || live[i] * all_[*best].relay.weight < live[*best] * state.relay.weight) best = i;
   }
   return best;

@@ -18,7 +18,8 @@
 //   | the fuse                               | out, and its refusals of this run are taken back  |
 //
 // "Out" is for the rest of the run. Of several relays that are free, connections go to the one that
-// has the fewest for its weight; to a backup only where no other is free.
+// has the fewest for its weight; to a backup only where no other is free, and among those that were
+// looked up to one of a later order only where none of an earlier one is.
 #pragma once
 
 #include <cstddef>
@@ -97,9 +98,6 @@ class Relays {
 
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
-
-  [[nodiscard]] std::optional<std::size_t> pick_among(bool backups, Clock::time_point now,
-                                                      std::span<const std::size_t> live) const;
 
   std::vector<State> all_;
   Terms terms_;

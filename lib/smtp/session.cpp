@@ -103,6 +103,15 @@ void Session::resolve(const Relay& relay) {
     targets_.push_back(target);
     return connect_next("");
   }
+  for (const HostAddress& found : relay.addresses) {
+    targets_.push_back({found.address, found.size});
+    // The port is in the same place for IPv4 and IPv6.
+    reinterpret_cast<sockaddr_in&>(targets_.back().address).sin_port = htons(relay.port);
+  }
+  if (!targets_.empty()) {
+    std::ranges::reverse(targets_);
+    return connect_next("");
+  }
   addrinfo wanted{};
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;

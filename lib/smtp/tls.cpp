@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -63,6 +64,23 @@ Result<> use_certificate(SSL_CTX* context, const std::string& file) {
     return retry("no certificate with its key can be read from {}: {}", file, first_error());
   }
   return {};
+}
+
+bool names_its_host(SSL* connection, const std::string& host) {
+  return is_address(host) ||
+         SSL_ctrl(connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+                  const_cast<char*>(host.c_str())) == 1;
+}
+
+bool expects(SSL* connection, const std::string& host, const std::vector<std::string>& identities) {
+  SSL_set_hostflags(connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  if (!identities.empty()) {
+    return std::ranges::all_of(identities, [&](const std::string& identity) {
+      return SSL_add1_host(connection, identity.c_str()) == 1;
+    });
+  }
+  if (!is_address(host)) return SSL_set1_host(connection, host.c_str()) == 1;
+  return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), host.c_str()) == 1;
 }
 
 }  // namespace
@@ -126,15 +144,9 @@ TlsStream::TlsStream(TlsClient& client, int socket) : inside_(std::make_unique<I
   const std::string& host = client.terms_.host;
   SSL* const connection = SSL_new(client.inside_->context.get());
   inside_->connection.reset(connection);
-  bool works = connection != nullptr && SSL_set_fd(connection, socket) == 1;
-  if (works && is_address(host)) {
-    works = X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(connection), host.c_str()) == 1;
-  } else if (works) {
-    SSL_set_hostflags(connection, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-    works = SSL_set1_host(connection, host.c_str()) == 1 &&
-            SSL_ctrl(connection, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
-                     const_cast<char*>(host.c_str())) == 1;
-  }
+  const bool works = connection != nullptr && SSL_set_fd(connection, socket) == 1 &&
+                     names_its_host(connection, host) &&
+                     expects(connection, host, client.terms_.identities);
   if (!works) {
     why_ = "OpenSSL cannot be used: " + first_error();
     inside_->connection.reset();

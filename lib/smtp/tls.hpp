@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -24,7 +25,8 @@ struct TlsTerms {
     verified,  // the chain ends in a known authority, and the certificate is the host's
     anybody,
   };
-  std::string host;  // a name, which it is told (SNI), or an address
+  std::string host;                       // a name, which it is told (SNI), or an address
+  std::vector<std::string> identities{};  // one of them has to be in the certificate; empty: host
   Trust trust = Trust::verified;
   std::string authorities;  // a PEM file, in place of the system's; empty: the system's
   std::string certificate;  // a PEM file with our certificate, its chain and its key; empty: none

@@ -530,9 +530,11 @@ std::string Sender::command_to_go_on() const {
     const bool plain = word.find_first_of(" &?*;|<>()$`\"'\\[]") == std::string::npos;
     command += fmt::format(" {0}{1}{0}", plain ? "" : "'", word);
   };
+  std::string_view before;  // one that was looked up may have become many
   for (const Relay& relay : options_.relays) {
+    if (std::exchange(before, relay.uri) == relay.uri) continue;
     command += " --via";
-    add(relay.name);
+    add(relay.uri);
   }
   for (const std::string& word : options_.to_go_on) add(word);
   return command;

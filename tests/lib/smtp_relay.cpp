@@ -181,3 +181,17 @@ TEST_CASE("fuse: replies of 4yz never blow it") {
   Fuse fuse;
   for (int i = 0; i < 1000; ++i) CHECK_FALSE(fuse.failed(later, Meaning::left));
 }
+
+TEST_CASE("relay: what is to be looked up has a domain and no other host's rights", "[relay]") {
+  auto relay = text_to_relay("smtp+mx:x.org:2525?weight=3&backup");
+  REQUIRE(relay);
+  CHECK((relay->lookup == Lookup::mx && relay->host == "x.org" && relay->port == 2525));
+  CHECK((relay->weight == 3 && relay->backup));
+  CHECK(text_to_relay("smtp+mx://x.org")->host == "x.org");
+  CHECK(text_to_relay("smtp+srv:_submission._tcp.x.org")->lookup == Lookup::srv);
+  CHECK(text_to_relay("smtp+mx:localhost")->tls_meant() == Tls::must);
+  for (const char* none : {"smtp+mx:", "smtp+mx:[127.0.0.1]", "smtp+mx:a b", "smtp+srv:x.org:25",
+                           "smtp+mx:x.org?order=1", "lmtp+mx:x.org"}) {
+    CHECK_FALSE(text_to_relay(none));
+  }
+}

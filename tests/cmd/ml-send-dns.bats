@@ -1,0 +1,163 @@
+# ml-send to relays that DNS names: a resolver and sinks of ours.
+load common
+
+# sink NAME [OPTION...]: a sink whose log is NAME.log and whose port is $(cat NAME.port).
+sink() {
+  rm -f "$1.port"
+  : >"$1.log"
+  smtp-sink --port-file "$1.port" --log "$1.log" "${@:2}" >"$1.counts" 2>"$1.violations" 3>&- &
+  started+=($!)
+  until [ -e "$1.port" ] || ! kill -0 $!; do sleep 0.01; done # polls
+}
+
+# zone LINE...: what the resolver at $resolver knows.
+zone() {
+  printf '%s\n' "$@" >zone
+  rm -f dns.port
+  dns-server --zone zone --port-file dns.port --log dns.log 3>&- &
+  started+=($!)
+  until [ -e dns.port ] || ! kill -0 $!; do sleep 0.01; done # polls
+  resolver="127.0.0.1:$(cat dns.port)"
+}
+
+teardown() { for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; }
+
+# send URI [OPTION...]: to ann and bob.
+send() {
+  stream ann@x.org bob@x.org >in
+  run ml-send --again --max-wait 1 --resolver "$resolver" --undelivered left --via "$@" <in
+}
+
+@test "mx: mail goes to the host of least preference and the log names it" {
+  sink near
+  zone 'x.test 60 MX 20 far.x.test' 'x.test 60 MX 10 near.x.test' 'near.x.test 60 A 127.0.0.1' \
+    'far.x.test 60 A 127.0.0.2'
+  send "smtp+mx:x.test:$(cat near.port)?tls=none"
+  is "" "$output"
+  is 0 "$status"
+  is 2 "$(wc -l <near.log)"
+  is "smtp://near.x.test:$(cat near.port)" "$(ml-log --json x1 | grep -o 'smtp://[^"]*' | sort -u)"
+}
+
+@test "mx: the next host takes over where nobody answers" {
+  sink far
+  zone 'x.test 60 MX 10 near.x.test' 'near.x.test 60 A 127.0.0.2' 'x.test 60 MX 20 far.x.test' \
+    'far.x.test 60 A 127.0.0.1'
+  send "smtp+mx://x.test:$(cat far.port)/?tls=none"
+  is 0 "$status"
+  is 2 "$(wc -l <far.log)"
+}
+
+@test "mx: all addresses of a host are tried" {
+  sink far
+  zone 'x.test 60 MX 10 mx.x.test' 'mx.x.test 60 A 127.0.0.2' 'mx.x.test 60 A 127.0.0.3' \
+    'mx.x.test 60 A 127.0.0.1' 'mx.x.test 60 AAAA ::1'
+  send "smtp+mx:x.test:$(cat far.port)?tls=none"
+  is "" "$output"
+  is 0 "$status"
+}
+
+@test "mx: a domain without MX is its own host" {
+  sink own
+  zone 'x.test 60 A 127.0.0.1'
+  send "smtp+mx:x.test:$(cat own.port)?tls=none"
+  is 0 "$status"
+  is 2 "$(wc -l <own.log)"
+}
+
+@test "mx: a domain that takes no mail or is not there is no relay and nothing is sent" {
+  zone 'null.test 60 MX 0 .' 'sick.test 0 FAIL' 'lost.test 60 MX 10 mx.lost.test'
+  for domain in null nowhere sick lost; do
+    send "smtp+mx:$domain.test?tls=none"
+    is 75 "$status"
+    [[ "${lines[-1]}" == "ml-send: relay smtp+mx:$domain.test?tls=none cannot be used (no "*"); nothing was sent" ]]
+  done
+}
+
+@test "mx: other relays do without the one that is not known" {
+  sink other
+  zone 'null.test 60 MX 0 .'
+  send "smtp+mx:null.test" --via "smtp://127.0.0.1:$(cat other.port)"
+  is 0 "$status"
+  [[ "$output" == "ml-send: relay smtp+mx:null.test cannot be used (no MX of null.test is known: "* ]]
+  is 2 "$(wc -l <other.log)"
+}
+
+@test "mx: nobody is asked where nothing is to be looked up" {
+  sink plain
+  zone 'x.test 60 A 127.0.0.1'
+  send "smtp://127.0.0.1:$(cat plain.port)"
+  is 0 "$status"
+  is "" "$(cat dns.log)"
+}
+
+@test "srv: hosts have ports and a busy one's place is taken by the next" {
+  sink first --fault 'connect=421 4.3.2 busy'
+  sink second
+  zone "_smtp._tcp.x.test 60 SRV 0 1 $(cat first.port) mx.x.test" 'mx.x.test 60 A 127.0.0.1' \
+    "_smtp._tcp.x.test 60 SRV 5 1 $(cat second.port) mx.x.test"
+  send "smtp+srv:x.test?tls=none"
+  is 0 "$status"
+  is 2 "$(wc -l <second.log)"
+  send "smtp+srv:_smtp._tcp.x.test?tls=none"
+  is 0 "$status"
+  is 4 "$(wc -l <second.log)"
+}
+
+@test "srv: equals share the work" {
+  sink one --drip
+  sink two --drip
+  zone "_smtp._tcp.x.test 60 SRV 0 1 $(cat one.port) mx.x.test" 'mx.x.test 60 A 127.0.0.1' \
+    "_smtp._tcp.x.test 60 SRV 0 1 $(cat two.port) mx.x.test"
+  stream $(seq -f 'u%g@x.org' 2000) | sed -E 's/^rcpt\t(u.*)@.*/&\1@x.org/; s/-(u)/\1/' |
+    ml-send --resolver "$resolver" --via "smtp+srv:x.test?tls=none"
+  is 2000 "$(cat one.log two.log | wc -l)"
+  [ -s one.log ]
+  [ -s two.log ]
+}
+
+@test "srv: the command to go on has the relay as it was given and once" {
+  sink first --fault 'rcpt=450 4.2.0 later'
+  zone "_smtp._tcp.x.test 60 SRV 0 1 $(cat first.port) mx.x.test" 'mx.x.test 60 A 127.0.0.1' \
+    "_smtp._tcp.x.test 60 SRV 5 1 $(cat first.port) mx.x.test"
+  send "smtp+srv:x.test?tls=none"
+  is 75 "$status"
+  [[ "$output" == *"go on with: ml-send --via 'smtp+srv:x.test?tls=none' --resolver $resolver <left" ]]
+}
+
+@test "srv: the site names the resolver" {
+  sink first
+  zone "_smtp._tcp.x.test 60 SRV 0 1 $(cat first.port) mx.x.test" 'mx.x.test 60 A 127.0.0.1'
+  mkdir -m 700 home
+  printf 'resolver = "%s"\nvia = "smtp+srv:x.test?tls=none"\n' "$resolver" >home/lists.toml
+  stream ann@x.org | ml-send
+  is 1 "$(wc -l <first.log)"
+}
+
+@test "mx: a certificate is good for the domain or a host below it and for no other that DNS names" {
+  (
+    umask 077
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=ca \
+      -keyout ca.key -out ca.pem
+    for name in x.test mx.x.test mx.other.test; do
+      openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=$name" \
+        -addext "subjectAltName=DNS:$name" -addext basicConstraints=CA:FALSE -CA ca.pem -CAkey ca.key \
+        -keyout key -out crt || exit
+      cat key crt >"$name.pem"
+    done
+  ) >openssl.log 2>&1 || { cat openssl.log; return 1; }
+  while read -r certificate host expected; do
+    sink mx --tls-cert "$certificate.pem"
+    zone "x.test 60 MX 10 $host" "$host 60 A 127.0.0.1"
+    send "smtp+mx:x.test:$(cat mx.port)" --tls-ca ca.pem
+    echo "$certificate at $host: $output"
+    is "$expected" "$status"
+    [ "$expected" -eq 0 ] || [[ "$output" == *"its certificate is not trusted"* ]]
+  done <<'CASES'
+x.test mx.x.test 0
+mx.x.test mx.x.test 0
+x.test mx.other.test 0
+mx.other.test mx.other.test 75
+mx.other.test mx.x.test 75
+CASES
+}
