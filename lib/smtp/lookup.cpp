@@ -48,6 +48,7 @@ std::string add_hosts(const Relay& asked, Resolver& resolver, std::vector<Relay>
   }
   if (hosts.hosts.size() > most_hosts) hosts.hosts.resize(most_hosts);
   std::vector<std::string> names;
+  names.reserve(hosts.hosts.size());
   for (const ServiceHost& host : hosts.hosts) names.push_back(host.name);
   auto addresses = resolver.addresses(names);
   std::string why;
