@@ -42,9 +42,9 @@ struct Relay {
   std::uint32_t weight = 1;
   bool backup = false;
   Lookup lookup = Lookup::none;
-  std::string domain;                  // that was looked up
-  std::uint16_t order = 0;             // among those that were; least first
-  std::vector<HostAddress> addresses;  // of the host; empty: libc knows
+  std::string domain;                    // that was looked up
+  std::uint16_t order = 0;               // among those that were; least first
+  std::vector<SocketAddress> addresses;  // of the host; empty: libc knows
   std::optional<Credentials> credentials;
   std::shared_ptr<TlsClient> tls_client;  // where there may be TLS
 

@@ -103,8 +103,8 @@ void Session::resolve(const Relay& relay) {
     targets_.push_back(target);
     return connect_next("");
   }
-  for (const HostAddress& found : relay.addresses) {
-    targets_.push_back({found.address, found.size});
+  for (const SocketAddress& found : relay.addresses) {
+    targets_.push_back({found.octets, found.size});
     // The port is in the same place for IPv4 and IPv6.
     reinterpret_cast<sockaddr_in&>(targets_.back().address).sin_port = htons(relay.port);
   }
