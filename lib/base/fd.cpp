@@ -8,7 +8,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <array>
 #include <cerrno>
 
 namespace ml {
@@ -22,17 +22,14 @@ void wait_until_ready(int fd, short events) {
 Result<std::string> read_up_to(int fd, std::size_t limit, std::string_view name,
                                const Error& too_big) {
   std::string text;
-  std::size_t filled = 0;
+  std::array<char, 65536> room;  // not cleared: most of what is read is small
   for (;;) {
-    if (text.size() - filled < 4096) text.resize(std::max<std::size_t>(65536, text.size() * 2));
-    auto got = read_some(fd, std::span(text).subspan(filled), name);
+    auto got = read_some(fd, room, name);
     if (!got) return fail(got);
-    if (*got == 0) break;
-    filled += *got;
-    if (filled > limit) return Failure(too_big);
+    if (*got == 0) return text;
+    text.append(room.data(), *got);
+    if (text.size() > limit) return Failure(too_big);
   }
-  text.resize(filled);
-  return text;
 }
 
 }  // namespace

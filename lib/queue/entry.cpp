@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include "base/digest.hpp"
 #include "base/text.hpp"
@@ -144,23 +145,33 @@ Result<> QueueEntry::keep(Same same) {
   return queue_->sync_around(*place);
 }
 
-// All written to the disk side by side, then one commit of the file system for all their names.
-Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, Same same) {
-  for (const QueueEntry& entry : entries) sync_file_range(entry.fd(), 0, 0, SYNC_FILE_RANGE_WRITE);
-  for (int round = 0; round < 2; ++round) {
-    std::set<const Queue*> queues;
-    for (const QueueEntry& entry : entries) queues.insert(entry.queue_);
-    for (const Queue* const queue : queues) {
-      if (syncfs(queue->fd().get()) != 0) {
-        return system_failure("cannot sync the queue " + queue->path(""), errno);
-      }
-    }
-    if (round == 1) break;
-    for (QueueEntry& entry : entries) {
-      if (auto place = entry.settle(same); !place) return fail(place);
-    }
+// The octets of all are on their way to the disk before the first of them is waited for.
+Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, Syncer& syncer, Same same) {
+  if (entries.size() == 1) return entries.front().keep(same);
+  std::vector<int> files;
+  for (const QueueEntry& entry : entries) {
+    sync_file_range(entry.fd(), 0, 0, SYNC_FILE_RANGE_WRITE);
+    files.push_back(entry.fd());
   }
-  return {};
+  const auto draft_of = [&](std::size_t i) { return entries[i].queue_->path(entries[i].draft_); };
+  if (auto synced = syncer.sync(files, draft_of); !synced) return synced;
+
+  std::set<std::string> directories;
+  for (QueueEntry& entry : entries) {
+    const auto place = entry.settle(same);
+    if (!place) return fail(place);
+    directories.insert(entry.queue_->path(place->substr(0, place->rfind('/'))));
+  }
+  const std::vector<std::string> names(directories.begin(), directories.end());
+  std::vector<Fd> opened;
+  std::vector<int> fds;
+  for (const std::string& name : names) {
+    auto directory = open_file(name, O_RDONLY | O_DIRECTORY);
+    if (!directory) return fail(directory);
+    fds.push_back(directory->get());
+    opened.push_back(std::move(*directory));
+  }
+  return syncer.sync(fds, [&](std::size_t i) { return names[i]; });
 }
 
 }  // namespace ml

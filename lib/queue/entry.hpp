@@ -15,6 +15,7 @@
 #include "base/home.hpp"
 #include "base/result.hpp"
 #include "queue/queue.hpp"
+#include "queue/syncer.hpp"
 
 namespace ml {
 
@@ -43,9 +44,10 @@ class QueueEntry {
   // Once, when all is written. It is ours when this has returned without error, not before.
   [[nodiscard]] Result<> keep(Same same = Same::replace);
 
-  // The same for many at once, for the price of two syncs: either all are kept, or the caller
+  // The same for many at once, for about the price of one: either all are kept, or the caller
   // must take it that none is (those that are there are whole).
-  [[nodiscard]] static Result<> keep_all(std::span<QueueEntry> entries, Same same = Same::replace);
+  [[nodiscard]] static Result<> keep_all(std::span<QueueEntry> entries, Syncer& syncer,
+                                         Same same = Same::replace);
 
  private:
   QueueEntry(const Queue& queue, std::string name, std::string draft, Fd fd);

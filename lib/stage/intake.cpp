@@ -347,8 +347,7 @@ Result<> Intake::draft(std::string_view queue, std::string_view name,
 
 Result<> Intake::keep_drafts() {
   if (drafts_.empty()) return {};
-  if (drafts_.size() == 1) return drafts_.front().keep(Same::beside);
-  return QueueEntry::keep_all(drafts_, Same::beside);
+  return QueueEntry::keep_all(drafts_, syncer_, Same::beside);
 }
 
 Result<> Intake::commit() {

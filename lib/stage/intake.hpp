@@ -40,6 +40,7 @@
 #include "list/pipeline.hpp"
 #include "mail/envelope.hpp"
 #include "queue/entry.hpp"
+#include "queue/syncer.hpp"
 #include "stage/receive.hpp"
 #include "stage/route.hpp"
 #include "store/store.hpp"
@@ -114,6 +115,7 @@ class Intake {
   std::map<std::string, ListTerms, std::less<>> terms_;
   std::map<std::string, std::unique_ptr<Queue>, std::less<>> queues_;
   std::vector<QueueEntry> drafts_;
+  Syncer syncer_;
   std::vector<std::string> touched_;  // queues with drafts that are to be run
 };
 

@@ -124,6 +124,7 @@ Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue
   bool any = false;
   const std::optional<std::string> no_name;
   std::vector<QueueEntry> drafts;
+  Syncer syncer;
   for (std::size_t i = 0; i < files.size(); ++i) {
     auto file = open_file(files[i], O_RDONLY);
     if (!file) return fail(file);
@@ -134,7 +135,7 @@ Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue
     }
     if (*entry) drafts.push_back(std::move(**entry));
     if (drafts.size() < most_at_once && i + 1 < files.size()) continue;
-    if (auto kept = QueueEntry::keep_all(drafts, Same::beside); !kept) return fail(kept);
+    if (auto kept = QueueEntry::keep_all(drafts, syncer, Same::beside); !kept) return fail(kept);
     any = any || !drafts.empty();
     drafts.clear();
   }

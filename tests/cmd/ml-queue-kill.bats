@@ -16,11 +16,12 @@ setup_queue() {
 
 teardown() { rm -rf "$ML_HOME"; }
 
-# killed CALL N COMMAND...: runs it, killed at the Nth CALL; fails if it never came so far.
+# killed CALL N COMMAND...: runs it, killed at the Nth CALL; fails if it never came so far. In $threads
+# stands -f where the command has some.
 killed() {
   local call=$1 n=$2 status=0
   shift 2
-  strace -qqo /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$n" "$@" \
+  strace ${threads:-} -qqo /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$n" "$@" \
     <whole >/dev/null 2>&1 || status=$?
   [ $status -eq 137 ]
 }
@@ -85,7 +86,7 @@ put_again() {
     for file in $(files q); do cmp -s "$file" a || cmp -s "$file" b || return 1; done
     [ "$(files q | wc -l)" -le 2 ]
   }
-  at_each_call each_whole nothing ml-queue put q a b
+  threads=-f at_each_call each_whole nothing ml-queue put q a b
 }
 
 @test "ml-queue run: killed at any call an entry that is done was there once or not at all" {

@@ -142,7 +142,8 @@ TEST_CASE("queue: many kept at once are all there and leave no draft", "[queue]"
   const Queue queue = open_queue(home, "q");
   std::vector<QueueEntry> drafts;
   for (int i = 0; i < 50; ++i) drafts.push_back(draft(queue, "e" + std::to_string(i), "text"));
-  REQUIRE(QueueEntry::keep_all(drafts));
+  Syncer syncer;
+  REQUIRE(QueueEntry::keep_all(drafts, syncer));
   drafts.clear();
   CHECK(all(queue).size() == 50);
   CHECK(std::filesystem::is_empty(scratch.path("queue/q/tmp")));
