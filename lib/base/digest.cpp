@@ -1,7 +1,9 @@
 #include "base/digest.hpp"
 
+#include <endian.h>
 #include <sodium.h>
 
+#include <cstring>
 #include <new>
 
 #include "base/text.hpp"
@@ -62,9 +64,8 @@ std::array<std::uint64_t, 2> siphash128(const SipKey& key, std::string_view text
   std::array<unsigned char, crypto_shorthash_siphashx24_BYTES> out{};
   crypto_shorthash_siphashx24(out.data(), octets_of(text), text.size(), key.data());
   std::array<std::uint64_t, 2> words{};
-  for (unsigned i = 0; i < 16; ++i) {
-    words[i / 8] |= static_cast<std::uint64_t>(out[i]) << (8 * (i % 8));
-  }
+  std::memcpy(words.data(), out.data(), out.size());
+  for (std::uint64_t& word : words) word = le64toh(word);
   return words;
 }
 

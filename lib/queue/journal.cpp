@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -212,18 +213,28 @@ void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int6
     log_time = now;
     log_time_text = fmt::format("\t{}\t", now);
   }
-  log_text.push_back(static_cast<char>(outcome));
-  log_text.append(log_time_text);
-  for (const std::string_view field : {line.address, line.relay, line.reply}) {
-    const std::size_t begin = log_text.size();
-    log_text.append(field);
-    if (!is_printable(field, Tabs::refused)) {
-      std::replace_if(log_text.begin() + static_cast<std::ptrdiff_t>(begin), log_text.end(),
-                      is_control, ' ');
+  const std::size_t begin = log_text.size();
+  const std::size_t end = begin + 1 + log_time_text.size() + line.address.size() + 1 +
+                          line.relay.size() + 1 + line.reply.size() + 1;
+  // libstdc++ 12 hands the capacity in where it should be the size.
+  log_text.resize_and_overwrite(end, [&](char* room, std::size_t /*size*/) {
+    char* at = room + begin;
+    const auto put = [&](std::string_view text) {
+      std::memcpy(at, text.data(), text.size());
+      at += text.size();
+    };
+    *at++ = static_cast<char>(outcome);
+    put(log_time_text);
+    for (const std::string_view field : {line.address, line.relay, line.reply}) {
+      put(field);
+      *at++ = '\t';
     }
-    log_text.push_back('\t');
-  }
-  log_text.back() = '\n';
+    at[-1] = '\n';
+    return end;
+  });
+  if (is_printable(line.reply, Tabs::refused)) return;
+  const auto reply = static_cast<std::ptrdiff_t>(end - 1 - line.reply.size());
+  std::replace_if(log_text.begin() + reply, log_text.end() - 1, is_control, ' ');
 }
 
 Result<Journal::Inside::Mapped*> Journal::Inside::segment_of(SlotNumber number) {

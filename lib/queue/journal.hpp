@@ -90,9 +90,9 @@ struct Closed {
 
 // What goes into the text log beside an outcome. Views are used during the call only.
 struct LogLine {
-  std::string_view address;
-  std::string_view relay;
-  std::string_view reply;  // one line; the relay's queue id is part of it
+  std::string_view address;  // without controls, as a stream has it
+  std::string_view relay;    // the same
+  std::string_view reply;    // the relay's queue id is part of it; controls become blanks
 };
 
 class Journal {

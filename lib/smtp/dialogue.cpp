@@ -1,6 +1,7 @@
 #include "smtp/dialogue.hpp"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -17,6 +18,24 @@ constexpr std::size_t most_messages = 10'000;
 // set smtp_accept_queue_per_connection.
 constexpr std::size_t most_messages_of_exim = 10;
 constexpr std::uint64_t most_unwritten = std::uint64_t{256} << 10;
+
+// A number as text, as long as this lives.
+class Digits {
+ public:
+  explicit Digits(std::uint64_t number) : text_(number) {}
+  operator std::string_view() const { return {text_.data(), text_.size()}; }
+
+ private:
+  fmt::format_int text_;
+};
+
+constexpr std::string_view view_of(std::string_view text) {
+  return text;
+}
+template <std::size_t Size>
+constexpr std::string_view view_of(const char (&literal)[Size]) {
+  return {literal, Size - 1};
+}
 
 }  // namespace
 
@@ -50,6 +69,7 @@ void Dialogue::give(Transaction& transaction) {
   ++offered_;
   group.pipelined = extensions_.pipelining && offered_ > manner_.lockstep_messages;
   group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
+  group.unsettled = group.answers.size();
   group.accepted = group.due = group.next = 0;
   group.mail_taken = group.message_sent = group.taken = false;
   const bool reset = needs_reset_ || (group.chunked && behind_others);
@@ -112,20 +132,47 @@ void Dialogue::wrote(std::size_t octets) {
   first_ = first_done_ = 0;
 }
 
-void Dialogue::put(std::string_view text) {
-  if (!segments_.empty() && segments_.back().foreign == nullptr) {
-    segments_.back().size += text.size();
+template <class... Texts>
+void Dialogue::put(const Texts&... texts) {
+  const std::size_t offset = own_.size();
+  const auto copied = [](char* to, std::string_view text) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  };
+  const std::size_t size = (view_of(texts).size() + ...);
+  // libstdc++ 12 hands the capacity in where it should be the size.
+  own_.resize_and_overwrite(offset + size, [&](char* room, std::size_t /*size*/) {
+    char* at = room + offset;
+    ((at = copied(at, view_of(texts))), ...);
+    return offset + size;
+  });
+  const bool goes_on = !segments_.empty() && segments_.back().foreign == nullptr &&
+                       segments_.back().offset + segments_.back().size == offset;
+  if (goes_on) {
+    segments_.back().size += size;
   } else {
-    segments_.push_back({nullptr, own_.size(), text.size()});
+    segments_.push_back({nullptr, offset, size});
   }
-  own_.append(text);
-  queued_ += text.size();
+  queued_ += size;
 }
 
 void Dialogue::put_foreign(std::string_view text) {
   if (text.empty()) return;
   segments_.push_back({text.data(), 0, text.size()});
   queued_ += text.size();
+}
+
+// What of the group is still to be written is no longer its owner's.
+void Dialogue::keep_unwritten(const Group& group) {
+  std::uint64_t position = written_ - first_done_;
+  for (std::size_t i = first_; i < segments_.size() && position < group.end; ++i) {
+    Segment& segment = segments_[i];
+    position += segment.size;
+    if (segment.foreign == nullptr) continue;
+    const char* const octets = std::exchange(segment.foreign, nullptr);
+    segment.offset = own_.size();
+    own_.append(octets, segment.size);
+  }
 }
 
 void Dialogue::forget_output() {
@@ -147,33 +194,23 @@ void Dialogue::write_step(const Group& group, std::size_t step) {
   } else if (step == mail_step) {
     write_mail(group);
   } else if (step < group.last_step()) {
-    put("RCPT TO:<");
-    put(group.transaction.recipients[step - first_rcpt_step].address);
-    put(">\r\n");
+    put("RCPT TO:<", group.transaction.recipients[step - first_rcpt_step].address, ">\r\n");
   } else if (group.chunked) {
-    put("BDAT ");
-    put(fmt::format_int(group.transaction.message->size).c_str());
-    put(" LAST\r\n");
+    put("BDAT ", Digits(group.transaction.message->size), " LAST\r\n");
   } else {
     put("DATA\r\n");
   }
 }
 
 void Dialogue::write_mail(const Group& group) {
-  put("MAIL FROM:<");
-  put(group.transaction.sender);
-  put(">");
+  put("MAIL FROM:<", group.transaction.sender, ">");
   const WireMessage& message = *group.transaction.message;
-  if (extensions_.size) {
-    put(" SIZE=");
-    put(fmt::format_int(message.size).c_str());
-  }
+  if (extensions_.size) put(" SIZE=", Digits(message.size));
   if (message.has_8bit) put(" BODY=8BITMIME");
   if (group.transaction.needs_smtputf8) put(" SMTPUTF8");
   // Postfix knows none for the null sender.
   if (extensions_.xverp && !group.transaction.sender.empty() && !group.transaction.xverp.empty()) {
-    put(" XVERP=");
-    put(group.transaction.xverp);
+    put(" XVERP=", group.transaction.xverp);
   }
   put("\r\n");
 }
@@ -212,6 +249,7 @@ void Dialogue::hear(std::string_view octets) {
       if (!octets.empty()) not_secured("there are octets behind its reply to STARTTLS");
       return;
     }
+    if (pass_usual(octets)) continue;
     switch (parser_.take(octets)) {
       case ReplyParser::Found::nothing: return;
       case ReplyParser::Found::reply:
@@ -222,6 +260,24 @@ void Dialogue::hear(std::string_view octets) {
         return end_fault(fmt::format("'{}' is no reply", printable(parser_.garbage(), 80)));
     }
   }
+}
+
+// Most of what a relay says: one line of 250 to RSET, MAIL or RCPT of a group sent ahead, and none
+// of it is kept. False: it is something else, or not whole.
+bool Dialogue::pass_usual(std::string_view& octets) {
+  if (phase_ != Phase::ready || count_ == 0 || !octets.starts_with("250 ")) return false;
+  Group& group = front();
+  if (!group.pipelined || group.answered >= group.last_step()) return false;
+  if (!parser_.pass_line(octets)) return false;
+  ++replies_;
+  if (group.answered == mail_step) {
+    group.mail_taken = true;
+  } else if (group.answered >= first_rcpt_step && group.mail_taken) {
+    group.answers[group.answered - first_rcpt_step] = Answer::accepted;
+    ++group.accepted;
+  }
+  ++group.answered;
+  return true;
 }
 
 void Dialogue::broke_off(std::string_view why, Break how) {
@@ -383,8 +439,7 @@ void Dialogue::begin_auth() {
     return cannot(fmt::format("it announces no AUTH {} as the auth file wants it",
                               token ? "XOAUTH2" : "PLAIN or LOGIN"));
   }
-  put(auth_->first_line());
-  put("\r\n");
+  put(auth_->first_line(), "\r\n");
   phase_ = Phase::auth;
 }
 
@@ -392,8 +447,7 @@ void Dialogue::on_auth(const Reply& reply) {
   if (reply.code == 334) {
     const auto line = auth_->next_line();
     if (!line) return end_fault("334 to the last line of AUTH");
-    put(*line);
-    return put("\r\n");
+    return put(*line, "\r\n");
   }
   if (reply.positive()) return begin_mail();
   Reply told = reply;
@@ -553,6 +607,7 @@ void Dialogue::say_goodbye_if_done() {
 
 void Dialogue::settle(Group& group, std::size_t index, Fate fate, const Reply& reply) {
   group.answers[index] = Answer::settled;
+  if (--group.unsettled == 0 && group.chunked && written_ < group.end) keep_unwritten(group);
   outcomes_.settled(group.transaction.recipients[index].id, fate, reply);
 }
 
@@ -596,12 +651,12 @@ void Dialogue::end(Parting parting, const Reply& reply) {
 
 // Whoever has no reply of their own: the message may have gone out to those whose end was written.
 void Dialogue::abandon_all(const Reply& reply) {
+  forget_output();
   for (; count_ > 0; --count_, head_ = (head_ + 1) % ring_.size()) {
     Group& group = front();
     const bool out = group.message_sent && written_ >= group.end;
     settle_all(group, out ? Fate::unanswered : Fate::again, reply);
   }
-  forget_output();
 }
 
 }  // namespace ml

@@ -171,6 +171,7 @@ class Dialogue {
   struct Group {
     Transaction transaction;
     std::vector<Answer> answers;
+    std::size_t unsettled = 0;
     std::size_t accepted = 0;
     std::size_t sent = 0;      // steps written
     std::size_t answered = 0;  // steps answered
@@ -191,6 +192,7 @@ class Dialogue {
     std::size_t size = 0;
   };
 
+  [[nodiscard]] bool pass_usual(std::string_view& octets);
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
   void on_starttls(const Reply& reply);
@@ -226,8 +228,10 @@ class Dialogue {
   void send_message(Group& group);
   void send_dot(Group& group);
 
-  void put(std::string_view text);
+  template <class... Texts>
+  void put(const Texts&... texts);
   void put_foreign(std::string_view text);
+  void keep_unwritten(const Group& group);
   void settle_all(Group& group, Fate fate, const Reply& reply);
   void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
   void end(Parting parting, const Reply& reply);

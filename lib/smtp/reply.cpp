@@ -1,6 +1,7 @@
 #include "smtp/reply.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -32,10 +33,24 @@ bool take_dot(std::string_view& text) {
   return true;
 }
 
+char digit(int value) {
+  return static_cast<char>('0' + value);
+}
+
+// "2.1.5 Ok", as nearly all of them are.
+bool has_short_code(std::string_view text) {
+  return text.size() >= 6 && is_digit(text[2]) && is_digit(text[4]) && text[1] == '.' &&
+         text[3] == '.' && text[5] == ' ';
+}
+
 // The code and what stands behind it and its blank.
 EnhancedCode take_enhanced_code(std::string_view& text) {
   std::string_view rest = text;
   if (rest.size() < 5 || (rest[0] != '2' && rest[0] != '4' && rest[0] != '5')) return {};
+  if (has_short_code(rest)) {
+    text.remove_prefix(6);
+    return {rest[0] - '0', rest[2] - '0', rest[4] - '0'};
+  }
   EnhancedCode code;
   code.kind = rest[0] - '0';
   rest.remove_prefix(1);
@@ -65,19 +80,16 @@ std::string reply_to_text(const Reply& reply) {
 }
 
 void append_reply(std::string& to, const Reply& reply) {
-  const auto put = [&](int number) {
-    const fmt::format_int digits(number);
-    to.append(digits.data(), digits.size());
-  };
-  put(reply.code);
-  if (reply.enhanced.kind != 0) {
-    to.push_back(' ');
-    put(reply.enhanced.kind);
-    to.push_back('.');
-    put(reply.enhanced.subject);
-    to.push_back('.');
-    put(reply.enhanced.detail);
+  const auto& [kind, subject, detail] = reply.enhanced;
+  std::array<char, 64> head{};
+  const auto code = fmt::format_int(reply.code);
+  char* end = std::ranges::copy(std::string_view(code.data(), code.size()), head.begin()).out;
+  if (kind != 0 && subject < 10 && detail < 10) {
+    for (const char c : {' ', digit(kind), '.', digit(subject), '.', digit(detail)}) *end++ = c;
+  } else if (kind != 0) {
+    end = fmt::format_to(end, " {}.{}.{}", kind, subject, detail);
   }
+  to.append(head.data(), end);
   if (reply.text.empty()) return;
   to.push_back(' ');
   // Printable ASCII, as nearly all of them are, needs no second look.
@@ -87,6 +99,14 @@ void append_reply(std::string& to, const Reply& reply) {
 
 Reply local_reply(int code, EnhancedCode enhanced, std::string text) {
   return {code, enhanced, std::move(text), true};
+}
+
+bool ReplyParser::pass_line(std::string_view& octets) const {
+  if (!whole_ || !line_.empty()) return false;
+  const auto lf = octets.find('\n');
+  if (lf == std::string_view::npos || lf > longest_line) return false;
+  octets.remove_prefix(lf + 1);
+  return true;
 }
 
 ReplyParser::Found ReplyParser::take(std::string_view& octets) {

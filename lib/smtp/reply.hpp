@@ -55,6 +55,9 @@ class ReplyParser {
 
   // Takes octets off the front of `octets`, up to the end of one reply.
   [[nodiscard]] Found take(std::string_view& octets);
+  // Takes a whole line off the front, unread; false, and nothing is taken, where it is not whole,
+  // too long, or continues a reply.
+  [[nodiscard]] bool pass_line(std::string_view& octets) const;
   // Valid until the next take().
   [[nodiscard]] const Reply& reply() const { return reply_; }
   // The line that was none.

@@ -107,7 +107,8 @@ void Ledger::end(Ended how) {
 Result<Ledger::Claim> Ledger::claim(std::string_view address) {
   auto& journal = sections_.back().journal;
   if (!journal) return Claim{};
-  auto before = journal->before(lower(address));
+  const bool is_lower = std::ranges::none_of(address, [](char c) { return c >= 'A' && c <= 'Z'; });
+  auto before = journal->before(is_lower ? address : std::string_view(lowered_ = lower(address)));
   if (!before) return fail(before);
   if (journal->is_settled(*before)) {
     const bool tell = before->outcome == Outcome::refused && !before->reported;

@@ -155,6 +155,7 @@ class Ledger {
 
   Terms terms_;
   std::string reply_text_;  // room for line_of()
+  std::string lowered_;     // and for claim()
   std::optional<Home> home_;
   Remains remains_;
   std::vector<Section> sections_;  // since the last conclude()

@@ -29,11 +29,15 @@ constexpr auto patience_at_goodbye = 5s;
 
 // A recipient in the window.
 struct Waiting {
-  std::string address;     // as the stream has it
-  std::string sender;      // the same, "-" and "<>" as well
-  std::string attributes;  // escaped
-  std::string wire_address;
-  std::string wire_sender;
+  std::string line;  // of the stream; what follows are views, mostly into it
+  std::string_view address;
+  std::string_view sender;  // "-" and "<>" as well
+  std::string_view attributes;
+  std::string_view wire_address;
+  std::string_view wire_sender;
+  std::string spelled_address;  // for the wire, where that is another spelling
+  std::string spelled_sender;
+  std::string replied;  // the attributes with what became of it
   std::optional<SlotNumber> slot;
   bool smtputf8 = false;
   bool doubted = false;  // the relay's reply to the message was lost once
@@ -43,17 +47,16 @@ struct Waiting {
   [[nodiscard]] Ledger::Party party() const { return {address, sender, attributes, slot}; }
 };
 
-// An address as the wire may have it, or why it may not. `smtputf8` is set where it needs that.
-Result<> put_on_wire(std::string& wire, std::string_view text, bool& smtputf8) {
-  if (plain_at(text)) {
-    wire = text;
-    return {};
-  }
+// An address as the wire may have it, or why it may not: `text` itself, or made in `room`.
+// `smtputf8` is set where it needs that.
+Result<std::string_view> text_to_wire_address(std::string_view text, std::string& room,
+                                              bool& smtputf8) {
+  if (plain_at(text)) return text;
   auto address = text_to_address(text);
   if (!address) return fail(address);
   smtputf8 = smtputf8 || needs_smtputf8(*address);
-  wire = address_to_text(*address);
-  return {};
+  room = address_to_text(*address);
+  return room;
 }
 
 // What Postfix takes by default (verp_delimiter_filter).
@@ -96,10 +99,11 @@ class Sender : public Source {
   void begin_section();
   void end_section();
   void bar_section(const Error& why);
+  void read_message_sender();
   void take_rcpt();
   [[nodiscard]] bool admit(Waiting& one);
   [[nodiscard]] std::size_t take_place();
-  [[nodiscard]] Result<> fill_sender(Waiting& one);
+  [[nodiscard]] std::optional<Reply> why_not_from(Waiting& one);
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
@@ -135,6 +139,10 @@ class Sender : public Source {
   std::string id_;            // of the section
   std::string message_line_;  // and all of it that the ledger keeps
   std::string message_sender_;
+  std::string spelled_message_sender_;  // for the wire, where that is another spelling
+  std::string_view message_wire_sender_;
+  bool message_sender_smtputf8_ = false;
+  std::optional<Reply> no_message_sender_;  // why it cannot be
   std::string xverp_;  // delimiters, for recipients that have the message's sender
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
@@ -148,9 +156,6 @@ class Sender : public Source {
   std::deque<std::size_t> pending_;
   std::vector<std::size_t> returned_;  // to be offered again, before those who wait
   std::size_t in_flight_ = 0;
-  std::string last_sender_;  // as the stream has it, found good, with its form for the wire
-  std::string last_wire_sender_;
-  bool last_sender_smtputf8_ = false;
 
   std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
   bool readable_ = false;
@@ -197,7 +202,7 @@ void Sender::begin_section() {
   message_line_ = in_.line();
   message_sender_ = record.sender;
   xverp_ = record.attributes.value("ml.xverp").value_or("");
-  last_sender_.clear();
+  read_message_sender();
   unsendable_.reset();
   is_barred_ = is_done_ = false;
   section_seen_ = section_skipped_ = 0;
@@ -215,6 +220,17 @@ void Sender::begin_section() {
   is_done_ = true;
   log(fmt::format("{} was sent on {} to {}: nothing to do", id_, time_to_text((*sent_before)->time),
                   (*sent_before)->totals.delivered));
+}
+
+void Sender::read_message_sender() {
+  message_sender_smtputf8_ = false;
+  no_message_sender_.reset();
+  message_wire_sender_ = {};
+  if (message_sender_ == "<>") return;
+  const auto wire =
+      text_to_wire_address(message_sender_, spelled_message_sender_, message_sender_smtputf8_);
+  if (wire) message_wire_sender_ = *wire;
+  if (!wire) no_message_sender_ = local_reply(553, {5, 1, 7}, wire.error().text);
 }
 
 // Its recipients are passed over: they are somebody else's, or nobody could be sent to.
@@ -244,10 +260,15 @@ void Sender::take_rcpt() {
   }
   const std::size_t index = take_place();
   Waiting& one = window_[index];
+  one.line = in_.line();
+  const auto kept = [&](std::string_view field) {
+    return std::string_view(one.line).substr(
+        static_cast<std::size_t>(field.data() - in_.line().data()), field.size());
+  };
   const RcptRecord& rcpt = in_.rcpt();
-  one.address = rcpt.address;
-  one.sender = rcpt.sender;
-  one.attributes = rcpt.attributes.text();
+  one.address = kept(rcpt.address);
+  one.sender = kept(rcpt.sender);
+  one.attributes = kept(rcpt.attributes.text());
   one.smtputf8 = one.doubted = false;
   one.tries = 0;
   one.slot.reset();
@@ -260,8 +281,9 @@ void Sender::take_rcpt() {
 
 // False: it is settled, for it cannot be sent to or has the message.
 bool Sender::admit(Waiting& one) {
-  const auto wire = put_on_wire(one.wire_address, one.address, one.smtputf8);
-  const auto claim = ledger_.claim(wire ? one.wire_address : one.address);
+  const auto wire = text_to_wire_address(one.address, one.spelled_address, one.smtputf8);
+  one.wire_address = wire ? *wire : one.address;
+  const auto claim = ledger_.claim(one.wire_address);
   if (!claim) {
     keep(fail(claim));
     return false;
@@ -277,10 +299,9 @@ bool Sender::admit(Waiting& one) {
     ++section_skipped_;
     return false;
   }
-  const auto from = fill_sender(one);
-  std::optional<Reply> why = unsendable_ ? unsendable_ : given_up_;
-  if (!wire) why = local_reply(553, {5, 1, 3}, wire.error().text);
-  if (!from) why = local_reply(553, {5, 1, 7}, from.error().text);
+  std::optional<Reply> why = why_not_from(one);
+  if (!why && !wire) why = local_reply(553, {5, 1, 3}, wire.error().text);
+  if (!why) why = unsendable_ ? unsendable_ : given_up_;
   if (claim->unanswered) {
     one.doubted = true;
     const bool holds = options_.unanswered == Unanswered::hold;
@@ -303,22 +324,19 @@ std::size_t Sender::take_place() {
   return index;
 }
 
-// Recipients that share a sender come one after the other: what was found is kept.
-Result<> Sender::fill_sender(Waiting& one) {
-  if (one.sender != last_sender_) {
-    const std::string_view sender = one.sender == "-" ? message_sender_ : one.sender;
-    last_sender_.clear();
-    last_wire_sender_.clear();
-    last_sender_smtputf8_ = false;
-    if (sender != "<>") {
-      if (auto put = put_on_wire(last_wire_sender_, sender, last_sender_smtputf8_); !put)
-        return put;
-    }
-    last_sender_ = one.sender;
+// Finds its sender for the wire; a reply that says why there is none.
+std::optional<Reply> Sender::why_not_from(Waiting& one) {
+  if (one.sender == "-") {
+    one.wire_sender = message_wire_sender_;
+    one.smtputf8 = one.smtputf8 || message_sender_smtputf8_;
+    return no_message_sender_;
   }
-  one.wire_sender = last_wire_sender_;
-  one.smtputf8 = one.smtputf8 || last_sender_smtputf8_;
-  return {};
+  one.wire_sender = {};
+  if (one.sender == "<>") return std::nullopt;
+  const auto wire = text_to_wire_address(one.sender, one.spelled_sender, one.smtputf8);
+  if (!wire) return local_reply(553, {5, 1, 7}, wire.error().text);
+  one.wire_sender = *wire;
+  return std::nullopt;
 }
 
 // ---- the work
@@ -459,7 +477,8 @@ void Sender::refuse(Waiting& one, const Reply& reply, std::size_t relay) {
 void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const {
   const auto before = number(Attributes(one.attributes).raw("attempts").value_or("")).value_or(0);
   const auto set = [&](std::string_view key, std::string_view value) {
-    one.attributes = with_attribute(Attributes(one.attributes), key, value);
+    one.replied = with_attribute(Attributes(one.attributes), key, value);
+    one.attributes = one.replied;
   };
   set("status", status_of(reply));
   set("reply", reply_to_text(reply));

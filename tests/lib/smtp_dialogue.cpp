@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -366,6 +367,24 @@ TEST_CASE("dialogue: a chunk lost before its last octet was written leaves nobod
   talk.dialogue.wrote(octets - 1);
   talk.dialogue.broke_off("reset by peer");
   CHECK(talk.fates() == "again");
+}
+
+TEST_CASE("dialogue: the rest of a refused recipient's message goes out as it was") {
+  std::string octets = hello_wire;
+  const WireMessage letter{{octets}, octets.size(), false};
+  Talk talk({{"a@x.org", "a@x.org"}, {"b@x.org", "b@x.org"}});
+  talk.message = &letter;
+  talk.hears("220 relay\r\n");
+  talk.dialogue.hear(chunking);
+  talk.offer();
+  const std::string whole = bdat_group("a@x.org", false);
+  talk.dialogue.wrote(whole.size() - 10);
+  talk.dialogue.hear("250 ok\r\n550 5.1.1 no\r\n");
+  CHECK(talk.fates() == "refused");
+  std::ranges::fill(octets, '!');  // its owner's again
+  CHECK(flush(talk.dialogue) == whole.substr(whole.size() - 10));
+  octets = hello_wire;
+  CHECK(talk.hears("554 5.5.1 to whom\r\n") == bdat_group("b@x.org", true));
 }
 
 TEST_CASE("dialogue: whoever may get the message is in flight before its end is written") {
