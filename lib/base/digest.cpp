@@ -56,7 +56,7 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) {
   std::array<unsigned char, crypto_shorthash_BYTES> out{};
   crypto_shorthash(out.data(), octets_of(text), text.size(), key.data());
   std::uint64_t value = 0;
-  for (unsigned i = 0; i < 8; ++i) value |= static_cast<std::uint64_t>(out[i]) << (8 * i);
+  for (unsigned i = 8; i-- > 0;) value = value << 8 | out[i];
   return value;
 }
 
@@ -98,7 +98,13 @@ std::string base32(std::span<const std::uint8_t> octets) {
 }
 
 void append_base32(std::string& to, std::uint64_t value, unsigned count) {
-  for (unsigned left = count; left-- > 0;) to.push_back(alphabet[(value >> (5 * left)) & 31]);
+  to.resize(to.size() + count);
+  base32_digits(to.data() + to.size() - count, value, count);
+}
+
+char* base32_digits(char* to, std::uint64_t value, unsigned count) {
+  for (unsigned at = count; at-- > 0; value >>= 5) to[at] = alphabet[value & 31];
+  return to + count;
 }
 
 std::optional<std::uint64_t> base32_value(std::string_view text) {

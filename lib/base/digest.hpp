@@ -48,6 +48,8 @@ void random_octets(std::span<std::uint8_t> room);
 [[nodiscard]] std::string base32(std::span<const std::uint8_t> octets);
 // The low `count * 5` bits of `value`, most significant first, as `count` characters.
 void append_base32(std::string& to, std::uint64_t value, unsigned count);
+// The same to where there is room for them; the end of what was written.
+char* base32_digits(char* to, std::uint64_t value, unsigned count);
 // The value of at most 12 such characters; nothing if one is not a-z2-7 (capitals are not).
 [[nodiscard]] std::optional<std::uint64_t> base32_value(std::string_view text);
 

@@ -30,30 +30,17 @@ std::string_view Lines::pending() const {
   return {block_.get() + begin_, end_ - begin_};
 }
 
-bool Lines::ready() const {
-  return pending().find('\n') != std::string_view::npos;
-}
-
 Result<Line> Lines::next() {
   for (;;) {
-    const char* start = block_.get() + begin_;
-    const std::size_t held = end_ - begin_;
-    const void* found = std::memchr(start + scanned_, '\n', held - scanned_);
-    const std::size_t length =
-        found ? static_cast<std::size_t>(static_cast<const char*>(found) - start) : held;
-    if (length > limit_) return skip_rest();
-    if (found) {
-      begin_ += length + 1;
-      scanned_ = 0;
-      ++number_;
-      return Line{Line::Kind::whole, {start, length}};
-    }
-    scanned_ = held;
+    std::string_view line;
+    if (take(line)) return Line{Line::Kind::whole, line};
+    if (scanned_ > limit_) return skip_rest();
+    const std::size_t held = scanned_;
     auto more = fill();
     if (!more) return fail(more);
     if (*more) continue;
     if (held == 0) return Line{};
-    start = block_.get() + begin_;
+    const char* const start = block_.get() + begin_;
     begin_ = end_;
     scanned_ = 0;
     ++number_;

@@ -26,6 +26,18 @@ class Out {
   }
   void put(char octet) { buffer_.push_back(octet); }
 
+  // With its LF. (What resize_and_overwrite() says is the size may be more in libstdc++ 12.)
+  void put_line(std::string_view line) {
+    const std::size_t before = buffer_.size();
+    const std::size_t size = before + line.size() + 1;
+    buffer_.resize_and_overwrite(size, [&](char* all, std::size_t) {
+      line.copy(all + before, line.size());
+      all[size - 1] = '\n';
+      return size;
+    });
+    settle();
+  }
+
   // Room to append to directly; call settle() after each record put there.
   [[nodiscard]] std::string& buffer() { return buffer_; }
   void settle() {
@@ -38,11 +50,13 @@ class Out {
  private:
   static constexpr std::size_t flush_at = std::size_t{128} << 10;
   void drain();
+  void widen();
 
   int fd_;
   std::string name_;
   std::string buffer_;
   Result<> state_;
+  bool wide_ = false;
 };
 
 }  // namespace ml

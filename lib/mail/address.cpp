@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <expected>
 
 #include <idn2.h>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -266,7 +268,96 @@ Checked<Address> check_address(std::string_view text) {
 
 }  // namespace
 
+namespace {
+
+// A bit for each octet of a text, the first the lowest.
+template <class Bits>
+struct Classes {
+  Bits at = 0;
+  Bits dot = 0;
+  Bits hyphen = 0;
+  Bits digit = 0;
+  Bits other = 0;  // none of these, and no lower-case letter
+};
+
+__extension__ using Wide = unsigned __int128;
+
+std::size_t lowest(std::uint64_t bits) {
+  return static_cast<std::size_t>(std::countr_zero(bits));
+}
+std::size_t highest(std::uint64_t bits) {
+  return static_cast<std::size_t>(63 - std::countl_zero(bits));
+}
+std::size_t lowest(Wide bits) {
+  const auto low = static_cast<std::uint64_t>(bits);
+  return low != 0 ? lowest(low) : 64 + lowest(static_cast<std::uint64_t>(bits >> 64));
+}
+std::size_t highest(Wide bits) {
+  const auto high = static_cast<std::uint64_t>(bits >> 64);
+  return high != 0 ? 64 + highest(high) : highest(static_cast<std::uint64_t>(bits));
+}
+
+template <class Bits>
+Classes<Bits> classes_of(std::string_view text) {
+  Classes<Bits> found;
+  const auto look = [&](std::size_t place, Octets16 octets) {
+    const Octets16 at = octets == '@';
+    const Octets16 dot = octets == '.';
+    const Octets16 hyphen = octets == '-';
+    const Octets16 digit = (octets >= '0') & (octets <= '9');
+    const Octets16 letter = (octets >= 'a') & (octets <= 'z');
+    found.at |= static_cast<Bits>(bits_of(at)) << place;
+    found.dot |= static_cast<Bits>(bits_of(dot)) << place;
+    found.hyphen |= static_cast<Bits>(bits_of(hyphen)) << place;
+    found.digit |= static_cast<Bits>(bits_of(digit)) << place;
+    found.other |= static_cast<Bits>(bits_of(~(at | dot | hyphen | digit | letter))) << place;
+  };
+  if (text.size() < 16) {
+    std::array<char, 16> filled{};
+    text.copy(filled.data(), filled.size());
+    look(0, load_octets(filled.data()));
+    found.other &= (Bits{1} << text.size()) - 1;
+    return found;
+  }
+  for (std::size_t place = 0; place + 16 <= text.size(); place += 16) {
+    look(place, load_octets(text.data() + place));
+  }
+  look(text.size() - 16, load_octets(text.data() + text.size() - 16));
+  return found;
+}
+
+// plain_at() for a text of 1 octet to as many as Bits has bits. What it says no to may be plain.
+template <class Bits>
+std::optional<std::size_t> quick_at(std::string_view text) {
+  const auto found = classes_of<Bits>(text);
+  const Bits last = static_cast<Bits>(1) << (text.size() - 1);
+  if (found.at == 0 || (found.at & (found.at - 1)) != 0) return std::nullopt;
+  const std::size_t at = lowest(found.at);
+  const Bits domain = ~(found.at | (found.at - 1));
+  // Nothing between two of these is empty: neither an atom nor a label.
+  const Bits borders = found.at | found.dot;
+  if ((borders & (borders << 1 | 1 | last)) != 0) return std::nullopt;
+  // No label begins or ends with a hyphen; two of them running may be an A-label.
+  const Bits hyphens = found.hyphen & domain;
+  if ((hyphens & (borders << 1 | borders >> 1 | last | hyphens >> 1)) != 0) return std::nullopt;
+  if ((found.other & domain) != 0) return std::nullopt;
+  // The last label is no number.
+  const Bits word = ~(found.digit | borders) & (last | (last - 1)) & domain;
+  if (word >> highest(borders) == 0) return std::nullopt;
+  if (at > longest_local || text.size() - at > 64) return std::nullopt;  // a label of 63 at most
+  for (Bits rest = found.other; rest != 0; rest &= rest - 1) {
+    if (!is(text[lowest(rest)], atext)) return std::nullopt;
+  }
+  return at;
+}
+
+}  // namespace
+
 std::optional<std::size_t> plain_at(std::string_view text) {
+  if (!text.empty() && text.size() <= 128) {
+    const auto quick = text.size() <= 64 ? quick_at<std::uint64_t>(text) : quick_at<Wide>(text);
+    if (quick) return quick;
+  }
   const auto at = text.find('@');
   if (at == std::string_view::npos || at > longest_local || text.size() > longest_address ||
       !is_dot_string(text.substr(0, at)) || !is_plain_host(text.substr(at + 1))) {

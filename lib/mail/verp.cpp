@@ -46,6 +46,13 @@ void append_octet(std::string& to, char c) {
   to.push_back(digits[value & 15]);
 }
 
+// True if it is the same in a tail, and folded, as nearly every local part is. A dot-string.
+bool is_readable(std::string_view local) {
+  bool all = true;
+  for (const char c : local) all = is_plain(c) && all;
+  return all;
+}
+
 void append_readable(std::string& to, std::string_view local, std::string_view domain) {
   char before = 0;
   for (const char c : local) {
@@ -275,25 +282,43 @@ Verp::Verp(const VerpKeys& keys, std::string_view list, std::string_view list_ha
 }
 
 bool Verp::append_sender(std::string& to, std::string_view local, std::string_view domain) {
-  const std::size_t taken = head_.size() + mac_digits + 1;
-  if (taken + local.size() + 1 + domain.size() > longest_local || domain.starts_with('[')) {
-    return false;
-  }
+  if (!fits(local.size() + 1 + domain.size()) || domain.starts_with('[')) return false;
   tail_.clear();
   append_readable(tail_, local, domain);
-  if (taken + tail_.size() > longest_local) return false;
+  if (!fits(tail_.size())) return false;
   fold_recipient(recipient_, local, domain);
   append_sender_with_handle(to, recipient_, tail_);
   return true;
 }
 
+bool Verp::append_sender(std::string& to, std::string_view recipient, std::size_t at) {
+  const std::string_view local = recipient.substr(0, at);
+  if (!is_readable(local)) return append_sender(to, local, recipient.substr(at + 1));
+  if (!fits(recipient.size())) return false;
+  const std::size_t tail = to.size() + head_.size() + mac_digits + 1;
+  append_sender_with_handle(to, recipient, recipient);
+  to[tail + at] = '=';
+  return true;
+}
+
+// A tail of so many octets leaves the local part within its limit.
+bool Verp::fits(std::size_t tail) const {
+  return head_.size() + mac_digits + 1 + tail <= longest_local;
+}
+
 void Verp::append_sender_with_handle(std::string& to, std::string_view recipient,
                                      std::string_view handle) const {
-  to.append(head_);
-  append_base32(to, mac_of(message_key_, recipient), mac_digits);
-  to.push_back('-');
-  to.append(handle);
-  to.append(at_domain_);
+  const std::size_t before = to.size();
+  const std::size_t size =
+      before + head_.size() + mac_digits + 1 + handle.size() + at_domain_.size();
+  to.resize_and_overwrite(size, [&](char* all, std::size_t) {
+    char* end = std::copy(head_.begin(), head_.end(), all + before);
+    end = base32_digits(end, mac_of(message_key_, recipient), mac_digits);
+    *end++ = '-';
+    end = std::copy(handle.begin(), handle.end(), end);
+    std::copy(at_domain_.begin(), at_domain_.end(), end);
+    return size;
+  });
 }
 
 void Verp::append_shared_sender(std::string& to) const {

@@ -75,6 +75,8 @@ class Verp {
   // recipient needs a handle. The recipient is a legal address, taken apart at its @.
   [[nodiscard]] bool append_sender(std::string& to, std::string_view local,
                                    std::string_view domain);
+  // The same for a recipient in one piece, which is in our form (plain_at); `at`: where its @ is.
+  [[nodiscard]] bool append_sender(std::string& to, std::string_view recipient, std::size_t at);
   // `recipient` is canonical, `handle` the one that the store holds for it.
   void append_sender_with_handle(std::string& to, std::string_view recipient,
                                  std::string_view handle) const;
@@ -82,6 +84,8 @@ class Verp {
   void append_shared_sender(std::string& to) const;
 
  private:
+  [[nodiscard]] bool fits(std::size_t tail) const;
+
   SipKey message_key_;
   std::string head_;       // up to and with T
   std::string at_domain_;  // "@lists.example.org"

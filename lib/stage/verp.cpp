@@ -74,7 +74,8 @@ class Senders {
     std::string_view local;
     std::string_view domain;
     Address parsed;
-    if (const auto at = plain_at(rcpt.address)) {
+    const auto at = plain_at(rcpt.address);
+    if (at) {
       local = rcpt.address.substr(0, *at);
       domain = rcpt.address.substr(*at + 1);
     } else {
@@ -89,7 +90,9 @@ class Senders {
       copied = static_cast<std::size_t>(rcpt.sender.data() - line.data());
       std::string& to = room();
       to.append(line.substr(0, copied));
-      if (!verp_.append_sender(to, local, domain)) wait(to, canonical_recipient(local, domain));
+      const bool appended = at ? verp_.append_sender(to, rcpt.address, *at)
+                               : verp_.append_sender(to, local, domain);
+      if (!appended) wait(to, canonical_recipient(local, domain));
       copied += rcpt.sender.size();
     }
     std::string& to = room();

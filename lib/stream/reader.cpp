@@ -33,6 +33,11 @@ Reader::Reader(int fd, std::string_view first, std::size_t longest)
     : lines_(fd, "standard input", longest, first) {}
 
 Record Reader::next() {
+  if (state_ == State::inside && lines_.take(line_)) {
+    too_long_ = false;
+    if (line_.starts_with("rcpt\t")) return parse_rcpt();
+    return line_.starts_with("message\t") ? cut_by_message() : parse();
+  }
   if (state_ == State::closed) return Record::none;
   if (held_back_) {
     held_back_ = false;
@@ -74,8 +79,8 @@ Record Reader::cut_by_message() {
 
 Record Reader::parse() {
   if (too_long_) return broken("the line is too long");
+  if (line_.starts_with("rcpt\t") || line_ == "rcpt") return parse_rcpt();
   const std::string_view kind = line_.substr(0, line_.find('\t'));
-  if (kind == "rcpt") return parse_rcpt();
   if (!is_clean_line(line_)) return broken("it has a control character or is not UTF-8");
   if (kind == "message") return parse_message();
   if (kind == "end") return parse_end();

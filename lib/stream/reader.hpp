@@ -48,7 +48,7 @@ class Reader {
   [[nodiscard]] const EndRecord& end() const { return end_; }
 
   // True when the next record is in memory, so that next() cannot block.
-  [[nodiscard]] bool ready() const { return lines_.ready(); }
+  [[nodiscard]] bool ready() { return lines_.ready(); }
 
  private:
   // between: no section is open. inside: its message was given out, its end was not.

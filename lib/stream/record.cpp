@@ -47,13 +47,25 @@ Result<std::string> decoded_message(const MessageRecord& record) {
   return std::move(*text);
 }
 
+namespace {
+
+std::string_view not_rcpt(std::string_view line) {
+  return line == "rcpt" ? "the rcpt record lacks a field" : "it is not a rcpt record";
+}
+
+}  // namespace
+
 std::expected<RcptRecord, std::string_view> line_to_rcpt(std::string_view line) {
   const auto none = [](std::string_view why) { return std::unexpected(why); };
   if (!is_clean_line(line)) return none("it has a control character or is not UTF-8");
-  std::string_view fields = line;
-  if (take_field(fields) != "rcpt") return none("it is not a rcpt record");
+  if (!line.starts_with("rcpt\t")) return none(not_rcpt(line));
+  std::string_view fields = line.substr(5);
   RcptRecord rcpt;
   rcpt.address = take_field(fields);
+  if (fields == "-" && !rcpt.address.empty()) {  // nearly all of them
+    rcpt.sender = fields;
+    return rcpt;
+  }
   rcpt.sender = take_field(fields);
   rcpt.attributes = Attributes(fields);
   if (rcpt.address.empty() || rcpt.sender.empty()) return none("the rcpt record lacks a field");

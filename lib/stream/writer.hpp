@@ -23,10 +23,7 @@ class Writer {
   explicit Writer(int fd, std::string name = "standard output") : out_(fd, std::move(name)) {}
 
   // A line that needs no change, without its LF.
-  void pass(std::string_view line) {
-    out_.buffer().append(line).push_back('\n');
-    out_.settle();
-  }
+  void pass(std::string_view line) { out_.put_line(line); }
 
   // `attributes`: fields each with their TAB in front ("\tlist=..."), as append_attribute makes.
   void message(std::string_view id, std::string_view sender, std::string_view text,

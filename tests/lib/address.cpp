@@ -266,6 +266,50 @@ TEST_CASE("address: the quick look finds the @ of what needs no work and of noth
   }
 }
 
+// What plain_at() promises, written the slow way.
+bool is_slowly_plain(const std::string& text) {
+  const auto sides = split(text, '@');
+  if (sides.size() != 2 || sides[0].size() > 64 || text.size() > 254) return false;
+  const auto all_of = [](std::string_view part, std::string_view allowed) {
+    return !part.empty() && part.find_first_not_of(allowed) == part.npos;
+  };
+  const std::string_view host = "abcdefghijklmnopqrstuvwxyz0123456789-";
+  const std::string atext = std::string(host) + "ABCDEFGHIJKLMNOPQRSTUVWXYZ!#$%&'*+/=?^_`{|}~";
+  for (const auto atom : split(sides[0], '.')) {
+    if (!all_of(atom, atext)) return false;
+  }
+  const auto labels = split(sides[1], '.');
+  for (const auto label : labels) {
+    if (!all_of(label, host) || label.size() > 63 || label.starts_with('-') ||
+        label.ends_with('-') || label.starts_with("xn--")) {
+      return false;
+    }
+  }
+  return !all_of(labels.back(), "0123456789");
+}
+
+TEST_CASE("address: the quick look agrees with a slow one on near misses of every length") {
+  std::mt19937 random(43);
+  const auto pick = [&](std::size_t below) { return static_cast<std::size_t>(random() % below); };
+  const auto text_of = [&](std::string_view octets, std::size_t most) {
+    std::string text;
+    for (std::size_t n = pick(most); n > 0; --n) text += octets[pick(octets.size())];
+    return text;
+  };
+  unsigned plain = 0;
+  for (int i = 0; i < 400'000; ++i) {
+    const std::size_t most = i % 4 == 0 ? 130 : i % 4 == 1 ? 70 : 14;
+    std::string text = text_of("abcdefg.", most) + text_of("aZ0-_+.", 3) + '@' +
+                       text_of("abcdefgh0-.", most) + text_of("xn-.9a", 6);
+    if (pick(4) == 0) text[pick(text.size())] = "@.-Z_ \"\x7f\xC3"[pick(9)];
+    INFO(text);
+    REQUIRE(plain_at(text).has_value() == is_slowly_plain(text));
+    if (plain_at(text)) REQUIRE(*plain_at(text) == text.find('@'));
+    plain += plain_at(text).has_value();
+  }
+  CHECK(plain > 20'000);
+}
+
 TEST_CASE("address: text to address to text is a fixed point and the quick look agrees") {
   Maker make;
   unsigned good = 0;

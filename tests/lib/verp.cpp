@@ -41,7 +41,14 @@ Verp verp_of(std::string_view list) {
 std::string sender_of(std::string_view list, std::string_view local, std::string_view domain) {
   Verp verp = verp_of(list);
   std::string sender;
-  if (!verp.append_sender(sender, local, domain)) {
+  const bool readable = verp.append_sender(sender, local, domain);
+  const std::string whole = std::string(local) + '@' + std::string(domain);
+  if (const auto at = plain_at(whole)) {
+    std::string same;
+    CHECK(verp.append_sender(same, whole, *at) == readable);
+    CHECK(same == sender);
+  }
+  if (!readable) {
     CHECK(sender.empty());
     const std::string recipient = canonical_recipient(local, domain);
     verp.append_sender_with_handle(sender, recipient, verp_handle(test_keys(), recipient, 0));
