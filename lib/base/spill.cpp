@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <limits>
 #include <utility>
 
@@ -37,14 +38,20 @@ Result<Fd> open_unnamed(const std::string& directory) {
 
 }  // namespace
 
-Spill::Spill(std::vector<std::string> directories, std::size_t block)
-    : directories_(std::move(directories)), block_(block), file_size_(file_size_allowed()) {}
+Spill::Spill(std::vector<std::string> directories, std::size_t memory)
+    : directories_(std::move(directories)), memory_(memory), file_size_(file_size_allowed()) {}
 
 Result<> Spill::append(std::string_view text) {
-  if (pending_.size() + text.size() >= block_) {
+  if (written_ + pending_.size() == 0 && held_ + text.size() <= memory_) {
+    if (!in_memory_) in_memory_ = std::make_unique_for_overwrite<char[]>(memory_);
+    text.copy(in_memory_.get() + held_, text.size());
+    held_ += text.size();
+    return {};
+  }
+  if (pending_.size() + text.size() >= block) {
     if (auto drained = drain(); !drained) return fail(drained);
   }
-  if (text.size() >= block_) return write(text);
+  if (text.size() >= block) return write(text);
   pending_.append(text);
   return {};
 }
@@ -102,6 +109,14 @@ Result<> Spill::write(std::string_view rest) {
 }
 
 Result<> Spill::read(std::uint64_t at, std::span<char> room) {
+  if (at < held_) {
+    const std::size_t part = std::min<std::uint64_t>(room.size(), held_ - at);
+    std::memcpy(room.data(), in_memory_.get() + at, part);
+    room = room.subspan(part);
+    at += part;
+  }
+  if (room.empty()) return {};
+  at -= held_;
   if (!pending_.empty()) {
     if (auto drained = drain(); !drained) return fail(drained);
   }
@@ -124,6 +139,7 @@ void Spill::clear() {
   files_.clear();
   pending_.clear();
   written_ = 0;
+  held_ = 0;
 }
 
 }  // namespace ml

@@ -1,7 +1,7 @@
 // Room on disk for what does not fit into memory: octets appended once and read anywhere.
 //
 // The files have no name from the start (O_TMPFILE, else unlinked at once), so that nothing is
-// left behind however the process ends. Where the process has a file-size limit (Postfix gives
+// left behind however the process ends. The first `memory` octets go to no file at all. Where the process has a file-size limit (Postfix gives
 // its alias pipes 51.2 MB) the room is spread over files under 32 MiB. No file is made before
 // the first octet. Every failure is 75 naming the directory.
 //
@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,29 +25,33 @@ namespace ml {
 
 class Spill {
  public:
-  // The first of `directories` that takes a file is used. `block`: what is gathered in memory
-  // before it is written, in octets.
-  explicit Spill(std::vector<std::string> directories, std::size_t block = std::size_t{256} << 10);
+  // The first of `directories` that takes a file is used. `memory`: octets that are kept in memory;
+  // only what does not fit there needs a file.
+  explicit Spill(std::vector<std::string> directories, std::size_t memory = 0);
 
   [[nodiscard]] Result<> append(std::string_view text);
-  [[nodiscard]] std::uint64_t size() const { return written_ + pending_.size(); }
+  [[nodiscard]] std::uint64_t size() const { return held_ + written_ + pending_.size(); }
 
   // Fills `room` from position `at`; all of it must lie below size().
   [[nodiscard]] Result<> read(std::uint64_t at, std::span<char> room);
 
-  // Empty again; the disk gets its room back.
+  // Empty again; the disk gets its room back, the memory stays.
   void clear();
 
  private:
+  static constexpr std::size_t block = std::size_t{256} << 10;  // gathered before it is written
+
   [[nodiscard]] Result<> write(std::string_view rest);
   [[nodiscard]] Result<> drain();
   [[nodiscard]] Result<> add_file();
   [[nodiscard]] Failure no_room(int code) const;
 
   std::vector<std::string> directories_;
-  std::size_t block_;
-  std::string directory_;    // the one in use
-  std::uint64_t file_size_;  // each file but the last holds exactly this much
+  std::size_t memory_;
+  std::unique_ptr<char[]> in_memory_;  // pages that are never written cost nothing
+  std::size_t held_ = 0;               // octets in it; the others are in the files
+  std::string directory_;              // the one in use
+  std::uint64_t file_size_;            // each file but the last holds exactly this much
   std::vector<Fd> files_;
   std::uint64_t written_ = 0;
   std::string pending_;

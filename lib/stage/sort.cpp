@@ -21,14 +21,11 @@ std::uint64_t scattered(std::uint64_t value) {
 
 template <class Key>
 Result<> write(Sorter<Key>& sorter, Writer& out) {
-  auto cursor = sorter.cursor();
-  for (;;) {
-    const auto more = cursor.next();
-    if (!more) return fail(more);
-    if (!*more) return {};
-    out.pass(cursor.line());
-    if (out.failed()) return fail(out.flush());
-  }
+  return sorter.give([&](std::string_view lines) {
+    out.buffer().append(lines);
+    out.settle();
+    return out.failed() ? out.flush() : Result<>();
+  });
 }
 
 // The recipients of one section: taken in, given out in order, forgotten.

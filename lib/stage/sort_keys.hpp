@@ -1,22 +1,61 @@
 // What recipients are sorted by: their address, or a number given to each.
 //
-// A key policy of Sorter (sorter.hpp) tells the place of a record, compares two places, and sorts
-// the marks of the records that are in memory together. Ties always go by the order of input.
+// A key policy of Sorter (sorter.hpp) tells the place of a record, compares two places, sorts the
+// marks of the records that are in memory together, and compares where the sources of a merge
+// stand. Ties always go by the order of input.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 namespace ml {
 
 // A record in memory: where it lies, and what most comparisons need.
-struct Mark {
+class Mark {
+ public:
+  // Records of a load lie below this offset, and it has fewer domains than `most_domains`.
+  static constexpr std::uint32_t most_octets = 1U << 24;
+  static constexpr std::uint32_t most_domains = 1U << 20;
+
+  Mark() = default;
+  // `size`, of the record, and `local`, of its local part, may be too large to be told.
+  Mark(std::uint64_t its_first, std::size_t offset, std::size_t size, std::size_t local,
+       std::uint32_t domain)
+      : first(its_first),
+        place_(static_cast<std::uint32_t>(offset) << 8 |
+               static_cast<std::uint32_t>(std::min(local, untold_local))),
+        rest_(domain << 12 | static_cast<std::uint32_t>(std::min(size, untold_size))) {}
+
+  [[nodiscard]] std::uint32_t offset() const { return place_ >> 8; }
+  [[nodiscard]] std::uint32_t domain() const { return rest_ >> 12; }
+  void set_domain(std::uint32_t domain) { rest_ = domain << 12 | (rest_ & untold_size); }
+  [[nodiscard]] std::optional<std::size_t> size() const {
+    const std::size_t size = rest_ & untold_size;
+    return size == untold_size ? std::nullopt : std::optional(size);
+  }
+  [[nodiscard]] std::optional<std::size_t> local() const {
+    const std::size_t size = place_ & untold_local;
+    return size == untold_local ? std::nullopt : std::optional(size);
+  }
+  // The order of input.
+  [[nodiscard]] bool before(const Mark& other) const { return place_ < other.place_; }
+
   std::uint64_t first = 0;  // a prefix of the local part, or the number
-  std::uint32_t offset = 0;
-  std::uint32_t domain = 0;
+
+ private:
+  static constexpr std::size_t untold_local = 0xFF;
+  static constexpr std::size_t untold_size = 0xFFF;
+
+  std::uint32_t place_ = 0;
+  std::uint32_t rest_ = 0;
 };
 
 // The records in memory, each ended by LF. They do not move while there are marks on them.
@@ -25,7 +64,19 @@ class Records {
   Records() = default;
   Records(const char* octets, std::size_t size) : octets_(octets), size_(size) {}
   // Without its LF; `head` octets at its front are not searched for it.
-  [[nodiscard]] std::string_view at(std::size_t offset, std::size_t head) const;
+  [[nodiscard]] std::string_view at(std::size_t offset, std::size_t head) const {
+    const char* const begin = octets_ + offset;
+    const void* const lf = std::memchr(begin + head, '\n', size_ - offset - head);
+    return {begin, static_cast<std::size_t>(static_cast<const char*>(lf) - begin)};
+  }
+  // The record of a mark.
+  [[nodiscard]] std::string_view at(const Mark& mark, std::size_t head) const {
+    const auto size = mark.size();
+    return size ? std::string_view(octets_ + mark.offset(), *size)
+                : at(std::size_t{mark.offset()}, head);
+  }
+  // It will be looked at soon.
+  void fetch(std::size_t offset) const { __builtin_prefetch(octets_ + offset); }
 
  private:
   const char* octets_ = nullptr;
@@ -71,6 +122,13 @@ class ByDomain {
     std::string_view domain;
     std::uint64_t first = 0;  // the local part's first 8 octets, folded
   };
+  // Where a source of a merge stands: most of its domain is looked at once for all who have it.
+  struct Standing {
+    std::string domain;
+    std::array<std::uint64_t, 2> first_of_domain{};  // of its key
+    std::string_view local;
+    std::uint64_t first = 0;
+  };
 
   // Octets at the front of a record, before its line.
   static constexpr std::size_t head = 0;
@@ -79,13 +137,20 @@ class ByDomain {
   [[nodiscard]] Place place(std::string_view record) const;
   [[nodiscard]] int compare(const Place& a, const Place& b) const;
 
-  [[nodiscard]] Mark mark(const Place& place, std::size_t offset);
-  void sort(std::span<Mark> marks, const Records& records) const;
+  void stand(Standing& standing, std::string_view record) const;
+  [[nodiscard]] int compare(const Standing& a, const Standing& b) const;
+
+  [[nodiscard]] Mark mark(const Place& place, std::size_t offset, std::size_t size);
+  // As many marks as `marks` has, in order: these, or those of `spare`, which is as large.
+  [[nodiscard]] std::span<Mark> sort(std::span<Mark> marks, std::span<Mark> spare,
+                                     const Records& records) const;
   // Of what is kept beside the marks.
   [[nodiscard]] std::size_t memory() const { return domains_.memory(); }
   void clear() { domains_.clear(); }
 
  private:
+  void sort_part(std::span<Mark> part, const Records& records, std::size_t known) const;
+
   Within within_;
   Domains domains_;
 };
@@ -96,16 +161,19 @@ class ByNumber {
   struct Place {
     std::uint64_t first = 0;
   };
+  using Standing = Place;
   static constexpr std::size_t head = 8;
 
   [[nodiscard]] Place place(std::string_view record) const;
   [[nodiscard]] int compare(const Place& a, const Place& b) const {
     return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
   }
-  [[nodiscard]] Mark mark(const Place& place, std::size_t offset) const {
-    return {place.first, static_cast<std::uint32_t>(offset), 0};
+  void stand(Standing& standing, std::string_view record) const { standing = place(record); }
+  [[nodiscard]] Mark mark(const Place& place, std::size_t offset, std::size_t size) const {
+    return {place.first, offset, size, 0, 0};
   }
-  void sort(std::span<Mark> marks, const Records& records) const;
+  [[nodiscard]] std::span<Mark> sort(std::span<Mark> marks, std::span<Mark> spare,
+                                     const Records& records) const;
   [[nodiscard]] std::size_t memory() const { return 0; }
   void clear() {}
 };

@@ -1,35 +1,38 @@
-// Sorts any number of lines in a stated amount of memory: sorted runs on disk, then one merge.
+// Sorts any number of lines in a stated amount of memory: sorted runs, on disk where they do not
+// fit, then one merge.
 //
-// Stable. Lines that come in order already are recognised: a load that is in order is not sorted,
-// and one that follows the run before it goes on with that run, so that a sorted input of any
-// length becomes one run and is copied. Lines that fit into memory touch no disk.
+// Stable. A load of lines is taken in, small enough for the processor's caches, while another
+// thread sorts the one before and puts it to the runs. Lines that come in order already are recognised: a load that is in order is not
+// sorted, and one that follows the run before it goes on with that run, so that a sorted input of
+// any length becomes one run and is copied. Lines that fit into memory touch no disk.
 //
 //   Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), 64 << 20, {"/var/tmp"});
 //   if (auto added = sorter.add(line); !added) return fail(added);     // each line
 //   if (auto sorted = sorter.finish(); !sorted) return fail(sorted);
-//   auto cursor = sorter.cursor();
-//   while (auto more = cursor.next()) {                                // a failure ends it
-//     if (!*more) break;
-//     use(cursor.line());                                              // valid until next()
-//   }
+//   auto given = sorter.give([&](std::string_view lines) { ...; return Result<>(); });
 //   sorter.clear();                                                    // for the next section
 //
 // Memory: as given, and the longest line. A line may be any text without LF.
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <future>
 #include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
 #include "base/spill.hpp"
+#include "stage/load.hpp"
 #include "stage/sort_keys.hpp"
 
 namespace ml {
@@ -48,7 +51,7 @@ class RunReader {
 
   // False at the end of the run.
   [[nodiscard]] Result<bool> next();
-  [[nodiscard]] std::string_view record() const { return record_; }  // without its LF
+  [[nodiscard]] std::string_view record() const { return record_; }  // its LF stands behind it
 
  private:
   [[nodiscard]] Result<> fill();
@@ -63,6 +66,9 @@ class RunReader {
   std::string_view record_;
 };
 
+// The octets of a run, by blocks.
+[[nodiscard]] Result<bool> read_block(Spill& spill, Run& run, std::string& block);
+
 template <class Key>
 class Sorter {
  public:
@@ -70,16 +76,30 @@ class Sorter {
 
   // `memory` is in octets. `directories` as Spill takes them.
   Sorter(Key key, std::size_t memory, std::vector<std::string> directories)
-      : key_(std::move(key)),
-        memory_(std::clamp(memory, least_memory, most_memory)),
+      : memory_(std::max(memory, least_memory)),
         directories_(std::move(directories)),
-        spill_(directories_) {}
+        key_(std::move(key)),
+        loads_{Load<Key>(key_, load_memory()), Load<Key>(key_, load_memory())},
+        spill_(directories_, memory_ - 2 * load_memory()) {}
+  Sorter(const Sorter&) = delete;
+  Sorter& operator=(const Sorter&) = delete;
+  ~Sorter() { stop(); }
 
   // `number`: for a key that takes one.
-  [[nodiscard]] Result<> add(std::string_view line, std::uint64_t number = 0);
-  // After the last line, before the first cursor.
+  [[nodiscard]] Result<> add(std::string_view line, std::uint64_t number = 0) {
+    if (!loads_[filling_].takes(line.size())) {
+      if (auto handed = hand_over(); !handed) return fail(handed);
+    }
+    loads_[filling_].add(line, number);
+    return {};
+  }
+  // After the last line, before they are read.
   [[nodiscard]] Result<> finish();
-  // From the start; several may be used side by side, each with its part of the memory.
+  // Calls with the lines in order, LF included, any number of octets at a time.
+  template <class Call>
+  [[nodiscard]] Result<> give(Call&& call);
+  // From the start, line by line; several may be used side by side, each with its part of the
+  // memory.
   [[nodiscard]] Cursor cursor(std::size_t part_of_memory = 1) {
     return Cursor(*this, part_of_memory);
   }
@@ -90,52 +110,38 @@ class Sorter {
 
  private:
   static constexpr std::size_t least_memory = std::size_t{16} << 10;
-  static constexpr std::size_t most_memory = std::numeric_limits<std::uint32_t>::max();
   static constexpr std::size_t least_block = std::size_t{2} << 10;
-  static constexpr std::size_t ahead = 16;  // sorted records lie anywhere: fetched early
   static constexpr std::size_t largest_block = std::size_t{256} << 10;
 
-  [[nodiscard]] std::size_t needed(std::size_t record) const {
-    return used_ + record + (count_ + 1) * sizeof(Mark) + key_.memory();
-  }
-  [[nodiscard]] Records records() const { return {room_.get(), used_}; }
-  [[nodiscard]] std::string_view record_of(std::size_t mark) const {
-    if (mark + ahead < marks_.size()) __builtin_prefetch(room_.get() + marks_[mark + ahead].offset);
-    return records().at(marks_[mark].offset, Key::head);
-  }
-  [[nodiscard]] std::size_t runs_at_once() const {
-    return std::max<std::size_t>(2, memory_ / 32768);
-  }
+  static constexpr std::size_t largest_load = std::size_t{4} << 20;
 
-  void make_room(std::size_t record);
-  void place_last(std::size_t offset);
-  void mark_all();
-  void sort_load();
-  void clear_load();
-  [[nodiscard]] Result<> spill_load();
+  [[nodiscard]] std::size_t load_memory() const { return std::min(memory_ / 4, largest_load); }
+  // A merge has the memory of the loads.
+  [[nodiscard]] std::size_t runs_at_once() const {
+    return std::max<std::size_t>(2, 2 * load_memory() / 32768);
+  }
+  // The load before the one that is being filled.
+  [[nodiscard]] Load<Key>& older() { return loads_[1 - filling_]; }
+
+  [[nodiscard]] Result<> hand_over();
+  [[nodiscard]] Result<> wait();
+  void stop() {  // whatever came of it
+    if (at_work_.valid()) at_work_.wait();
+    at_work_ = {};
+  }
+  [[nodiscard]] Result<> spill(Load<Key>& load);
   [[nodiscard]] Result<> merge_runs();
 
-  // Calls with each record of the load, LF included, in order.
-  template <class Call>
-  [[nodiscard]] Result<> each_record(Call&& call) const;
-
-  Key key_;
   std::size_t memory_;
   std::vector<std::string> directories_;
-
-  // The load: what was added since the last run was written.
-  std::unique_ptr<char[]> room_;
-  std::size_t capacity_ = 0;
-  std::size_t used_ = 0;
-  std::size_t count_ = 0;
-  bool in_order_ = true;  // so far; then there are no marks yet
-  std::size_t last_ = 0;  // the record added last
-  typename Key::Place last_place_{};
-  std::vector<Mark> marks_;
+  Key key_;
+  std::array<Load<Key>, 2> loads_;
+  std::size_t filling_ = 0;
 
   Spill spill_;
   std::vector<Run> runs_;
-  std::string end_of_run_;  // the last record of the last run
+  std::string end_of_run_;         // the last record of the last run
+  std::future<Result<>> at_work_;  // on older() and the four above
 };
 
 // Reads a finished sorter's lines in order.
@@ -143,140 +149,84 @@ template <class Key>
 class Sorter<Key>::Cursor {
  public:
   [[nodiscard]] Result<bool> next();
-  // Without its LF and without the key's head.
+  // Without its LF, which stands behind it, and without the key's head.
   [[nodiscard]] std::string_view line() const { return record_.substr(Key::head); }
 
  private:
   friend class Sorter;
   struct Source {
-    RunReader reader;
-    typename Key::Place place;
+    std::variant<RunReader, typename Load<Key>::Cursor> records;
+    typename Key::Standing standing{};
     bool over = false;
   };
 
   Cursor(Sorter& sorter, std::size_t part_of_memory);
-  [[nodiscard]] Result<bool> next_in_memory();
   [[nodiscard]] Result<> start();
   [[nodiscard]] Result<> advance(std::size_t source);
   [[nodiscard]] bool before(std::size_t a, std::size_t b) const;
   void play(std::size_t source);
+  [[nodiscard]] std::string_view record_of(const Source& source) const {
+    return std::visit([](const auto& records) { return records.record(); }, source.records);
+  }
 
   static constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
 
   Sorter* sorter_;
   std::string_view record_;
-  std::size_t position_ = 0;  // in memory: the next mark, or the next octet where all is in order
   std::vector<Source> sources_;
   std::vector<std::size_t> losers_;  // a tree: [0] the winner, [n] who lost at node n
   bool started_ = false;
 };
 
 template <class Key>
-Result<> Sorter<Key>::add(std::string_view line, std::uint64_t number) {
-  const std::size_t size = Key::head + line.size() + 1;
-  if (used_ > 0 && (needed(size) > memory_ || used_ + size > capacity_)) {
-    if (auto spilled = spill_load(); !spilled) return fail(spilled);
+Result<> Sorter<Key>::hand_over() {
+  if (auto done = wait(); !done) return fail(done);
+  filling_ = 1 - filling_;
+  const auto work = [this] { return spill(older()); };
+  try {
+    at_work_ = std::async(std::launch::async, work);
+  } catch (const std::system_error&) {  // no thread is to be had
+    return work();
   }
-  make_room(size);
-  const std::size_t offset = used_;
-  char* to = room_.get() + offset;
-  for (std::size_t i = 0; i < Key::head; ++i) {
-    *to++ = static_cast<char>(number >> (8 * (Key::head - 1 - i)) & 0xFF);
-  }
-  std::memcpy(to, line.data(), line.size());
-  to[line.size()] = '\n';
-  used_ += size;
-  place_last(offset);
   return {};
 }
 
-// Pages of it that are never written cost nothing.
 template <class Key>
-void Sorter<Key>::make_room(std::size_t record) {
-  if (used_ + record <= capacity_) return;
-  capacity_ = std::max(memory_, record);
-  room_ = std::make_unique_for_overwrite<char[]>(capacity_);
+Result<> Sorter<Key>::wait() {
+  return at_work_.valid() ? at_work_.get() : Result<>();
 }
 
 template <class Key>
-void Sorter<Key>::place_last(std::size_t offset) {
-  const std::string_view record(room_.get() + offset, used_ - offset - 1);
-  const auto place = key_.place(record);
-  if (in_order_ && count_ > 0 && key_.compare(last_place_, place) > 0) mark_all();
-  if (!in_order_) marks_.push_back(key_.mark(place, offset));
-  last_place_ = place;
-  last_ = offset;
-  ++count_;
-}
-
-// The first record out of order: from here on there are marks, also for those before it.
-template <class Key>
-void Sorter<Key>::mark_all() {
-  in_order_ = false;
-  for (std::size_t at = 0, i = 0; i < count_; ++i) {
-    const auto record = records().at(at, Key::head);
-    marks_.push_back(key_.mark(key_.place(record), at));
-    at += record.size() + 1;
-  }
-}
-
-template <class Key>
-void Sorter<Key>::sort_load() {
-  if (in_order_) return;
-  key_.sort(marks_, records());
-  last_ = marks_.back().offset;
-}
-
-template <class Key>
-void Sorter<Key>::clear_load() {
-  used_ = 0;
-  count_ = 0;
-  in_order_ = true;
-  marks_.clear();
-  key_.clear();
-}
-
-template <class Key>
-template <class Call>
-Result<> Sorter<Key>::each_record(Call&& call) const {
-  if (in_order_) return call(std::string_view(room_.get(), used_));
-  for (std::size_t mark = 0; mark < marks_.size(); ++mark) {
-    const auto record = record_of(mark);
-    if (auto called = call(std::string_view(record.data(), record.size() + 1)); !called) {
-      return called;
+Result<> Sorter<Key>::spill(Load<Key>& load) {
+  load.sort();
+  const bool goes_on =
+      !runs_.empty() && key_.compare(key_.place(end_of_run_), key_.place(load.first())) <= 0;
+  if (!goes_on) runs_.push_back({spill_.size(), spill_.size()});
+  if (load.in_order()) {
+    if (auto kept = spill_.append(load.text()); !kept) return fail(kept);
+  } else {
+    for (typename Load<Key>::Cursor cursor(load); cursor.next();) {
+      const auto record = cursor.record();
+      if (auto kept = spill_.append({record.data(), record.size() + 1}); !kept) return fail(kept);
     }
   }
-  return {};
-}
-
-template <class Key>
-Result<> Sorter<Key>::spill_load() {
-  sort_load();
-  const std::size_t first = in_order_ ? 0 : marks_.front().offset;
-  const bool goes_on =
-      !runs_.empty() &&
-      key_.compare(key_.place(end_of_run_), key_.place(records().at(first, Key::head))) <= 0;
-  if (!goes_on) runs_.push_back({spill_.size(), spill_.size()});
-  const auto kept = each_record([this](std::string_view text) { return spill_.append(text); });
-  if (!kept) return fail(kept);
   runs_.back().end = spill_.size();
-  end_of_run_ = records().at(last_, Key::head);
-  clear_load();
+  end_of_run_ = load.last();
+  load.clear();
   return {};
 }
 
 template <class Key>
 Result<> Sorter<Key>::finish() {
-  if (runs_.empty()) {
-    sort_load();
+  Load<Key>& last = loads_[filling_];
+  const bool handed_over = at_work_.valid() || !runs_.empty();
+  if (auto done = wait(); !done) return fail(done);
+  if (!handed_over) {
+    last.sort();
     return {};
   }
-  if (count_ > 0) {
-    if (auto spilled = spill_load(); !spilled) return fail(spilled);
-  }
-  room_.reset();  // the merge has the memory now
-  capacity_ = 0;
-  marks_ = {};
+  if (auto spilt = spill(last); !spilt) return fail(spilt);
+  for (auto& load : loads_) load.give_back();  // the merge has the memory now
   while (runs_.size() > runs_at_once()) {
     if (auto merged = merge_runs(); !merged) return fail(merged);
   }
@@ -299,8 +249,8 @@ Result<> Sorter<Key>::merge_runs() {
       const auto more = merged.next();
       if (!more) return fail(more);
       if (!*more) break;
-      if (auto kept = longer.append(merged.record_); !kept) return fail(kept);
-      if (auto kept = longer.append("\n"); !kept) return fail(kept);
+      const auto record = merged.record_;
+      if (auto kept = longer.append({record.data(), record.size() + 1}); !kept) return fail(kept);
     }
     fewer.back().end = longer.size();
   }
@@ -310,8 +260,34 @@ Result<> Sorter<Key>::merge_runs() {
 }
 
 template <class Key>
+template <class Call>
+Result<> Sorter<Key>::give(Call&& call) {
+  if constexpr (Key::head == 0) {  // what is in order goes out as it stands
+    if (runs_.empty() && loads_[filling_].in_order()) return call(loads_[filling_].text());
+    if (runs_.size() == 1) {
+      std::string block(largest_block, '\0');
+      for (Run rest = runs_.front();;) {
+        const auto more = read_block(spill_, rest, block);
+        if (!more) return fail(more);
+        if (!*more) return {};
+        if (auto called = call(std::string_view(block)); !called) return called;
+      }
+    }
+  }
+  Cursor all = cursor();
+  for (;;) {
+    const auto more = all.next();
+    if (!more) return fail(more);
+    if (!*more) return {};
+    const auto line = all.line();
+    if (auto called = call({line.data(), line.size() + 1}); !called) return called;
+  }
+}
+
+template <class Key>
 void Sorter<Key>::clear() {
-  clear_load();
+  stop();
+  for (auto& load : loads_) load.clear();
   if (runs_.empty()) return;
   runs_.clear();
   spill_.clear();
@@ -319,17 +295,20 @@ void Sorter<Key>::clear() {
 
 template <class Key>
 Sorter<Key>::Cursor::Cursor(Sorter& sorter, std::size_t part_of_memory) : sorter_(&sorter) {
-  if (sorter.runs_.empty()) return;
-  const std::size_t block =
-      std::clamp(sorter.memory_ / part_of_memory / sorter.runs_.size(), least_block, largest_block);
+  if (sorter.runs_.empty()) {
+    sources_.push_back({typename Load<Key>::Cursor(sorter.loads_[sorter.filling_])});
+    return;
+  }
+  const std::size_t block = std::clamp(
+      2 * sorter.load_memory() / part_of_memory / sorter.runs_.size(), least_block, largest_block);
   for (const Run& run : sorter.runs_) {
-    sources_.push_back({RunReader(sorter.spill_, run, block, Key::head), {}, false});
+    sources_.push_back({RunReader(sorter.spill_, run, block, Key::head)});
   }
 }
 
 template <class Key>
 Result<bool> Sorter<Key>::Cursor::next() {
-  if (sources_.empty()) return next_in_memory();
+  if (sources_.empty()) return false;
   if (!started_) {
     if (auto begun = start(); !begun) return fail(begun);
   } else {
@@ -339,17 +318,7 @@ Result<bool> Sorter<Key>::Cursor::next() {
   }
   const Source& winner = sources_[losers_.front()];
   if (winner.over) return false;
-  record_ = winner.reader.record();
-  return true;
-}
-
-template <class Key>
-Result<bool> Sorter<Key>::Cursor::next_in_memory() {
-  const Sorter& sorter = *sorter_;
-  if (position_ >= (sorter.in_order_ ? sorter.used_ : sorter.marks_.size())) return false;
-  record_ =
-      sorter.in_order_ ? sorter.records().at(position_, Key::head) : sorter.record_of(position_);
-  position_ += sorter.in_order_ ? record_.size() + 1 : 1;
+  record_ = record_of(winner);
   return true;
 }
 
@@ -367,10 +336,11 @@ Result<> Sorter<Key>::Cursor::start() {
 template <class Key>
 Result<> Sorter<Key>::Cursor::advance(std::size_t source) {
   Source& one = sources_[source];
-  const auto more = one.reader.next();
+  const auto more =
+      std::visit([](auto& records) { return Result<bool>(records.next()); }, one.records);
   if (!more) return fail(more);
   one.over = !*more;
-  if (*more) one.place = sorter_->key_.place(one.reader.record());
+  if (*more && sources_.size() > 1) sorter_->key_.stand(one.standing, record_of(one));
   return {};
 }
 
@@ -378,7 +348,7 @@ Result<> Sorter<Key>::Cursor::advance(std::size_t source) {
 template <class Key>
 bool Sorter<Key>::Cursor::before(std::size_t a, std::size_t b) const {
   if (sources_[a].over || sources_[b].over) return !sources_[a].over;
-  const int order = sorter_->key_.compare(sources_[a].place, sources_[b].place);
+  const int order = sorter_->key_.compare(sources_[a].standing, sources_[b].standing);
   return order != 0 ? order < 0 : a < b;
 }
 

@@ -90,8 +90,8 @@ class Senders {
       copied = static_cast<std::size_t>(rcpt.sender.data() - line.data());
       std::string& to = room();
       to.append(line.substr(0, copied));
-      const bool appended = at ? verp_.append_sender(to, rcpt.address, *at)
-                               : verp_.append_sender(to, local, domain);
+      const bool appended =
+          at ? verp_.append_sender(to, rcpt.address, *at) : verp_.append_sender(to, local, domain);
       if (!appended) wait(to, canonical_recipient(local, domain));
       copied += rcpt.sender.size();
     }

@@ -140,6 +140,35 @@ TEST_CASE("sort: random sections come out as the slow and obvious way sorts them
   }
 }
 
+TEST_CASE("sort: local parts that agree for long are told apart by what follows") {
+  std::mt19937_64 random(50);
+  Rcpts lines;
+  for (int i = 0; i < 4000; ++i) {
+    static constexpr std::size_t common[] = {0, 7, 8, 9, 16, 100, 255, 256, 300};
+    std::string local(common[random() % 9], 'a');
+    if (!local.empty() && random() % 3 == 0) local[random() % local.size()] = 'A';
+    for (auto n = random() % 4; n > 0; --n) local += "aAb"[random() % 3];
+    lines.push_back("rcpt\t" + local + "@example.org\t-\tn=" + std::to_string(i));
+  }
+  for (const std::size_t memory : {tiny, std::size_t{64} << 20}) {
+    CHECK(rcpts_sorted(lines, by(Order::domain, memory)) == slowly_sorted(lines));
+  }
+}
+
+TEST_CASE("sort: domains that agree for long are told apart by what follows") {
+  std::mt19937_64 random(51);
+  Rcpts lines;
+  for (int i = 0; i < 4000; ++i) {
+    std::string domain;
+    for (auto n = 1 + random() % 3; n > 0; --n) domain += "ab"[random() % 2] + std::string(".");
+    domain += std::string(1 + random() % 20, 'c') + (random() % 2 == 0 ? ".Org" : ".org");
+    lines.push_back("rcpt\tann@" + domain + "\t-\tn=" + std::to_string(i));
+  }
+  for (const std::size_t memory : {tiny, std::size_t{64} << 20}) {
+    CHECK(rcpts_sorted(lines, by(Order::domain, memory)) == slowly_sorted(lines));
+  }
+}
+
 TEST_CASE("sort: lines of very different length come out whole") {
   std::mt19937_64 random(43);
   auto lines = random_rcpts(random, 300);
@@ -341,6 +370,33 @@ TEST_CASE("spill: octets come back from wherever they are asked") {
   }
   spill.clear();
   CHECK(spill.size() == 0);
+}
+
+TEST_CASE("spill: what fits into its memory needs no file and the rest goes to one") {
+  Spill small({"/no/such/directory"}, 1000);
+  REQUIRE(small.append(std::string(1000, 'x')));
+  std::string room(10, '\0');
+  REQUIRE(small.read(990, room));
+  CHECK(room == std::string(10, 'x'));
+  CHECK_FALSE((small.append("y") && small.read(1000, std::span(room).first(1))));
+  for (const std::size_t memory : {0UL, 1UL, 999UL, 1'000'000UL}) {
+    Spill spill({"/var/tmp"}, memory);
+    std::string all;
+    for (int i = 0; i < 100'000; ++i) {
+      all += std::to_string(i);
+      REQUIRE(spill.append(std::to_string(i)));
+    }
+    std::string read(all.size(), '\0');
+    REQUIRE(spill.read(0, read));
+    CHECK(read == all);
+    REQUIRE(spill.read(995, room));
+    CHECK(room == all.substr(995, 10));
+    spill.clear();
+    CHECK(spill.size() == 0);
+    REQUIRE(spill.append("again"));
+    REQUIRE(spill.read(0, std::span(room).first(5)));
+    CHECK(room.starts_with("again"));
+  }
 }
 
 TEST_CASE("spill: a limit on file size spreads it over several files") {
