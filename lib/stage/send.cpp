@@ -262,6 +262,7 @@ void Sender::take_rcpt() {
   Waiting& one = window_[index];
   one.line = in_.line();
   const auto kept = [&](std::string_view field) {
+    if (field.empty()) return std::string_view();  // it may be nowhere
     return std::string_view(one.line).substr(
         static_cast<std::size_t>(field.data() - in_.line().data()), field.size());
   };
