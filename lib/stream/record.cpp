@@ -64,6 +64,7 @@ std::expected<RcptRecord, std::string_view> line_to_rcpt(std::string_view line) 
   rcpt.address = take_field(fields);
   if (fields == "-" && !rcpt.address.empty()) {  // nearly all of them
     rcpt.sender = fields;
+    rcpt.attributes = Attributes(fields.substr(1));  // none, and where they would stand
     return rcpt;
   }
   rcpt.sender = take_field(fields);

@@ -54,6 +54,18 @@ TEST_CASE("stream: a section comes out as its message and recipients and end") {
   CHECK(told(section) == whole);
 }
 
+TEST_CASE("stream: each field of a recipient lies in its line, also one that is empty") {
+  for (const std::string line :
+       {"rcpt\ta@x.org\t-", "rcpt\ta@x.org\tb@x.org", "rcpt\ta@x.org\t-\tn=1"}) {
+    const auto rcpt = line_to_rcpt(line);
+    REQUIRE(rcpt);
+    for (const auto field : {rcpt->address, rcpt->sender, rcpt->attributes.text()}) {
+      CHECK(field.data() >= line.data());
+      CHECK(field.data() + field.size() <= line.data() + line.size());
+    }
+  }
+}
+
 TEST_CASE("stream: sections follow one another") {
   CHECK(told(section + section + section) == whole + ' ' + whole + ' ' + whole);
 }
