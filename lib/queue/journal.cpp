@@ -135,6 +135,7 @@ struct Journal::Inside {
   std::int64_t log_time = -1;  // as log_time_text has it
   std::string log_time_text;
 
+  bool has_new_files = false;  // names that are not yet synced
   std::uint64_t since_sync = 0;
   std::int64_t last_sync = 0;
   bool failed = false;  // a write or a sync: nothing of it is synced again
@@ -190,6 +191,7 @@ Result<> Journal::Inside::open_log() {
   struct stat about{};
   if (fstat(file->get(), &about) != 0) return system_failure("cannot look at " + path, errno);
   log = std::move(*file);
+  has_new_files = true;
   log_size = static_cast<std::uint64_t>(about.st_size);
   return {};
 }
@@ -251,6 +253,7 @@ Result<Journal::Inside::Mapped*> Journal::Inside::segment_of(SlotNumber number) 
       at = idle ? mapped.erase(at) : std::next(at);
     }
     found = mapped.emplace(segment, Mapped{std::move(*opened)}).first;
+    has_new_files = true;
   }
   last_number = segment;
   last = &found->second;
@@ -412,6 +415,7 @@ Result<> Journal::sync(std::int64_t now) {
   }
   if (fdatasync(inside_->log.get()) != 0) return failed(errno);
   if (auto synced = sync_directory(inside_->directory); !synced) return fail(synced);
+  inside_->has_new_files = false;
   inside_->since_sync = 0;
   inside_->last_sync = now;
   return {};
@@ -422,6 +426,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   const bool due = in.since_sync >= outcomes_a_sync ||
                    (in.since_sync > 0 && now - in.last_sync >= seconds_a_sync);
   if (!due) return {};
+  if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
   if (auto flushed = in.flush_log(); !flushed) {
     in.failed = true;
@@ -436,7 +441,13 @@ Result<> Journal::sync_if_due(std::int64_t now) {
     if (segment.dirty) add(segment.segment.fd());
   }
   add(in.log);
+  if (in.has_new_files) {
+    auto directory = open_file(in.directory, O_RDONLY | O_DIRECTORY);
+    if (!directory) return fail(directory);
+    files.push_back(std::move(*directory));
+  }
   if (!in.syncs.begin(std::move(files))) return {};  // the disk is slower than we are
+  in.has_new_files = false;
   in.unmapped.clear();
   for (auto& [number, segment] : in.mapped) segment.dirty = false;
   in.since_sync = 0;

@@ -252,3 +252,27 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   sunk
   is "$(rcpts in | sort)" "$(cut -f2 log | sort)"
 }
+
+# What is not synced is dropped (see tests/tools/power-cut.cpp), at each sync of the run in turn.
+@test "journal: a power cut loses nobody and doubles two rounds of syncs at most" {
+  post $from_mta $(people u 45000) >in
+  local cut=100 at in_flight=2000 round=10000
+  for ((at = 1; cut == 100; at++)); do
+    rm -rf "$ML_HOME" log
+    mkdir "$ML_HOME"
+    sink --chunking
+    cut=0
+    power-cut "$ML_HOME" $at ml-send --via "$via" <in 2>said || cut=$?
+    sunk
+    sink --chunking
+    ml-send --via "$via" <in 2>>said || { cat said; return 1; }
+    sunk
+    cut -f2 log | LC_ALL=C sort | uniq -c | awk '{ n++; if ($1 > 2) more++; if ($1 == 2) twice++ }
+      END { print n + 0, more + 0, twice + 0 }' >counted
+    read -r all more doubled <counted
+    echo "sync $at: $all got it, $doubled of them twice; $(head -c 300 said)"
+    is "45000 0" "$all $more"
+    [ "$doubled" -le $((2 * round + in_flight)) ]
+  done
+  is "0 0" "$cut $doubled"
+}
