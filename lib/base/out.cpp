@@ -26,6 +26,13 @@ void Out::drain() {
   buffer_.clear();
 }
 
+// From where it stands.
+void Out::put_large(std::string_view text) {
+  drain();
+  widen();
+  if (state_) state_ = write_all(fd_, text, name_);
+}
+
 Result<> Out::flush() {
   drain();
   return state_;

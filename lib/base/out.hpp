@@ -21,8 +21,9 @@ class Out {
   Out(int fd, std::string name);
 
   void put(std::string_view text) {
+    if (text.size() >= flush_at) return put_large(text);
     buffer_.append(text);
-    if (buffer_.size() >= flush_at) drain();
+    settle();
   }
   void put(char octet) { buffer_.push_back(octet); }
 
@@ -50,6 +51,7 @@ class Out {
  private:
   static constexpr std::size_t flush_at = std::size_t{128} << 10;
   void drain();
+  void put_large(std::string_view text);
   void widen();
 
   int fd_;

@@ -1,6 +1,7 @@
 #include "base/spill.hpp"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <utility>
 
 namespace ml {
@@ -43,7 +45,7 @@ Spill::Spill(std::vector<std::string> directories, std::size_t memory)
 
 Result<> Spill::append(std::string_view text) {
   if (written_ + pending_.size() == 0 && held_ + text.size() <= memory_) {
-    if (!in_memory_) in_memory_ = std::make_unique_for_overwrite<char[]>(memory_);
+    if (!in_memory_) make_memory();
     text.copy(in_memory_.get() + held_, text.size());
     held_ += text.size();
     return {};
@@ -54,6 +56,15 @@ Result<> Spill::append(std::string_view text) {
   if (text.size() >= block) return write(text);
   pending_.append(text);
   return {};
+}
+
+// By large pages where the system gives them: much memory is written once, from end to end.
+void Spill::make_memory() {
+  constexpr std::size_t page = std::size_t{2} << 20;
+  const std::size_t size = (memory_ + page - 1) / page * page;
+  in_memory_.reset(static_cast<char*>(std::aligned_alloc(page, size)));
+  if (!in_memory_) throw std::bad_alloc();
+  if (memory_ >= 2 * page) madvise(in_memory_.get(), memory_ / page * page, MADV_HUGEPAGE);
 }
 
 Result<> Spill::drain() {
@@ -133,6 +144,12 @@ Result<> Spill::read(std::uint64_t at, std::span<char> room) {
     at += static_cast<std::uint64_t>(got);
   }
   return {};
+}
+
+Result<std::string_view> Spill::view(std::uint64_t at, std::span<char> room) {
+  if (at + room.size() <= held_) return std::string_view(in_memory_.get() + at, room.size());
+  if (auto got = read(at, room); !got) return fail(got);
+  return std::string_view(room.data(), room.size());
 }
 
 void Spill::clear() {

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
 #include <string>
@@ -35,12 +36,16 @@ class Spill {
   // Fills `room` from position `at`; all of it must lie below size().
   [[nodiscard]] Result<> read(std::uint64_t at, std::span<char> room);
 
+  // As many octets as `room` has, from position `at`: there, or where they are in memory.
+  [[nodiscard]] Result<std::string_view> view(std::uint64_t at, std::span<char> room);
+
   // Empty again; the disk gets its room back, the memory stays.
   void clear();
 
  private:
   static constexpr std::size_t block = std::size_t{256} << 10;  // gathered before it is written
 
+  void make_memory();
   [[nodiscard]] Result<> write(std::string_view rest);
   [[nodiscard]] Result<> drain();
   [[nodiscard]] Result<> add_file();
@@ -48,10 +53,13 @@ class Spill {
 
   std::vector<std::string> directories_;
   std::size_t memory_;
-  std::unique_ptr<char[]> in_memory_;  // pages that are never written cost nothing
-  std::size_t held_ = 0;               // octets in it; the others are in the files
-  std::string directory_;              // the one in use
-  std::uint64_t file_size_;            // each file but the last holds exactly this much
+  struct Free {
+    void operator()(char* octets) const { std::free(octets); }
+  };
+  std::unique_ptr<char[], Free> in_memory_;  // pages that are never written cost nothing
+  std::size_t held_ = 0;                     // octets in it; the others are in the files
+  std::string directory_;                    // the one in use
+  std::uint64_t file_size_;                  // each file but the last holds exactly this much
   std::vector<Fd> files_;
   std::uint64_t written_ = 0;
   std::string pending_;

@@ -22,8 +22,7 @@ std::uint64_t scattered(std::uint64_t value) {
 template <class Key>
 Result<> write(Sorter<Key>& sorter, Writer& out) {
   return sorter.give([&](std::string_view lines) {
-    out.buffer().append(lines);
-    out.settle();
+    out.put(lines);
     return out.failed() ? out.flush() : Result<>();
   });
 }

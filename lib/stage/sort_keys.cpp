@@ -205,6 +205,16 @@ Borders find_borders(std::string_view record) {
   return {std::min(at, from), from};
 }
 
+// By local parts whose first octets are in `first`.
+template <class Place>
+int compare_from(const Place& a, const Place& b) {
+  if (a.first != b.first) return a.first < b.first ? -1 : 1;
+  if (a.local.size() <= word || b.local.size() <= word) {
+    return a.local.size() < b.local.size() ? -1 : a.local.size() > b.local.size() ? 1 : 0;
+  }
+  return compare_locals(a.local.substr(word), b.local.substr(word));
+}
+
 }  // namespace
 
 ByDomain::Place ByDomain::place(std::string_view record) const {
@@ -225,8 +235,7 @@ ByDomain::Place ByDomain::place(std::string_view record) const {
 int ByDomain::compare(const Place& a, const Place& b) const {
   if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
   if (within_ == Within::input) return 0;
-  if (a.first != b.first) return a.first < b.first ? -1 : 1;
-  return compare_locals(a.local, b.local);
+  return compare_from(a, b);
 }
 
 void ByDomain::stand(Standing& standing, std::string_view record) const {
@@ -248,8 +257,7 @@ int ByDomain::compare(const Standing& a, const Standing& b) const {
     if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
   }
   if (within_ == Within::input) return 0;
-  if (a.first != b.first) return a.first < b.first ? -1 : 1;
-  return a.local.size() <= word && b.local.size() <= word ? 0 : compare_locals(a.local, b.local);
+  return compare_from(a, b);
 }
 
 Mark ByDomain::mark(const Place& place, std::size_t offset, std::size_t size) {

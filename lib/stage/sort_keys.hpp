@@ -121,6 +121,12 @@ class ByDomain {
     std::string_view local;
     std::string_view domain;
     std::uint64_t first = 0;  // the local part's first 8 octets, folded
+
+    // The line that it is a place of now stands at `to`.
+    void move(const char* from, const char* to) {
+      local = {to + (local.data() - from), local.size()};
+      if (!domain.empty()) domain = {to + (domain.data() - from), domain.size()};
+    }
   };
   // Where a source of a merge stands: most of its domain is looked at once for all who have it.
   struct Standing {
@@ -135,6 +141,8 @@ class ByDomain {
 
   explicit ByDomain(Within within) : within_(within) {}
   [[nodiscard]] Place place(std::string_view record) const;
+  // Of a line, and the number that goes with it, before they are a record.
+  [[nodiscard]] Place place(std::string_view line, std::uint64_t) const { return place(line); }
   [[nodiscard]] int compare(const Place& a, const Place& b) const;
 
   void stand(Standing& standing, std::string_view record) const;
@@ -160,11 +168,14 @@ class ByNumber {
  public:
   struct Place {
     std::uint64_t first = 0;
+
+    void move(const char*, const char*) {}
   };
   using Standing = Place;
   static constexpr std::size_t head = 8;
 
   [[nodiscard]] Place place(std::string_view record) const;
+  [[nodiscard]] Place place(std::string_view, std::uint64_t number) const { return {number}; }
   [[nodiscard]] int compare(const Place& a, const Place& b) const {
     return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
   }

@@ -37,13 +37,4 @@ Result<> RunReader::fill() {
   return {};
 }
 
-Result<bool> read_block(Spill& spill, Run& run, std::string& block) {
-  const std::uint64_t rest = run.end - run.begin;
-  if (rest == 0) return false;
-  if (block.size() > rest) block.resize(rest);
-  if (auto got = spill.read(run.begin, block); !got) return fail(got);
-  run.begin += block.size();
-  return true;
-}
-
 }  // namespace ml

@@ -23,6 +23,7 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -65,9 +66,6 @@ class RunReader {
   std::size_t end_ = 0;
   std::string_view record_;
 };
-
-// The octets of a run, by blocks.
-[[nodiscard]] Result<bool> read_block(Spill& spill, Run& run, std::string& block);
 
 template <class Key>
 class Sorter {
@@ -266,12 +264,14 @@ Result<> Sorter<Key>::give(Call&& call) {
     if (runs_.empty() && loads_[filling_].in_order()) return call(loads_[filling_].text());
     if (runs_.size() == 1) {
       std::string block(largest_block, '\0');
-      for (Run rest = runs_.front();;) {
-        const auto more = read_block(spill_, rest, block);
-        if (!more) return fail(more);
-        if (!*more) return {};
-        if (auto called = call(std::string_view(block)); !called) return called;
+      for (Run rest = runs_.front(); rest.begin < rest.end;) {
+        const std::size_t size = std::min<std::uint64_t>(block.size(), rest.end - rest.begin);
+        const auto text = spill_.view(rest.begin, std::span(block).first(size));
+        if (!text) return fail(text);
+        if (auto called = call(*text); !called) return called;
+        rest.begin += size;
       }
+      return {};
     }
   }
   Cursor all = cursor();

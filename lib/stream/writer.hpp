@@ -25,6 +25,9 @@ class Writer {
   // A line that needs no change, without its LF.
   void pass(std::string_view line) { out_.put_line(line); }
 
+  // Any number of whole lines or parts of them.
+  void put(std::string_view text) { out_.put(text); }
+
   // `attributes`: fields each with their TAB in front ("\tlist=..."), as append_attribute makes.
   void message(std::string_view id, std::string_view sender, std::string_view text,
                std::string_view attributes);
