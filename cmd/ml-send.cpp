@@ -52,6 +52,8 @@ void declare(Options& options, Given& given) {
       .text(given.send.ledger.undelivered, "--undelivered", "WHERE", "the left ones; the same")
       .text(given.unanswered, "--unanswered", "WHAT",
             "send (default) or hold: in doubt from a kill")
+      .text(given.send.notify, "--notify", "WHEN", "DSN: never, or some of success,failure,delay")
+      .text(given.send.ret, "--ret", "WHAT", "what a DSN brings back: full or hdrs")
       .flag(given.again, "--again", "send what was sent already")
       .flag(given.no_fuse, "--no-fuse", "go on when many get the same refusal")
       .flag(given.progress, "--progress", "numbers on stderr, terminal or not")
@@ -61,10 +63,12 @@ void declare(Options& options, Given& given) {
 
 // What was given here must be given again to go on.
 void keep_to_go_on(Given& given) {
-  for (const auto& [value, name] : {std::pair{&given.papers.auth_file, "--auth-file"},
-                                    std::pair{&given.papers.authorities, "--tls-ca"},
-                                    std::pair{&given.papers.certificate, "--tls-cert"},
-                                    std::pair{&given.papers.resolver, "--resolver"}}) {
+  for (const auto& [value, name] :
+       {std::pair{&given.papers.auth_file, "--auth-file"},
+        std::pair{&given.papers.authorities, "--tls-ca"},
+        std::pair{&given.papers.certificate, "--tls-cert"},
+        std::pair{&given.papers.resolver, "--resolver"}, std::pair{&given.send.notify, "--notify"},
+        std::pair{&given.send.ret, "--ret"}}) {
     if (*value) given.send.to_go_on.insert(given.send.to_go_on.end(), {name, **value});
   }
 }

@@ -92,7 +92,9 @@ bool Dialogue::settle_unable(const Transaction& transaction) {
     return leave_all(local_reply(553, {5, 6, 7}, "the relay knows no SMTPUTF8"));
   }
   if (message.has_8bit && !extensions_.eight_bit) {
-    return leave_all(local_reply(554, {5, 6, 3}, "the relay knows no 8BITMIME"));
+    std::string why = "the relay knows no 8BITMIME";
+    if (!message.why_8bit.empty()) why.append(", and ").append(message.why_8bit);
+    return leave_all(local_reply(554, {5, 6, 3}, std::move(why)));
   }
   if (extensions_.size_limit > 0 && message.size > extensions_.size_limit) {
     return leave_all(local_reply(
@@ -194,7 +196,10 @@ void Dialogue::write_step(const Group& group, std::size_t step) {
   } else if (step == mail_step) {
     write_mail(group);
   } else if (step < group.last_step()) {
-    put("RCPT TO:<", group.transaction.recipients[step - first_rcpt_step].address, ">\r\n");
+    const Recipient& recipient = group.transaction.recipients[step - first_rcpt_step];
+    const bool asks = !recipient.dsn.empty() && extensions_.dsn;
+    asks ? put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
+         : put("RCPT TO:<", recipient.address, ">\r\n");
   } else if (group.chunked) {
     put("BDAT ", Digits(group.transaction.message->size), " LAST\r\n");
   } else {
@@ -208,6 +213,7 @@ void Dialogue::write_mail(const Group& group) {
   if (extensions_.size) put(" SIZE=", Digits(message.size));
   if (message.has_8bit) put(" BODY=8BITMIME");
   if (group.transaction.needs_smtputf8) put(" SMTPUTF8");
+  if (extensions_.dsn) put(group.transaction.dsn);
   // Postfix knows none for the null sender.
   if (extensions_.xverp && !group.transaction.sender.empty() && !group.transaction.xverp.empty()) {
     put(" XVERP=", group.transaction.xverp);
@@ -246,8 +252,9 @@ void Dialogue::hear(std::string_view octets) {
   while (!over()) {
     if (phase_ == Phase::securing) {
       // Not from the relay that we are about to know.
-      if (!octets.empty()) not_secured("there are octets behind its reply to STARTTLS");
-      return;
+      if (octets.empty()) return;
+      return end(Parting::relay_refuses,
+                 local_reply(454, {4, 7, 5}, "there are octets behind its reply to STARTTLS"));
     }
     if (pass_usual(octets)) continue;
     switch (parser_.take(octets)) {
@@ -378,6 +385,7 @@ void Dialogue::read_extensions() {
     if (same_nocase(parts[0], "CHUNKING")) extensions_.chunking = true;
     if (same_nocase(parts[0], "8BITMIME")) extensions_.eight_bit = true;
     if (same_nocase(parts[0], "SMTPUTF8")) extensions_.smtputf8 = true;
+    if (same_nocase(parts[0], "DSN")) extensions_.dsn = true;
     if (same_nocase(parts[0], "XVERP")) extensions_.xverp = true;
     if (same_nocase(parts[0], "AUTH")) extensions_.mechanisms = lines[i].substr(4);
     if (same_nocase(parts[0], "SIZE")) {
@@ -424,7 +432,7 @@ void Dialogue::secured() {
 }
 
 void Dialogue::not_secured(std::string_view why) {
-  end(Parting::relay_refuses, local_reply(454, {4, 7, 5}, std::string(why)));
+  end(Parting::no_tls, local_reply(454, {4, 7, 5}, std::string(why)));
 }
 
 void Dialogue::begin_auth() {

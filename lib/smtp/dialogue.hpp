@@ -98,6 +98,7 @@ enum class Parting {
   full,           // the relay takes no more messages on this connection: open another
   busy,           // leave the relay alone for a while
   relay_refuses,  // it will not talk to us
+  no_tls,         // hands could not be shaken, or it is not whom we trust
   fault,          // a misunderstanding: reconnect in lockstep
   lost,           // the connection broke
 };
@@ -122,7 +123,8 @@ class Dialogue {
   // True when a transaction would be put on the wire at once, its message in this form().
   [[nodiscard]] bool wants() const;
   [[nodiscard]] WireForm form() const {
-    return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
+    if (extensions_.eight_bit) return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
+    return next_is_chunk() ? WireForm::chunk_ascii : WireForm::dotted_ascii;
   }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
@@ -258,6 +260,7 @@ class Dialogue {
     bool eight_bit = false;
     bool smtputf8 = false;
     bool xverp = false;
+    bool dsn = false;
     bool size = false;
     std::uint64_t size_limit = 0;
     std::string mechanisms;  // of AUTH

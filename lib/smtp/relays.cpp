@@ -24,6 +24,11 @@ std::pair<bool, std::uint16_t> rank(const Relay& relay) {
   return {relay.backup, relay.order};
 }
 
+// smtps:// is TLS or nothing.
+bool may_do_without_tls(const Relay& relay) {
+  return relay.tls_meant() == Tls::may && relay.scheme != Scheme::smtps;
+}
+
 std::string seconds(Clock::duration time) {
   return fmt::format("{:.3g} s", std::chrono::duration<double>(time).count());
 }
@@ -124,8 +129,14 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       state.connections = live;
       static_cast<void>(rest(state, now));  // the others go on
       return {};
+    case Parting::no_tls:
     case Parting::relay_refuses:
       state.why = outlet.last_words();
+      if (outlet.parting() == Parting::no_tls && may_do_without_tls(state.relay)) {
+        state.relay.tls = Tls::none;
+        return fmt::format("relay {} has no TLS that works ({}); going on in clear",
+                           state.relay.name, state.why.text);
+      }
       return drop(state, state.why.ours ? "cannot be used" : "does not talk to us");
     case Parting::fault:
       state.why = outlet.last_words();

@@ -13,6 +13,7 @@
 //   |                                        | one was too many, 200 messages                    |
 //   | 20 recipients running deferred by it   | the same                                          |
 //   | it refuses to talk to us               | out                                               |
+//   | its TLS does not work, and may be  | no more TLS with it                               |
 //   | a fault                                | a new connection, its first messages in lockstep; |
 //   |                                        | the third running without a message taken: out    |
 //   | the fuse                               | out, and its refusals of this run are taken back  |

@@ -202,7 +202,11 @@ void Session::hear(short ready, Clock::time_point now) {
     since_ = now;
   }
   if (!dialogue_.over() && now >= deadline()) {
-    dialogue_.broke_off(waited_for(), Dialogue::Break::silent);
+    if (stage_ == Stage::shaking_hands && relay_.tls_meant() == Tls::may) {
+      dialogue_.not_secured(waited_for());
+    } else {
+      dialogue_.broke_off(waited_for(), Dialogue::Break::silent);
+    }
   }
   if (!dialogue_.over()) return;
   tls_.reset();
@@ -254,7 +258,8 @@ void Session::read_tls() {
 void Session::part_from(TlsStream::State state) {
   if (state == TlsStream::State::closed) {
     dialogue_.broke_off("the relay closed the connection");
-  } else if (state == TlsStream::State::failed && !dialogue_.greeted()) {
+  } else if (!dialogue_.greeted() &&
+             (state == TlsStream::State::failed || relay_.tls_meant() == Tls::may)) {
     dialogue_.not_secured(tls_->why());
   } else {
     dialogue_.broke_off(tls_->why(), Dialogue::Break::silent);

@@ -13,9 +13,11 @@ namespace ml {
 
 // How a message is written: for files, for DATA, for BDAT.
 enum class WireForm {
-  text,    // LF line ends
-  dotted,  // as text_to_wire makes it with Dots::doubled
-  chunk,   // the same with Dots::plain
+  text,          // LF line ends
+  dotted,        // as text_to_wire makes it with Dots::doubled
+  chunk,         // the same with Dots::plain
+  dotted_ascii,  // for a relay without 8BITMIME; WireMessage::has_8bit where that cannot be
+  chunk_ascii,
 };
 
 // A message in one of its forms, in as many pieces as suit its owner.
@@ -23,12 +25,14 @@ struct WireMessage {
   std::vector<std::string_view> pieces;
   std::uint64_t size = 0;  // of the pieces, in octets
   bool has_8bit = false;
+  std::string_view why_8bit{};  // where it was asked for as ASCII and cannot be
 };
 
 struct Recipient {
   std::uint64_t id = 0;      // the owner's name for it
   std::string_view address;  // parsed and found good: never a control, never a bracket or blank
                              // outside a quoted string
+  std::string_view dsn{};    // parameters of its RCPT (mail/dsn_request.hpp), or empty
 };
 
 // One MAIL, its RCPTs, its message. The views live until every recipient is settled.
@@ -40,6 +44,7 @@ struct Transaction {
   // The relay is to make a sender for each recipient out of this one, with these two delimiters
   // (Postfix's XVERP), if it can. Empty: all share the sender as it is.
   std::string_view xverp;
+  std::string_view dsn{};  // parameters of its MAIL, or empty
 };
 
 enum class Fate {

@@ -3,30 +3,65 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "mail/seven_bit.hpp"
 #include "smtp/wire.hpp"
 
 namespace ml {
 
 Result<> Letter::read(std::string text, const std::optional<std::string>& nonce) {
   const bool has_nul = text.find('\0') != std::string::npos;
-  const bool has_8bit = !is_ascii(text);
-  forms_[static_cast<std::size_t>(WireForm::dotted)].octets = text_to_wire(text, Dots::doubled);
-  forms_[static_cast<std::size_t>(WireForm::chunk)].octets = text_to_wire(text, Dots::plain);
-  forms_[static_cast<std::size_t>(WireForm::text)].octets = std::move(text);
-  for (InForm& form : forms_) {
-    form.message = {{form.octets}, form.octets.size(), has_8bit};
-    form.slots.reset();
-    if (!nonce || has_nul) continue;
-    auto slots = marked_to_slotted(form.octets, *nonce);
-    if (!slots) return fail(slots);
-    form.slots.emplace(std::move(*slots));
-  }
-  if (has_nul) return retry("the message holds a NUL");
+  nonce_ = has_nul ? std::nullopt : nonce;
+  ascii_ = Ascii::unasked;
+  std::string dotted = text_to_wire(text, Dots::doubled);
+  std::string chunk = text_to_wire(text, Dots::plain);
+  Result<> state = put(WireForm::text, std::move(text));
+  if (state) state = put(WireForm::dotted, std::move(dotted));
+  if (state) state = put(WireForm::chunk, std::move(chunk));
+  if (state && has_nul) return retry("the message holds a NUL");
+  return state;
+}
+
+Result<> Letter::put(WireForm which, std::string octets) {
+  InForm& form = of(which);
+  form.octets = std::move(octets);
+  form.message = {{form.octets}, form.octets.size(), !is_ascii(form.octets)};
+  form.slots.reset();
+  if (!nonce_) return {};
+  auto slots = marked_to_slotted(form.octets, *nonce_);
+  if (!slots) return fail(slots);
+  form.slots.emplace(std::move(*slots));
   return {};
 }
 
+const Letter::InForm& Letter::mould(WireForm form) {
+  if (form < WireForm::dotted_ascii) return of(form);
+  const WireForm plain = form == WireForm::dotted_ascii ? WireForm::dotted : WireForm::chunk;
+  if (!of(plain).message.has_8bit) return of(plain);
+  if (ascii_ == Ascii::unasked) recode();
+  if (ascii_ == Ascii::made) return of(form);
+  of(plain).message.why_8bit = why_8bit_;
+  return of(plain);
+}
+
+void Letter::recode() {
+  ascii_ = Ascii::impossible;
+  const auto text = message_to_7bit(of(WireForm::text).octets);
+  if (!text) {
+    why_8bit_ = text.error().text;
+    return;
+  }
+  for (const auto& [form, dots] : {std::pair{WireForm::dotted_ascii, Dots::doubled},
+                                   std::pair{WireForm::chunk_ascii, Dots::plain}}) {
+    if (auto done = put(form, text_to_wire(*text, dots)); !done) {
+      why_8bit_ = done.error().text;
+      return;
+    }
+  }
+  ascii_ = Ascii::made;
+}
+
 Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attributes attributes) {
-  const InForm& mould = of(form);
+  const InForm& mould = this->mould(form);
   held_.clear();
   values_.clear();
   for (const std::string& key : mould.slots->keys()) {
@@ -41,6 +76,7 @@ Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attri
   if (auto done = mould.slots->fill(values_, copy.filled); !done) return done;
   copy.message.pieces = copy.filled.pieces;
   copy.message.has_8bit = mould.message.has_8bit;
+  copy.message.why_8bit = mould.message.why_8bit;
   copy.message.size = 0;
   for (const std::string_view piece : copy.message.pieces) copy.message.size += piece.size();
   return {};

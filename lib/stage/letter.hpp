@@ -1,5 +1,6 @@
 // A message in the forms that the ways out want, shared by all its recipients or, where it has
-// slots, with a copy for each.
+// slots, with a copy for each. For a relay without 8BITMIME 8-bit text is encoded
+// (mail/seven_bit.hpp), once a message.
 //
 //   Letter letter;
 //   if (auto read = letter.read(text, nonce); !read) ...       // nobody can get it
@@ -34,9 +35,11 @@ class Letter {
   [[nodiscard]] Result<> read(std::string text, const std::optional<std::string>& nonce);
 
   [[nodiscard]] const std::string& text() const { return of(WireForm::text).octets; }
+  // It went out with its 8-bit text encoded.
+  [[nodiscard]] bool was_recoded() const { return ascii_ == Ascii::made; }
   [[nodiscard]] bool is_personal() const { return of(WireForm::text).slots.has_value(); }
   // Both live until the next read().
-  [[nodiscard]] const WireMessage& shared(WireForm form) const { return of(form).message; }
+  [[nodiscard]] const WireMessage& shared(WireForm form) { return mould(form).message; }
   // Makes copy.message. The recipient's values are its attributes; `address` is one of everybody's.
   [[nodiscard]] Result<> fill(Copy& copy, WireForm form, std::string_view address,
                               Attributes attributes);
@@ -50,8 +53,16 @@ class Letter {
   [[nodiscard]] const InForm& of(WireForm form) const {
     return forms_[static_cast<std::size_t>(form)];
   }
+  [[nodiscard]] InForm& of(WireForm form) { return forms_[static_cast<std::size_t>(form)]; }
+  // The same, made when it is first asked for.
+  [[nodiscard]] const InForm& mould(WireForm form);
+  void recode();
+  [[nodiscard]] Result<> put(WireForm form, std::string octets);
 
-  std::array<InForm, 3> forms_;
+  std::array<InForm, 5> forms_;
+  std::optional<std::string> nonce_;
+  enum class Ascii { unasked, made, impossible } ascii_ = Ascii::unasked;
+  std::string why_8bit_;
   std::deque<std::string> held_;  // room for fill(): values that are not as they stand
   std::vector<std::optional<std::string_view>> values_;
 };

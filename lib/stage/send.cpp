@@ -12,6 +12,7 @@
 #include "base/interruptions.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "mail/dsn_request.hpp"
 #include "smtp/connections.hpp"
 #include "stage/handover.hpp"
 #include "stage/letter.hpp"
@@ -41,6 +42,7 @@ struct Waiting {
   std::optional<SlotNumber> slot;
   bool smtputf8 = false;
   bool doubted = false;  // the relay's reply to the message was lost once
+  std::string dsn;       // parameters of its RCPT
   unsigned tries = 0;
   std::unique_ptr<Letter::Copy> copy;  // made when it is needed, its room used again
 
@@ -104,6 +106,8 @@ class Sender : public Source {
   [[nodiscard]] bool admit(Waiting& one);
   [[nodiscard]] std::size_t take_place();
   [[nodiscard]] std::optional<Reply> why_not_from(Waiting& one);
+  void read_dsn(const MessageRecord& record);
+  [[nodiscard]] std::optional<Reply> why_not_notified(Waiting& one);
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
@@ -144,6 +148,8 @@ class Sender : public Source {
   bool message_sender_smtputf8_ = false;
   std::optional<Reply> no_message_sender_;  // why it cannot be
   std::string xverp_;  // delimiters, for recipients that have the message's sender
+  std::string dsn_;    // parameters of its MAIL
+  std::optional<std::string> notify_;
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
   bool is_barred_ = false;           // nobody of it is sent to or kept
@@ -214,6 +220,7 @@ void Sender::begin_section() {
   if (!xverp_.empty() && !is_delimiters(xverp_)) {
     unsendable_ = local_reply(554, {5, 6, 0}, "ml.xverp= is not two of - = +");
   }
+  read_dsn(record);
   const auto sent_before = ledger_.begin(record, message_line_, letter_.text(), now_);
   if (!sent_before) return bar_section(sent_before.error());
   if (!*sent_before) return;
@@ -233,6 +240,21 @@ void Sender::read_message_sender() {
   if (!wire) no_message_sender_ = local_reply(553, {5, 1, 7}, wire.error().text);
 }
 
+// What the stream says goes before what the options say. Where anything is asked for, the notices
+// name the message by its id.
+void Sender::read_dsn(const MessageRecord& record) {
+  const auto asked = [&](std::string_view key, const std::optional<std::string>& otherwise) {
+    auto value = record.attributes.value(key);
+    return value ? value : otherwise;
+  };
+  notify_ = asked("ml.notify", options_.notify);
+  const auto ret = asked("ml.ret", options_.ret);
+  const auto named = ret || notify_ ? std::optional(id_) : std::nullopt;
+  auto made = dsn_mail_parameters(ret, asked("ml.envid", named));
+  if (!made) unsendable_ = local_reply(554, {5, 5, 4}, "ml." + made.error().text);
+  dsn_ = made ? std::move(*made) : std::string();
+}
+
 // Its recipients are passed over: they are somebody else's, or nobody could be sent to.
 void Sender::bar_section(const Error& why) {
   is_barred_ = true;
@@ -246,6 +268,9 @@ void Sender::end_section() {
   if (section_skipped_ > 0) {
     log(fmt::format("{} of {} already have {}; --again sends anyway", section_skipped_,
                     section_seen_, id_));
+  }
+  if (!is_barred_ && letter_.was_recoded()) {
+    log(fmt::format("{}: to relays without 8BITMIME its 8-bit text went encoded", id_));
   }
   id_.clear();
 }
@@ -303,6 +328,7 @@ bool Sender::admit(Waiting& one) {
   std::optional<Reply> why = why_not_from(one);
   if (!why && !wire) why = local_reply(553, {5, 1, 3}, wire.error().text);
   if (!why) why = unsendable_ ? unsendable_ : given_up_;
+  if (!why) why = why_not_notified(one);
   if (claim->unanswered) {
     one.doubted = true;
     const bool holds = options_.unanswered == Unanswered::hold;
@@ -337,6 +363,23 @@ std::optional<Reply> Sender::why_not_from(Waiting& one) {
   const auto wire = text_to_wire_address(one.sender, one.spelled_sender, one.smtputf8);
   if (!wire) return local_reply(553, {5, 1, 7}, wire.error().text);
   one.wire_sender = *wire;
+  return std::nullopt;
+}
+
+// Finds what its RCPT says about notices; a reply that says why that cannot be said.
+std::optional<Reply> Sender::why_not_notified(Waiting& one) {
+  one.dsn.clear();
+  if (!notify_ && one.attributes.find("ml.") == std::string_view::npos) return std::nullopt;
+  const Attributes attributes(one.attributes);
+  auto notify = attributes.value("ml.notify");
+  if (!notify) notify = notify_;
+  auto original = attributes.value("ml.orcpt");
+  const bool is_told = notify && !same_nocase(*notify, "never");
+  if (!original && is_told && is_ascii(one.address))
+    original = fmt::format("rfc822;{}", one.address);
+  auto made = dsn_rcpt_parameters(notify, original);
+  if (!made) return local_reply(554, {5, 5, 4}, "ml." + made.error().text);
+  one.dsn = std::move(*made);
   return std::nullopt;
 }
 
@@ -397,6 +440,7 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
     transaction.sender = one.wire_sender;
     transaction.needs_smtputf8 = one.smtputf8;
     transaction.xverp = xverp_of(one);
+    transaction.dsn = dsn_;
     transaction.message = &letter_.shared(form);
   } else if (one.wire_sender != transaction.sender || xverp_of(one) != transaction.xverp ||
              one.smtputf8 != transaction.needs_smtputf8) {
@@ -414,7 +458,7 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
     transaction.message = &one.copy->message;
   }
   ++one.tries;
-  transaction.recipients.push_back({index, one.wire_address});
+  transaction.recipients.push_back({index, one.wire_address, one.dsn});
   return true;
 }
 
@@ -580,6 +624,10 @@ Result<Status> send(Reader& in, SendOptions options) {
     return relay.is_dialogue() || relay.scheme == Scheme::sendmail;
   });
   if (trial) options.ledger.journaling = Journaling::off;
+  for (const auto& made :
+       {dsn_mail_parameters(options.ret, {}), dsn_rcpt_parameters(options.notify, {})}) {
+    if (!made) return retry("--{}", made.error().text);
+  }
   Sender sender(in, std::move(options));
   return sender.run();
 }

@@ -30,6 +30,8 @@ struct SendOptions {
   std::vector<Relay> relays;            // at least one
   std::vector<std::string> to_go_on{};  // options that the command to go on has behind --via
   Relays::Terms terms;
+  std::optional<std::string> ret{};  // of notices about delivery, as RFC 3461 has them: full, hdrs
+  std::optional<std::string> notify{};            // never, or some of success,failure,delay
   std::uint64_t rate = 0;                         // recipients a second; 0: as it goes
   std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM
   Unanswered unanswered = Unanswered::send;

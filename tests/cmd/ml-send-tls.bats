@@ -171,6 +171,39 @@ auth_file() { (umask 077 && printf '%s\n' "$@" >auth); }
   sunk
 }
 
+@test "tls: where it may be and does not work mail goes in clear and that is said" {
+  for fault in --tls-newest=1.1 --fault=tls=drop --fault=tls=silence; do
+    sink good "$fault"
+    send "smtp://$at?tls=may"
+    echo "with $fault: $output"
+    is 0 "$status"
+    [[ "${lines[0]}" == "ml-send: relay smtp://$at?tls=may has no TLS that works ("*"); going on in clear" ]]
+    is 1 "${#lines[@]}"
+    is 2 "$(wc -l <log)"
+    sunk
+  done
+}
+
+@test "tls: no password follows in clear and smtps stays TLS" {
+  sink good --smtps --fault tls=garbage
+  send "smtps://$at?tls=may"
+  left "TLS: "
+  sink good --auth ann:sesame --tls-newest 1.1
+  auth_file "relay.test ann:sesame"
+  # Off loopback as far as anybody can tell: DNS has named the host.
+  printf '%s\n' 'relay.test 60 A 127.0.0.1' >zone
+  rm -f dns.port
+  dns-server --zone zone --port-file dns.port 3>&- &
+  dns=$!
+  until [ -e dns.port ]; do sleep 0.01; done # polls
+  send "smtp+mx:relay.test:$(cat port)?tls=may" --auth-file auth --resolver "127.0.0.1:$(cat dns.port)"
+  kill $dns
+  echo "$output"
+  is 75 "$status"
+  [[ "$output" == *"going on in clear"*"no password is sent without TLS"* ]]
+  is "" "$(cat log)"
+}
+
 @test "tls: smtps to a relay that speaks in clear is no TLS" {
   sink good
   send "smtps://$at"

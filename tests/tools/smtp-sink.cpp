@@ -32,6 +32,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -140,6 +141,7 @@ struct Settings {
   bool pipelining = true;
   bool chunking = false;
   bool xverp = false;
+  bool dsn = false;
   std::vector<std::string> without;
   std::uint64_t size_limit = 50 << 20;
   std::string directory;  // of whole messages, or empty
@@ -153,6 +155,7 @@ struct Settings {
     if (helo_only) return false;
     if (extension == "CHUNKING" && !chunking) return false;
     if (extension == "XVERP" && !xverp) return false;
+    if (extension == "DSN" && !dsn) return false;
     for (const std::string& missing : without) {
       if (same_nocase(missing, extension)) return false;
     }
@@ -404,8 +407,8 @@ class Session {
       return;
     }
     std::string answer = "250-sink.test\r\n";
-    for (const std::string_view extension :
-         {"PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING", "XVERP", "ENHANCEDSTATUSCODES"}) {
+    for (const std::string_view extension : {"PIPELINING", "8BITMIME", "SMTPUTF8", "CHUNKING",
+                                             "XVERP", "DSN", "ENHANCEDSTATUSCODES"}) {
       if (settings_.announces(extension)) answer += fmt::format("250-{}\r\n", extension);
     }
     if (settings_.tls != nullptr && !secure_ && settings_.announces("STARTTLS"))
@@ -531,6 +534,9 @@ class Session {
         smtputf8_ = true;
       } else if (parameter == "BODY=8BITMIME" && settings_.announces("8BITMIME")) {
         body_8bit_ = true;
+      } else if ((parameter.starts_with("RET=") || parameter.starts_with("ENVID=")) &&
+                 settings_.announces("DSN")) {
+        continue;
       } else if (parameter == "XVERP=+=" && settings_.announces("XVERP")) {
         continue;
       } else if (parameter.starts_with("SIZE=") && settings_.announces("SIZE")) {
@@ -547,7 +553,8 @@ class Session {
     if (transaction_ == Transaction::none) violation("RCPT without MAIL", line);
     if (transaction_ != Transaction::open) return put("503 5.5.1 MAIL first\r\n");
     const auto [recipient, parameters] = path(line);
-    if (!parameters.empty() || recipient.size() > 254 || recipient.empty()) {
+    if ((!parameters.empty() && !settings_.announces("DSN")) || recipient.size() > 254 ||
+        recipient.empty()) {
       violation("a broken RCPT", line);
     }
     if (has_8bit(recipient) && !smtputf8_) violation("8-bit recipient without SMTPUTF8", line);
@@ -556,7 +563,9 @@ class Session {
       return;
     }
     ++accepted_;
-    recipients_.append(recipient).push_back('\n');
+    recipients_.append(recipient);
+    if (!parameters.empty()) recipients_.append("\t").append(parameters);
+    recipients_.push_back('\n');
   }
 
   static std::string_view usual_rcpt_reply(std::string_view recipient) {
@@ -705,8 +714,10 @@ class Session {
     if (!same_message) store();
     ++totals_.recipients;
     if (log_ == nullptr) return;
-    log_->put(fmt::format("{}\t{}\t{}\t{}\n", sender_.empty() ? "<>" : sender_, recipient,
-                          totals_.messages, parameters_));
+    const auto tab = std::min(recipient.find('\t'), recipient.size());
+    log_->put(fmt::format("{}\t{}\t{}\t{}{}\n", sender_.empty() ? "<>" : sender_,
+                          recipient.substr(0, tab), totals_.messages, parameters_,
+                          recipient.substr(tab)));
   }
 
   void store() {
@@ -1043,6 +1054,7 @@ Result<Status> run(int argc, char** argv) {
       .text(mechanisms, "--mechanisms", "NAMES", "of AUTH (PLAIN LOGIN XOAUTH2)")
       .flag(settings.chunking, "--chunking", "announce CHUNKING and take BDAT")
       .flag(settings.xverp, "--xverp", "announce XVERP")
+      .flag(settings.dsn, "--dsn", "announce DSN; the log has parameters of RCPT behind all else")
       .flag(settings.lmtp, "--lmtp", "speak LMTP")
       .flag(settings.helo_only, "--helo-only", "know no EHLO")
       .flag(settings.always_354, "--always-354", "answer DATA with 354 whatever came before")

@@ -1,0 +1,189 @@
+# ml-send: what a relay is asked beside delivery, and relays that cannot take a message as it is.
+load common
+
+# sink [OPTION...]: a sink of ours behind $via; its log is in log, its messages in mail.
+sink() {
+  mkdir -p mail
+  rm -f port
+  : >log
+  smtp-sink --port-file port --log log --messages mail "$@" >counts 2>violations 3>&- &
+  sink=$!
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
+  via="smtp://127.0.0.1:$(cat port)"
+}
+
+sunk() {
+  kill "$sink"
+  wait "$sink" || { cat violations; return 1; }
+  sink=
+}
+
+teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
+
+# section MESSAGE-ATTRIBUTES RCPT-ATTRIBUTES: to ann, with what stands on the two lines.
+section() {
+  printf 'message\tx1\tnews@x.org\t%s%b\n' "$(message | base64 -w0)" "$1"
+  printf 'rcpt\tann+x@example.org\t-%b\nend\t0\n' "$2"
+}
+
+# ---- notices about delivery
+
+@test "dsn: the stream asks for it and the relay is asked with the address and the id" {
+  sink --dsn
+  section '\tml.ret=hdrs\tml.envid=a=b' '\tml.notify=Failure,delay' | ml-send --via "$via"
+  sunk
+  [[ "$(cut -f4 log)" == *" RET=HDRS ENVID=a+3Db" ]]
+  is "NOTIFY=FAILURE,DELAY ORCPT=rfc822;ann+2Bx@example.org" "$(cut -f5 log)"
+}
+
+@test "dsn: options ask for everybody and what the stream says goes first" {
+  sink --dsn --chunking
+  {
+    section '' '' | sed '$d'
+    printf 'rcpt\tbob@example.org\t-\tml.notify=never\n'
+    printf 'rcpt\tcy@example.org\t-\tml.orcpt=x-local;cy\n'
+    printf 'rcpt\tzoë@example.org\t-\nend\t0\n'
+  } | ml-send --notify failure --ret full --via "$via"
+  sunk
+  [[ "$(head -n1 log | cut -f4)" == *" RET=FULL ENVID=x1" ]]
+  is "NOTIFY=FAILURE ORCPT=rfc822;ann+2Bx@example.org|NOTIFY=NEVER|NOTIFY=FAILURE ORCPT=x-local;cy|NOTIFY=FAILURE" \
+    "$(cut -f5 log | paste -sd'|')"
+}
+
+@test "dsn: a relay that does not announce it is not asked" {
+  sink
+  section '\tml.ret=hdrs' '\tml.notify=never' | ml-send --notify failure --via "$via"
+  sunk
+  is 1 "$(wc -l <log)"
+}
+
+@test "dsn: nobody asks where nothing was said" {
+  sink --dsn
+  section '' '\tname=Ann' | ml-send --via "$via"
+  sunk
+  is "" "$(cut -f5 log)"
+  [[ "$(cut -f4 log)" != *ENVID* ]]
+}
+
+@test "dsn: values that are none reach no relay and leave whom they are about" {
+  sink --dsn
+  for notify in '' never,failure sometimes 'failure ORCPT=x' 'failure\\r\\nRSET' ; do
+    run ml-send --again --via "$via" --undelivered left < <(section '' "\tml.notify=$notify")
+    is 75 "$status"
+    grep -q status=5.5.4 left
+  done
+  for orcpt in ann 'rfc822;' ';ann' 'rfc 822;ann' 'rfc822;ann\\nRSET' "rfc822;$(printf 'a%.0s' {1..500})"; do
+    run ml-send --again --via "$via" --undelivered left < <(section '' "\tml.orcpt=$orcpt")
+    is 75 "$status"
+    grep -q status=5.5.4 left
+  done
+  for message in ml.ret=body "ml.envid=$(printf 'a%.0s' {1..101})" 'ml.envid=a\\tb' 'ml.envid=ü'; do
+    run ml-send --again --via "$via" --undelivered left < <(section "\t$message" '')
+    is 75 "$status"
+    grep -q status=5.5.4 left
+  done
+  is "" "$(cat log)"
+  sunk
+}
+
+@test "dsn: options that are none are 75 before anybody is sent to" {
+  for option in --notify=often --notify=never,delay --ret=half; do
+    run ml-send $option --via null: < <(stream ann@example.org)
+    is 75 "$status"
+    [[ "$output" == "ml-send: $option: "* ]]
+  done
+}
+
+# ---- a relay without 8BITMIME
+
+# eight_bit FIELDS BODY: a stream with this message to ann.
+eight_bit() {
+  printf 'From: a@x.org\nTo: n@x.org\nSubject: x\n%b\n%b' "$1" "$2" >original.eml
+  printf 'message\tx1\ts@x.org\t%s\nrcpt\tann@x.org\t-\nrcpt\tbob@x.org\tb@x.org\nend\t0\n' "$(base64 -w0 original.eml)"
+}
+
+# parts FILE: the decoded text of each part of a message, as a mail reader has it.
+parts() {
+  python3 -c 'import sys, email, email.policy
+for part in email.message_from_binary_file(open(sys.argv[1], "rb"), policy=email.policy.default).walk():
+    if not part.is_multipart(): print(part.get_content_type(), repr(part.get_payload(decode=True).replace(b"\r\n", b"\n")))' "$1"
+}
+
+@test "7bit: a relay without 8BITMIME gets 8-bit text as quoted-printable and a reader sees no difference" {
+  eight_bit 'MIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n' \
+    'Grüße = alles\n.\nFrom hier\n' >in
+  for how in --multiline --chunking; do
+    sink --without 8BITMIME $how
+    run ml-send --again --via "$via" <in
+    is 0 "$status"
+    is "ml-send: x1: to relays without 8BITMIME its 8-bit text went encoded" "$output"
+    sunk
+    is "messages 2 recipients 2 refused 0 connections 1 violations 0" "$(cat counts)"
+    run grep -qP '[^\x00-\x7f]' mail/2.eml
+    is 1 "$status"
+    is "$(parts original.eml)" "$(parts mail/2.eml)"
+  done
+}
+
+@test "7bit: parts are encoded each in its way and others keep every octet" {
+  printf 'Plain.\n' >plain
+  eight_bit 'MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\nContent-Transfer-Encoding: 8bit\n' \
+    'preamble\n--b\n\nPlain.\n--b\nContent-Type: text/html; charset=iso-8859-1\nContent-Transfer-Encoding: 8bit\n\n<p>gr\xfc\xdfe\n--b\nContent-Type: image/x\nContent-Transfer-Encoding: binary\n\n\x01\xff\xfe\n--b\nContent-Type: message/rfc822\n\nSubject: y\nMIME-Version: 1.0\nContent-Type: text/plain; charset=utf-8\n\nnested ü\n--b--\nepilogue\n' >in
+  sink --without 8BITMIME
+  ml-send --via "$via" <in
+  sunk
+  run grep -qP '[^\x00-\x7f]' mail/1.eml
+  is 1 "$status"
+  is "$(parts original.eml)" "$(parts mail/1.eml)"
+  grep -q '^preamble' mail/1.eml
+  grep -q '^epilogue' mail/1.eml
+}
+
+@test "7bit: what is signed or cannot be encoded is left with the reason" {
+  while IFS='|' read -r fields body why; do
+    sink --without 8BITMIME
+    eight_bit "$fields" "$body" >in
+    run ml-send --again --via "$via" --undelivered left <in
+    echo "$why: $(cat left)"
+    is 75 "$status"
+    is 2 "$(grep -c "reply=554 5.6.3 the relay knows no 8BITMIME, and $why" left)"
+    sunk
+    is "" "$(cat log)"
+  done <<'CASES'
+DKIM-Signature: v=1; d=x.org\n|ü\n|it is signed (DKIM, ARC)
+Content-Type: multipart/signed; boundary=b\n|--b\n\nü\n--b\nContent-Type: application/pgp-signature\n\nx\n--b--\n|it has a part that is signed or encrypted
+X-Name: ü\n|ü\n|8-bit text is not only in its parts
+Content-Transfer-Encoding: base64\n|ü\n|a part is not encoded as it says
+Content-Type: message/delivery-status\n|ü\n|a part is of a kind that cannot be encoded
+CASES
+}
+
+@test "7bit: a signature over ASCII stays good beside 8-bit text" {
+  sink --without 8BITMIME
+  eight_bit 'Content-Type: multipart/mixed; boundary=a\n' \
+    '--a\nContent-Type: multipart/signed; boundary=b\n\n--b\n\nsigned\n--b\nContent-Type: application/pgp-signature\n\nx\n--b--\n--a\n\nfooter ü\n--a--\n' >in
+  ml-send --via "$via" <in
+  sunk
+  is "$(sed -n '/^--b/,/^--b--/p' original.eml)" "$(tr -d '\r' <mail/1.eml | sed -n '/^--b/,/^--b--/p')"
+}
+
+@test "7bit: slots are filled all the same" {
+  printf 'From: a@x.org\nSubject: x\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nDear {{name}}, ü\n--b\nContent-Type: text/plain; charset=utf-8\nContent-Transfer-Encoding: 8bit\n\nfooter ü\n--b--\n' >mail.eml
+  printf 'email,name\nann@x.org,Ann\nzoe@x.org,Zoë\n' >people.csv
+  sink --without 8BITMIME
+  ml-expand --merge --to people.csv --sender s@x.org <mail.eml | ml-send --via "$via"
+  sunk
+  is "messages 2 recipients 2 refused 0 connections 1 violations 0" "$(cat counts)"
+  parts mail/1.eml | grep -qF 'Dear Ann, '
+  parts mail/2.eml | grep -qF 'Dear Zo\xc3\xab, '
+  parts mail/2.eml | grep -qF 'footer \xc3\xbc'
+}
+
+@test "7bit: a relay with 8BITMIME gets every octet as it was" {
+  sink
+  eight_bit '' 'ü\n' >in
+  run ml-send --via "$via" <in
+  is "" "$output"
+  sunk
+  cmp original.eml <(tr -d '\r' <mail/1.eml)
+}
