@@ -57,7 +57,8 @@ void declare(Options& options, Given& given) {
       .flag(given.again, "--again", "send what was sent already")
       .flag(given.no_fuse, "--no-fuse", "go on when many get the same refusal")
       .flag(given.progress, "--progress", "numbers on stderr, terminal or not")
-      .text(given.log_file, "--log", "WHERE", "stderr (default), syslog or a file")
+      .text(given.log_file, "--log", "WHERE", "stderr, syslog or a file; a line a recipient")
+      .text(given.send.metrics, "--metrics", "FILE", "counters for Prometheus, added to FILE")
       .text(given.send.ledger.home, "--home", "DIR", "journal, queues, left and refused");
 }
 
@@ -150,6 +151,7 @@ Result<Status> run(int argc, char** argv) {
   if (!read) return fail(read);
   if (*read) return **read;
   keep_to_go_on(given);
+  given.send.recipient_log = given.log_file;
   const auto site = site_settings(given.send.ledger.home);
   if (!site) return fail(site);
   if (auto used = use_settings(given, *site); !used) return fail(used);

@@ -26,13 +26,6 @@ constexpr std::array words_of_outcomes{
     std::pair{Outcome::left, std::string_view("left")},
 };
 
-std::string_view outcome_to_text(Outcome outcome) {
-  for (const auto& [one, word] : words_of_outcomes) {
-    if (one == outcome) return word;
-  }
-  return "?";
-}
-
 std::string_view bare(std::string_view message_id) {
   if (message_id.starts_with('<')) message_id.remove_prefix(1);
   if (message_id.ends_with('>')) message_id.remove_suffix(1);
@@ -166,6 +159,13 @@ class Recipients {
 };
 
 }  // namespace
+
+std::string_view outcome_to_text(Outcome outcome) {
+  for (const auto& [one, word] : words_of_outcomes) {
+    if (one == outcome) return word;
+  }
+  return "?";
+}
 
 std::optional<Outcome> text_to_outcome(std::string_view text) {
   for (const auto& [outcome, word] : words_of_outcomes) {

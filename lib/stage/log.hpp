@@ -31,6 +31,8 @@ struct LogQuery {
 // "delivered", "refused", "deferred", "unanswered", "left"; nothing for another word.
 [[nodiscard]] std::optional<Outcome> text_to_outcome(std::string_view text);
 
+[[nodiscard]] std::string_view outcome_to_text(Outcome outcome);
+
 // Writes what was found, a line each, TABs between; gives the number of lines.
 //
 // Messages: id, when it was begun, delivered, refused, not yet delivered, state (done, sending or

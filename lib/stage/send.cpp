@@ -16,6 +16,9 @@
 #include "smtp/connections.hpp"
 #include "stage/handover.hpp"
 #include "stage/letter.hpp"
+#include "stage/log.hpp"
+#include "stage/recipient_log.hpp"
+#include "stage/send_metrics.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -27,6 +30,7 @@ constexpr std::size_t most_waiting = 2000;  // recipients in memory
 constexpr unsigned most_tries = 10;         // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
+constexpr auto pause_between_metrics = 10s;
 
 // A recipient in the window.
 struct Waiting {
@@ -80,10 +84,16 @@ class Sender : public Source {
         connections_(relays_, *this, {.rate = options_.rate}),
         ledger_(options_.ledger),
         progress_(options_.progress) {
+    if (options_.metrics) metrics_.emplace(*options_.metrics);
     if (options_.lasting) deadline_ = Clock::now() + *options_.lasting;
   }
 
+  // 75 where what was asked for cannot be written.
+  [[nodiscard]] Result<> open_reports();
   Result<Status> run();
+  // Writes what is due of log and metrics; says once that one of them cannot be written.
+  enum class Due { now, all };
+  void report(Due due, Clock::time_point now);
 
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit) override;
   [[nodiscard]] std::size_t waiting() const override { return pending_.size() + returned_.size(); }
@@ -122,6 +132,7 @@ class Sender : public Source {
   void refuse(Waiting& one, const Reply& reply, std::size_t relay);
   void add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const;
   void keep(Result<> kept);
+  void note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply);
 
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> settle_sections();
@@ -136,6 +147,9 @@ class Sender : public Source {
   Connections connections_;
   Ledger ledger_;
   ProgressLine progress_;
+  std::optional<RecipientLog> recipient_log_;
+  std::optional<SendMetrics> metrics_;
+  Clock::time_point metrics_due_ = Clock::now() + pause_between_metrics;
   Verdict verdict_;
   std::int64_t now_ = std::time(nullptr);  // of this turn
   std::optional<Clock::time_point> deadline_;
@@ -394,6 +408,7 @@ Result<> Sender::serve(Until until) {
     if (deadline_ && now >= *deadline_) stop(now, "the time for this delivery is over (--for)");
     if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them
     connections_.turn(now);
+    report(Due::now, now);
     if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
@@ -486,6 +501,7 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
   switch (fate) {
     case Fate::delivered:
       ++delivered_;
+      note(one, Outcome::delivered, relays_.relay(relay).name, reply);
       keep(ledger_.delivered(one.party(), relays_.relay(relay).name, reply, now_));
       break;
     case Fate::refused: refuse(one, reply, relay); break;
@@ -509,13 +525,16 @@ void Sender::leave_pending(const Reply& reply) {
 void Sender::leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) {
   ++left_;
   add_reply(one, reply, relay);
-  keep(ledger_.left(one.party(), relay ? relays_.relay(*relay).name : "-", reply,
+  const std::string_view name = relay ? std::string_view(relays_.relay(*relay).name) : "-";
+  note(one, one.doubted ? Outcome::unanswered : Outcome::deferred, name, reply);
+  keep(ledger_.left(one.party(), name, reply,
                     one.doubted ? Ledger::Doubt::unanswered : Ledger::Doubt::none, now_));
 }
 
 void Sender::refuse(Waiting& one, const Reply& reply, std::size_t relay) {
   ++refused_;
   add_reply(one, reply, relay);
+  note(one, Outcome::refused, relays_.relay(relay).name, reply);
   keep(ledger_.refused(one.party(), relay, relays_.relay(relay).name, reply, now_));
 }
 
@@ -535,6 +554,39 @@ void Sender::keep(Result<> kept) {
   if (state_ && !kept) state_ = std::move(kept);
 }
 
+// ---- for others
+
+Result<> Sender::open_reports() {
+  if (options_.recipient_log) {
+    auto opened = RecipientLog::open(*options_.recipient_log);
+    if (!opened) return fail(opened);
+    recipient_log_.emplace(std::move(*opened));
+  }
+  return metrics_ ? metrics_->write() : Result<>();
+}
+
+void Sender::note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply) {
+  if (recipient_log_) {
+    recipient_log_->add(one.address, outcome_to_text(outcome), now_, relay, reply, id_);
+  }
+  if (metrics_) metrics_->count(relay, outcome_to_text(outcome), reply);
+}
+
+void Sender::report(Due due, Clock::time_point now) {
+  if (recipient_log_) {
+    if (auto flushed = recipient_log_->flush(); !flushed) {
+      say(flushed.error().text + "; no more recipients are logged");
+      recipient_log_.reset();
+    }
+  }
+  if (!metrics_ || (due == Due::now && now < metrics_due_)) return;
+  metrics_due_ = now + pause_between_metrics;
+  if (auto written = metrics_->write(); !written) {
+    say(written.error().text + "; no more metrics are written");
+    metrics_.reset();
+  }
+}
+
 // ---- the end
 
 Result<Status> Sender::conclude() {
@@ -548,6 +600,7 @@ Result<Status> Sender::conclude() {
     verdict_.add(settled.error());
   }
   tell(handed_over_);
+  report(Due::all, Clock::now());
   if (Interruptions::caught() == SIGINT) {
     static_cast<void>(ml::leave(verdict_.result()));
     raise(SIGINT);
@@ -629,7 +682,10 @@ Result<Status> send(Reader& in, SendOptions options) {
     if (!made) return retry("--{}", made.error().text);
   }
   Sender sender(in, std::move(options));
-  return sender.run();
+  if (auto opened = sender.open_reports(); !opened) return fail(opened);
+  auto sent = sender.run();
+  sender.report(Sender::Due::all, Clock::now());
+  return sent;
 }
 
 }  // namespace ml

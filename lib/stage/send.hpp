@@ -36,6 +36,8 @@ struct SendOptions {
   std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM
   Unanswered unanswered = Unanswered::send;
   ShowProgress progress = ShowProgress::no;
+  std::optional<std::string> recipient_log{};  // where a line a recipient goes, see RecipientLog
+  std::optional<std::string> metrics{};        // see SendMetrics
   Ledger::Terms ledger;
 };
 

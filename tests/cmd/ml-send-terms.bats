@@ -187,3 +187,66 @@ CASES
   sunk
   cmp original.eml <(tr -d '\r' <mail/1.eml)
 }
+
+# ---- for machines
+
+@test "log: a line a recipient has the fields of ml-log and events stand beside them" {
+  sink --fault 'connect<1=421 4.3.2 busy' --fault 'rcpt~old=550 5.1.1 gone'
+  run ml-send --log said --via "$via" < <(stream ann@x.org old@x.org full@x.org)
+  is 75 "$status"
+  sunk
+  grep -q "is busy" said
+  is "ann@x.org|delivered|$via|250 2.0.0 Ok: taken|x1
+full@x.org|deferred|$via|452 4.2.2 Mailbox full|x1
+old@x.org|refused|$via|550 5.1.1 gone|x1" "$(grep -P '\t' said | cut -f1,2,4- | sort | tr '\t' '|')"
+  is "$(ml-log x1)" "$(grep -P '\t' said | LC_ALL=C sort)"
+}
+
+@test "log: without the option nothing is said of a recipient" {
+  sink
+  mkdir -m 700 home
+  echo 'log = "events"' >home/lists.toml
+  ml-send --via "$via" < <(stream ann@x.org)
+  sunk
+  is "" "$(cat events)"
+}
+
+@test "metrics: counters by relay, outcome and class grow from run to run and none is lost" {
+  sink --fault 'rcpt~old=550 5.1.1 gone'
+  counter() { sed -n "s|^mlpipe_send_recipients_total{relay=\"$1\",outcome=\"$2\",reply=\"$3\"} ||p" metrics; }
+  run ml-send --metrics metrics --via "$via" < <(stream ann@x.org old@x.org full@x.org nobody)
+  is 75 "$status"
+  is 1 "$(counter "$via" delivered 2xx)"
+  is 1 "$(counter "$via" refused 5xx)"
+  is 1 "$(counter "$via" deferred 4xx)"
+  is 1 "$(counter - deferred none)"
+  for i in 1 2 3 4 5 6; do
+    stream a$i@x.org b$i@x.org | sed "s/^message\tx1/message\tn$i/" | ml-send --metrics metrics --via "$via" &
+    senders[i]=$!
+  done
+  wait "${senders[@]}"
+  is 13 "$(counter "$via" delivered 2xx)"
+  is 644 "$(stat -c %a metrics)"
+  is "metrics" "$(ls | grep ^metrics)"
+  sunk
+}
+
+@test "metrics and log: a place that cannot be written is refused before anybody is sent to" {
+  sink
+  for option in --metrics --log; do
+    run ml-send $option no/such/file --via "$via" < <(stream ann@x.org)
+    is 75 "$status"
+    [[ "$output" == *no/such/file* ]]
+  done
+  sunk
+  is "" "$(cat log)"
+}
+
+@test "log: a full disk ends the log and not the delivery" {
+  sink
+  run ml-send --log /dev/full --via "$via" < <(stream ann@x.org)
+  is 0 "$status"
+  [[ "$output" == *"No space left on device; no more recipients are logged"* ]]
+  sunk
+  is 1 "$(wc -l <log)"
+}
