@@ -91,7 +91,7 @@ TEST_CASE("secure: EHLO is said again behind STARTTLS and what was announced bef
     CHECK(talk.hears("250-relay\r\n250 PIPELINING\r\n").empty());
     CHECK(talk.dialogue.greeted());
     CHECK(talk.dialogue.wants());
-    CHECK(talk.dialogue.form() == WireForm::dotted);
+    CHECK(talk.dialogue.form() == WireForm::dotted_ascii);
   }
 }
 
@@ -100,14 +100,14 @@ TEST_CASE("secure: a relay without STARTTLS gets no mail where TLS must be") {
     Talk talk(must);
     talk.hears(greeting);
     CHECK(talk.hears(hello).empty());
-    CHECK(talk.dialogue.parting() == Parting::relay_refuses);
+    CHECK(talk.dialogue.parting() == Parting::no_tls);
     CHECK(talk.dialogue.last_words().ours);
   }
   Talk old(must);
   old.hears(greeting);
   CHECK(old.hears("500 what\r\n") == "HELO me.test\r\n");
   CHECK(old.hears("250 relay\r\n").empty());
-  CHECK(old.dialogue.parting() == Parting::relay_refuses);
+  CHECK(old.dialogue.parting() == Parting::no_tls);
 }
 
 TEST_CASE("secure: where TLS may be it is used or done without") {
@@ -173,7 +173,7 @@ TEST_CASE("secure: a relay that is not trusted gets not a word more") {
   talk.hears(go);
   talk.dialogue.not_secured("its certificate is not trusted");
   CHECK(talk.flush().empty());
-  CHECK(talk.dialogue.parting() == Parting::relay_refuses);
+  CHECK(talk.dialogue.parting() == Parting::no_tls);
 }
 
 TEST_CASE("secure: AUTH comes behind TLS and before mail") {
