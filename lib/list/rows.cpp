@@ -308,6 +308,14 @@ std::optional<char> separator_of(std::string_view line, const RowOptions& option
   return std::nullopt;
 }
 
+void clear(Row& row) {
+  row.line = 0;
+  row.bad.clear();
+  row.address.local.clear();
+  row.address.domain.clear();
+  row.attributes.clear();
+}
+
 bool can_seek(int fd) {
   struct stat about{};
   return fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
@@ -330,8 +338,8 @@ struct Rows::Inside {
   Result<> begin();
   Result<Line> next_line();
   Result<> read_header();
-  Result<std::optional<Row>> next_of_text();
-  Result<std::optional<Row>> next_of_columns();
+  Result<bool> next_of_text(Row& row);
+  Result<bool> next_of_columns(Row& row);
   [[nodiscard]] bool fill(Row& row) const;
 };
 
@@ -400,49 +408,47 @@ Result<> Rows::Inside::read_header() {
   }
 }
 
-Result<std::optional<Row>> Rows::Inside::next_of_text() {
+Result<bool> Rows::Inside::next_of_text(Row& row) {
   for (;;) {
     const auto line = next_line();
     if (!line) return fail(line);
-    if (line->kind == Line::Kind::none) return std::nullopt;
+    if (line->kind == Line::Kind::none) return false;
     if (line->text.starts_with('#')) continue;
-    Row row;
     row.line = lines->number();
     if (line->kind == Line::Kind::too_long) {
       row.bad = fmt::format("it is longer than {} octets", longest_row);
-      return row;
+      return true;
     }
     const std::string_view text = trim(line->text);
     if (text.empty()) continue;
     const std::string beside = take_address(row, text);
     if (options.columns == Columns::all) add_attribute(row, "name", beside);
-    return row;
+    return true;
   }
 }
 
-Result<std::optional<Row>> Rows::Inside::next_of_columns() {
-  Row row;
+Result<bool> Rows::Inside::next_of_columns(Row& row) {
   std::size_t octets = 0;
   for (;;) {
     const auto line = next_line();
     if (!line) return fail(line);
     if (line->kind == Line::Kind::none) {
-      if (!fields->open()) return std::nullopt;
+      if (!fields->open()) return false;
       fields->reset();
       row.bad = "a quote is opened in it and never closed";
-      return row;
+      return true;
     }
     if (row.line == 0) row.line = lines->number();
     octets += line->text.size() + 1;
     if (line->kind == Line::Kind::too_long || octets > longest_row) {
       fields->reset();
       row.bad = fmt::format("it is longer than {} octets", longest_row);
-      return row;
+      return true;
     }
     switch (fields->feed(line->text)) {
       case Fields::Fed::row:
-        if (fill(row)) return row;
-        row = {};
+        if (fill(row)) return true;
+        clear(row);
         octets = 0;
         break;
       case Fields::Fed::broken:
@@ -450,7 +456,7 @@ Result<std::optional<Row>> Rows::Inside::next_of_columns() {
         if (lines->number() > row.line) {
           row.bad += fmt::format(" (this spoils it up to line {})", lines->number());
         }
-        return row;
+        return true;
       case Fields::Fed::blank:
         row.line = 0;
         octets = 0;
@@ -506,8 +512,9 @@ Result<Rows> Rows::open(const std::string& path, const RowOptions& options) {
   return Rows(std::move(inside));
 }
 
-Result<std::optional<Row>> Rows::next() {
-  return inside_->fields ? inside_->next_of_columns() : inside_->next_of_text();
+Result<bool> Rows::next(Row& row) {
+  clear(row);
+  return inside_->fields ? inside_->next_of_columns(row) : inside_->next_of_text(row);
 }
 
 Result<bool> Rows::rewind() {

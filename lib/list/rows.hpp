@@ -11,11 +11,12 @@
 //
 //   auto rows = Rows::open("people.csv", {});
 //   if (!rows) return fail(rows);
+//   Row row;
 //   for (;;) {
-//     auto row = rows->next();
-//     if (!row) return fail(row);            // reading failed
-//     if (!*row) break;                      // the end
-//     if (!(*row)->bad.empty()) ...          // say "people.csv line 7: ..."
+//     auto more = rows->next(row);
+//     if (!more) return fail(more);          // reading failed
+//     if (!*more) break;                     // the end
+//     if (!row.bad.empty()) ...              // say "people.csv line 7: ..."
 //   }
 #pragma once
 
@@ -57,9 +58,9 @@ class Rows {
   Rows& operator=(Rows&&) noexcept;
   ~Rows();
 
-  // The next row, good or bad; nothing at the end. Memory: one row, at most 1 MiB; a longer one
-  // is bad.
-  [[nodiscard]] Result<std::optional<Row>> next();
+  // The next row, good or bad, in place of what `row` was; false at the end. Memory: one row, at
+  // most 1 MiB; a longer one is bad. Whoever hands in the same row each time allocates nothing.
+  [[nodiscard]] Result<bool> next(Row& row);
 
   // Back to the first row; false if the file cannot seek. Lets a caller check the whole file
   // before it uses the first row.

@@ -391,24 +391,24 @@ Result<std::string> text_to_domain(std::string_view text) {
 }
 
 void append_key(std::string& key, std::string_view local, std::string_view domain) {
-  if (domain.starts_with('[')) {
-    key.append(domain);
-  } else {
-    for (std::string_view rest = domain;;) {
-      const auto dot = rest.rfind('.');
-      if (dot == std::string_view::npos) {
-        key.append(rest);
-        break;
-      }
-      key.append(rest.substr(dot + 1)).push_back('\x01');
-      rest = rest.substr(0, dot);
-    }
-  }
-  key.push_back('\0');
   const std::size_t before = key.size();
-  key.append(local);
-  std::transform(key.begin() + static_cast<std::ptrdiff_t>(before), key.end(),
-                 key.begin() + static_cast<std::ptrdiff_t>(before), to_lower);
+  const std::size_t after = before + domain.size() + 1 + local.size();
+  const bool literal = domain.starts_with('[');
+  key.resize_and_overwrite(after, [&](char* text, std::size_t) {
+    char* to = text + before;
+    const char* const begin = domain.data();
+    for (const char* end = begin + domain.size();;) {
+      const char* label = literal ? begin : end;
+      while (label != begin && label[-1] != '.') --label;
+      to = std::copy(label, end, to);
+      if (label == begin) break;
+      *to++ = '\x01';
+      end = label - 1;
+    }
+    *to++ = '\0';
+    std::transform(local.begin(), local.end(), to, to_lower);
+    return after;  // g++ 12 hands in a size that may be larger than what was asked for
+  });
 }
 
 std::string address_key(const Address& address) {

@@ -101,14 +101,14 @@ class File {
     if (!seeks) return fail(seeks);
     if (!*seeks) return {};
     BadRows bad;
-    for (;;) {
-      auto row = rows_.next();
-      if (!row) return fail(row);
-      if (!*row) break;
-      if ((*row)->bad.empty()) continue;
-      bad.add(rows_, **row);
-      if (on_bad_row_ == OnBadRow::skip) say(bad_row_to_text(rows_, **row));
+    Row row;
+    auto more = rows_.next(row);
+    for (; more && *more; more = rows_.next(row)) {
+      if (row.bad.empty()) continue;
+      bad.add(rows_, row);
+      if (on_bad_row_ == OnBadRow::skip) say(bad_row_to_text(rows_, row));
     }
+    if (!more) return fail(more);
     if (bad.any() && on_bad_row_ == OnBadRow::refuse) return bad.failure();
     checked_ = true;
     return {};
@@ -122,20 +122,20 @@ class File {
   template <class Call>
   [[nodiscard]] Result<> each(Call&& call) {
     if (auto ready = from_the_start(); !ready) return ready;
-    for (;;) {
-      auto row = rows_.next();
-      if (!row) return fail(row);
-      if (!*row) return {};
-      if ((*row)->bad.empty()) {
-        if (auto called = call(**row); !called) return fail(called);
+    Row row;
+    auto more = rows_.next(row);
+    for (; more && *more; more = rows_.next(row)) {
+      if (row.bad.empty()) {
+        if (auto called = call(row); !called) return fail(called);
       } else if (on_bad_row_ == OnBadRow::refuse) {
         BadRows bad;
-        bad.add(rows_, **row);
+        bad.add(rows_, row);
         return bad.failure();
       } else if (!checked_) {
-        say(bad_row_to_text(rows_, **row));
+        say(bad_row_to_text(rows_, row));
       }
     }
+    return more ? Result<>() : fail(more);
   }
 
  private:

@@ -28,7 +28,8 @@ Result<> text_to_own(Entry& entry, std::string_view key, std::string_view value)
 
 // Fills the entry; the columns that are the subscriber's own leave the attributes.
 Result<> row_to_entry(Row& row, Entry& entry) {
-  entry.address = std::move(row.address);
+  std::swap(entry.address, row.address);
+  if (row.attributes.empty()) return {};
   Result<> state;
   std::string others;
   Attributes(row.attributes).each([&](std::string_view key, std::string_view value) {
@@ -50,27 +51,28 @@ class GoodRows {
 
   [[nodiscard]] Result<bool> next(Entry& entry) {
     for (;;) {
-      auto row = rows_.next();
-      if (!row) return fail(row);
-      if (!*row) return bad_.any() ? Result<bool>(bad_.failure()) : false;
-      if ((*row)->bad.empty()) {
-        if (auto made = row_to_entry(**row, entry); !made) (*row)->bad = made.error().text;
+      auto more = rows_.next(row_);
+      if (!more) return fail(more);
+      if (!*more) return bad_.any() ? Result<bool>(bad_.failure()) : false;
+      if (row_.bad.empty()) {
+        if (auto made = row_to_entry(row_, entry); !made) row_.bad = made.error().text;
       }
-      if ((*row)->bad.empty()) {
+      if (row_.bad.empty()) {
         if (!entry.state) entry.state = request_.state;
         return true;
       }
-      entry = {};
+      entry.clear();
       if (request_.bad == BadRow::skip) {
-        say(bad_row_to_text(rows_, **row));
+        say(bad_row_to_text(rows_, row_));
       } else {
-        bad_.add(rows_, **row);
+        bad_.add(rows_, row_);
       }
     }
   }
 
  private:
   Rows rows_;
+  Row row_;
   const ImportRequest& request_;
   BadRows bad_;
 };

@@ -13,8 +13,28 @@ bool is_out(State state) {
   return state == State::removed || state == State::suspended;
 }
 
-// A row of an import on its way through the sorting: what it says, packed as a subscriber's value
-// behind one octet that tells which of it was said.
+// A row of an import on its way through the sorting: one octet that tells what of it was said, then
+// all of it packed as a subscriber's value.
+constexpr unsigned says_state = 1;
+constexpr unsigned says_joined = 2;
+constexpr unsigned says_changed = 4;
+
+void entry_to_row(const Entry& entry, std::string& row) {
+  row.assign(1,
+             static_cast<char>((entry.state ? says_state : 0U) | (entry.joined ? says_joined : 0U) |
+                               (entry.changed ? says_changed : 0U)));
+  const std::string sorted = sorted_attributes(entry.attributes);
+  append_value(row, {entry.state.value_or(State::active), entry.joined.value_or(0),
+                     entry.changed.value_or(0), written_for_value(entry.address.local), sorted});
+}
+
+bool says(std::string_view row, unsigned what) {
+  return (static_cast<unsigned char>(row[0]) & what) != 0;
+}
+std::string_view value_of(std::string_view row) {
+  return row.substr(1);
+}
+
 struct Row {
   bool says_state = false;
   bool says_joined = false;
@@ -22,17 +42,9 @@ struct Row {
   ValueView said;
 };
 
-std::string entry_to_value(const Entry& entry) {
-  std::string value(1, static_cast<char>((entry.state ? 1 : 0) | (entry.joined ? 2 : 0) |
-                                         (entry.changed ? 4 : 0)));
-  return value + subscriber_to_value({entry.address, entry.state.value_or(State::active),
-                                      entry.joined.value_or(0), entry.changed.value_or(0),
-                                      sorted_attributes(entry.attributes)});
-}
-
-Row value_to_row(std::string_view value) {
-  const char flags = value[0];
-  return {(flags & 1) != 0, (flags & 2) != 0, (flags & 4) != 0, *view_value(value.substr(1))};
+Row unpacked(std::string_view row) {
+  return {says(row, says_state), says(row, says_joined), says(row, says_changed),
+          *view_value(value_of(row))};
 }
 
 // The rules of an import, for one subscriber.
@@ -48,13 +60,17 @@ class Rules {
     return wanted != now.state && wanted != State::removed;
   }
 
-  [[nodiscard]] ValueView fresh(const Row& row) const {
-    ValueView next = row.said;
-    if (!row.says_state) next.state = State::active;
-    if (!row.says_joined) next.joined = day_;
-    if (!row.says_changed) next.changed = row.says_joined ? next.joined : day_;
-    if (next.state == State::removed) next.attributes = {};
-    return next;
+  // The value of one who is new: nearly what the row says, octet by octet.
+  [[nodiscard]] std::string_view fresh(std::string_view row) {
+    value_ = value_of(row);
+    if (!says(row, says_joined)) set_days(value_, day_, {});
+    if (!says(row, says_changed)) {
+      set_days(value_, {}, says(row, says_joined) ? view_value(value_)->joined : day_);
+    }
+    if (static_cast<State>(value_[0]) == State::removed) {
+      value_.resize(value_.size() - view_value(value_)->attributes.size());
+    }
+    return value_;
   }
 
   // What the view refers to lives until the next call.
@@ -83,6 +99,7 @@ class Rules {
   bool attributes_are_whole_;
   std::uint16_t day_;
   std::string merged_;
+  std::string value_;
 };
 
 bool clears_marks(State before, State after) {
@@ -141,11 +158,34 @@ class ListRecords {
                              const ValueView& view) {
     value_.clear();
     append_value(value_, view);
-    return put_value(key, before, view.state);
+    return put(key, before, value_);
+  }
+  [[nodiscard]] Result<> put(std::string_view key, std::optional<State> before,
+                             std::string_view value) {
+    key_.resize(prefix_octets);
+    key_.append(key);
+    const State state{static_cast<std::uint8_t>(value[0])};
+    if (auto put = put_in_order(value, ended_ && !before); !put) return put;
+    if (before) {
+      count_out(counts_, *before);
+      if (clears_marks(*before, state)) {
+        if (auto cleared = erase_all(*change_, table::marks, mark_prefix(list_, key)); !cleared) {
+          return cleared;
+        }
+      }
+    }
+    count_in(counts_, state);
+    return {};
   }
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
-  [[nodiscard]] Result<> put_counts_back() { return put_counts(*change_, list_, counts_); }
+  // After the last put.
+  [[nodiscard]] Result<> finish() {
+    for (const auto& [key, value] : aside_) {
+      if (auto put = cursor_.put(key, value); !put) return put;
+    }
+    return put_counts(*change_, list_, counts_);
+  }
 
  private:
   ListRecords(StoreTransaction& change, ListNumber list, Cursor cursor, const Counts& counts,
@@ -167,29 +207,41 @@ class ListRecords {
     return {};
   }
 
-  [[nodiscard]] Result<> put_value(std::string_view key, std::optional<State> before, State state) {
-    key_.resize(prefix_octets);
-    key_.append(key);
-    const bool last = ended_ && !others_behind_ && !before;
-    auto put = last ? cursor_.append(key_, value_) : cursor_.put(key_, value_);
-    if (!put) return put;
-    if (before) {
-      count_out(counts_, *before);
-      if (clears_marks(*before, state)) {
-        if (auto cleared = erase_all(*change_, table::marks, mark_prefix(list_, key)); !cleared) {
-          return cleared;
-        }
-      }
+  // Puts under key_. `at_end`: behind all of the list.
+  [[nodiscard]] Result<> put_in_order(std::string_view value, bool at_end) {
+    if (!at_end) return cursor_.put(key_, value);
+    if (!others_behind_) return cursor_.append(key_, value);
+    // Once it looks like many: LMDB fills a page to its end only while nothing stands behind.
+    if (++put_at_end_ == many) {
+      if (auto moved = set_others_aside(); !moved) return moved;
+      if (!others_behind_) return cursor_.append(key_, value);
     }
-    count_in(counts_, state);
+    return cursor_.put(key_, value);
+  }
+
+  // Takes out what stands behind the list on the same page, until finish().
+  [[nodiscard]] Result<> set_others_aside() {
+    const auto behind = static_cast<ListNumber>(static_cast<std::uint32_t>(list_) + 1);
+    auto more = cursor_.seek(list_prefix(behind));
+    for (; more && *more && aside_.size() < most_on_a_page; more = cursor_.next()) {
+      aside_.emplace_back(cursor_.key(), cursor_.value());
+      if (auto erased = cursor_.erase(); !erased) return erased;
+    }
+    if (!more) return fail(more);
+    others_behind_ = *more;
     return {};
   }
+
+  static constexpr std::size_t many = 64;
+  static constexpr std::size_t most_on_a_page = 4096 / 32;  // the shortest records
 
   StoreTransaction* change_;
   ListNumber list_;
   Cursor cursor_;
   Counts counts_;
   bool others_behind_;  // records of lists with higher numbers
+  std::size_t put_at_end_ = 0;
+  std::vector<std::pair<std::string, std::string>> aside_;  // some of those, while we are at work
   bool begun_ = false;
   bool ended_ = false;
   std::string key_;  // with the list's prefix, like ahead_
@@ -213,7 +265,7 @@ class Import {
     for (; more && *more; more = rows.next()) {
       ++seen;
       if (auto passed = pass_absent(rows.key()); !passed) return passed;
-      if (auto taken = take(rows.key(), value_to_row(rows.value())); !taken) return taken;
+      if (auto taken = take(rows.key(), rows.value()); !taken) return taken;
     }
     if (!more) return fail(more);
     if (auto passed = pass_absent({}); !passed) return passed;
@@ -223,7 +275,7 @@ class Import {
                      "this would remove {} of {} subscribers: nothing was changed (--yes does it)",
                      lost_, before_);
     }
-    return records_.put_counts_back();
+    return records_.finish();
   }
 
  private:
@@ -248,21 +300,21 @@ class Import {
     return {};
   }
 
-  [[nodiscard]] Result<> take(std::string_view key, const Row& row) {
+  [[nodiscard]] Result<> take(std::string_view key, std::string_view row) {
     auto found = records_.find(key);
     if (!found) return fail(found);
     if (*found) {
       auto now = records_.value();
       if (!now) return fail(now);
-      if (auto taken = take_known(key, *now, row); !taken) return taken;
+      if (auto taken = take_known(key, *now, unpacked(row)); !taken) return taken;
       return begun_ ? records_.step() : Result<>();
     }
     if (options_.unknown == Unknown::pass_over) {
       ++change_.unknown;
       return {};
     }
-    const ValueView fresh = rules_.fresh(row);
-    ++(fresh.state == State::removed ? change_.removed : change_.added);
+    const std::string_view fresh = rules_.fresh(row);
+    ++(static_cast<State>(fresh[0]) == State::removed ? change_.removed : change_.added);
     return records_.put(key, std::nullopt, fresh);
   }
 
@@ -317,7 +369,7 @@ Result<bool> edit_record(StoreTransaction& change, ListNumber list, const Addres
                                : sorted_attributes(subscriber->attributes);
   const std::string packed = subscriber_to_value(*subscriber);
   if (auto put = records->put(key, before, *view_value(packed)); !put) return fail(put);
-  if (auto put = records->put_counts_back(); !put) return fail(put);
+  if (auto put = records->finish(); !put) return fail(put);
   return true;
 }
 
@@ -325,15 +377,18 @@ Result<bool> edit_record(StoreTransaction& change, ListNumber list, const Addres
 
 Result<Change> Store::import(ListNumber list, const Source& source, const ImportOptions& options) {
   SortedRecords rows(inside_->directory, options.memory);
-  for (;;) {
-    Entry entry;
-    auto more = source(entry);
-    if (!more) return fail(more);
-    if (!*more) break;
-    if (auto added = rows.add(address_key(entry.address), entry_to_value(entry)); !added) {
-      return fail(added);
-    }
+  Entry entry;
+  std::string key;
+  std::string row;
+  auto more = source(entry);
+  for (; more && *more; more = source(entry)) {
+    key.clear();
+    append_key(key, entry.address.local, entry.address.domain);
+    entry_to_row(entry, row);
+    if (auto added = rows.add(key, row); !added) return fail(added);
+    entry.clear();
   }
+  if (!more) return fail(more);
   Change change;
   auto done = inside_->env.write([&](StoreTransaction& transaction) -> Result<> {
     change = {};

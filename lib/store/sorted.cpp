@@ -4,8 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <utility>
 
@@ -16,6 +19,7 @@ namespace {
 
 // A record: length of the key (2 octets), of the value (4), key, value.
 constexpr std::size_t head = 6;
+constexpr std::size_t few = std::size_t{1} << 20;  // octets of records: more get all the memory
 constexpr std::size_t smallest_buffer = std::size_t{64} << 10;
 constexpr std::size_t largest_buffer = std::size_t{1} << 20;
 
@@ -30,6 +34,28 @@ View view(std::string_view text) {
   const auto key = static_cast<std::size_t>(big(text.substr(0, 2)));
   const auto value = static_cast<std::size_t>(big(text.substr(2, 4)));
   return {text.substr(head, key), text.substr(head + key, value)};
+}
+
+// A key is compared by so many of its octets at a time, and by whether it ends there: the number's
+// last octet tells how many of them there were.
+constexpr std::size_t octets_compared = 15;
+__extension__ using Wide = unsigned __int128;
+
+Wide octets_at(std::string_view key, std::size_t depth) {
+  const std::string_view rest = key.substr(std::min(depth, key.size())).substr(0, octets_compared);
+  std::array<unsigned char, 16> octets{};
+  if (!rest.empty()) std::memcpy(octets.data(), rest.data(), rest.size());
+  octets[octets_compared] = static_cast<unsigned char>(rest.size());
+  std::array<std::uint64_t, 2> words{};
+  std::memcpy(words.data(), octets.data(), octets.size());
+  if constexpr (std::endian::native == std::endian::little) {
+    for (std::uint64_t& word : words) word = __builtin_bswap64(word);
+  }
+  return Wide{words[0]} << 64 | words[1];
+}
+
+bool goes_on(Wide octets) {
+  return (octets & 0xFF) == octets_compared;
 }
 
 // The same, or nothing where it is cut off.
@@ -54,18 +80,32 @@ SortedRecords::SortedRecords(std::string directory, std::size_t memory)
 
 Result<> SortedRecords::add(std::string_view key, std::string_view value) {
   const std::size_t size = head + key.size() + value.size();
-  if (!starts_.empty() &&
-      data_.size() + size + (starts_.size() + 1) * sizeof(std::size_t) > memory_) {
+  if (count_ > 0 && data_.size() + size + (count_ + 1) * sizeof(Item) > memory_) {
     if (auto spilt = spill(); !spilt) return fail(spilt);
   }
-  if (added_ > 0 && key <= last_added_) all_in_order_ = run_in_order_ = false;
-  last_added_ = key;
+  if (data_.size() + size > data_.capacity()) {
+    data_.reserve(data_.capacity() < few ? few : std::max(memory_, data_.size() + size));
+  }
+  if (added_ > 0 && key <= last_key()) {
+    all_in_order_ = false;
+    if (count_ > 0) run_in_order_ = false;
+  }
   ++added_;
-  starts_.push_back(data_.size());
-  append_big<2>(data_, key.size());
-  append_big<4>(data_, value.size());
-  data_.append(key).append(value);
+  ++count_;
+  last_start_ = data_.size();
+  const auto octet = [](std::size_t number, int place) {
+    return static_cast<char>(number >> (8 * place) & 0xFF);
+  };
+  const std::array<char, head> lengths = {octet(key.size(), 1),   octet(key.size(), 0),
+                                          octet(value.size(), 3), octet(value.size(), 2),
+                                          octet(value.size(), 1), octet(value.size(), 0)};
+  data_.append(lengths.data(), head).append(key).append(value);
   return {};
+}
+
+std::string_view SortedRecords::last_key() const {
+  return count_ == 0 ? std::string_view(last_spilt_)
+                     : view(std::string_view(data_).substr(last_start_)).key;
 }
 
 Result<> SortedRecords::open_file_without_name() {
@@ -82,21 +122,42 @@ Result<> SortedRecords::open_file_without_name() {
   return {};
 }
 
-void SortedRecords::sort_memory() {
-  if (run_in_order_) return;
-  const auto key_at = [this](std::size_t start) {
-    return view(std::string_view(data_).substr(start)).key;
-  };
-  std::ranges::sort(starts_, [&](std::size_t a, std::size_t b) {
-    const int order = key_at(a).compare(key_at(b));
-    return order != 0 ? order < 0 : a < b;
-  });
-  std::size_t kept = 0;
-  for (std::size_t i = 0; i < starts_.size(); ++i) {  // the last of each key stays
-    if (i + 1 < starts_.size() && key_at(starts_[i]) == key_at(starts_[i + 1])) continue;
-    starts_[kept++] = starts_[i];
+// By the octets of the keys from `depth` on; what is equal there goes on behind them.
+void SortedRecords::sort_items(std::span<Item> items, std::size_t depth) {
+  const std::string_view data(data_);
+  for (Item& item : items) {
+    item.octets = octets_at(view(data.substr(item.start)).key, depth);
   }
-  starts_.resize(kept);
+  std::ranges::sort(items, [](const Item& a, const Item& b) {
+    return a.octets != b.octets ? a.octets < b.octets : a.start < b.start;
+  });
+  for (auto from = items.begin(); from != items.end();) {
+    const auto to = std::find_if(from + 1, items.end(),
+                                 [&](const Item& item) { return item.octets != from->octets; });
+    if (to - from > 1 && goes_on(from->octets)) sort_items({from, to}, depth + octets_compared);
+    from = to;
+  }
+}
+
+// The last of each key stays.
+void SortedRecords::sort_memory() {
+  order_.clear();
+  if (run_in_order_) return;
+  const std::string_view data(data_);
+  std::vector<Item> items(count_);
+  std::size_t start = 0;
+  for (Item& item : items) {
+    item.start = start;
+    start += view(data.substr(start)).size();
+  }
+  sort_items(items, 0);
+  const auto key_of = [&](const Item& item) { return view(data.substr(item.start)).key; };
+  order_.reserve(items.size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const bool repeated = i + 1 < items.size() && items[i].octets == items[i + 1].octets &&
+                          key_of(items[i]) == key_of(items[i + 1]);
+    if (!repeated) order_.push_back(items[i].start);
+  }
 }
 
 Result<> SortedRecords::spill() {
@@ -111,10 +172,10 @@ Result<> SortedRecords::spill() {
   } else {
     sort_memory();
     std::string block;
-    for (const std::size_t start : starts_) {
+    for (const std::size_t start : order_) {
       const auto rest = std::string_view(data_).substr(start);
       block.append(rest.substr(0, view(rest).size()));
-      if (block.size() < largest_buffer && start != starts_.back()) continue;
+      if (block.size() < largest_buffer && start != order_.back()) continue;
       if (auto written = write_all(file_, block, name); !written) return fail(written);
       file_end_ += block.size();
       block.clear();
@@ -125,36 +186,37 @@ Result<> SortedRecords::spill() {
   } else {
     stretches_.push_back({begin, file_end_});
   }
+  last_spilt_ = last_key();
   data_.clear();
-  starts_.clear();
+  order_.clear();
+  count_ = 0;
   run_in_order_ = true;
   return {};
 }
 
 Result<> SortedRecords::rewind() {
-  next_start_ = 0;
+  next_ = 0;
   if (stretches_.empty()) {
-    sort_memory();
-    run_in_order_ = true;
+    if (order_.empty()) sort_memory();
     return {};
   }
-  if (!starts_.empty()) {
+  if (count_ > 0) {
     if (auto spilt = spill(); !spilt) return fail(spilt);
     data_ = {};
-    starts_ = {};
+    order_ = {};
   }
   runs_.clear();
   heap_.clear();
   const std::size_t room = std::clamp(memory_ / stretches_.size(), smallest_buffer, largest_buffer);
   for (const Stretch& stretch : stretches_) {
-    Run run{stretch.begin, stretch.end, {}, 0};
+    Run run{stretch.begin, stretch.end, {}, 0, {}};
     run.buffer.reserve(room);
     runs_.push_back(std::move(run));
     auto filled = fill(runs_.back());
     if (!filled) return fail(filled);
     heap_.push_back(heap_.size());
   }
-  std::ranges::make_heap(heap_, [this](auto a, auto b) { return later(a, b); });
+  for (std::size_t place = heap_.size(); place > 0; --place) sink(place - 1);
   return {};
 }
 
@@ -172,22 +234,33 @@ Result<bool> SortedRecords::fill(Run& run) {
     run.buffer.resize(held + *got);
     run.next += *got;
   }
+  run.key = view(run.buffer).key;
   return true;
 }
 
 Result<bool> SortedRecords::advance(Run& run) {
   run.at += view(std::string_view(run.buffer).substr(run.at)).size();
-  if (is_whole(std::string_view(run.buffer).substr(run.at))) return true;
-  return fill(run);
+  const auto rest = std::string_view(run.buffer).substr(run.at);
+  if (!is_whole(rest)) return fill(run);
+  run.key = view(rest).key;
+  return true;
 }
 
-// The heap's order: smaller keys first, and of equal keys the one added later.
-bool SortedRecords::later(std::size_t a, std::size_t b) const {
-  const auto key_of = [this](std::size_t run) {
-    return view(std::string_view(runs_[run].buffer).substr(runs_[run].at)).key;
-  };
-  const int order = key_of(a).compare(key_of(b));
-  return order != 0 ? order > 0 : a < b;
+// Smaller keys first, and of equal keys the one added later.
+bool SortedRecords::is_before(std::size_t a, std::size_t b) const {
+  const int order = runs_[a].key.compare(runs_[b].key);
+  return order != 0 ? order < 0 : a > b;
+}
+
+void SortedRecords::sink(std::size_t place) {
+  for (;;) {
+    std::size_t below = 2 * place + 1;
+    if (below >= heap_.size()) return;
+    if (below + 1 < heap_.size() && is_before(heap_[below + 1], heap_[below])) ++below;
+    if (!is_before(heap_[below], heap_[place])) return;
+    std::swap(heap_[place], heap_[below]);
+    place = below;
+  }
 }
 
 Result<bool> SortedRecords::next() {
@@ -195,38 +268,35 @@ Result<bool> SortedRecords::next() {
 }
 
 Result<bool> SortedRecords::next_of_memory() {
-  if (next_start_ == starts_.size()) return false;
-  const View record = view(std::string_view(data_).substr(starts_[next_start_++]));
+  if (next_ == (run_in_order_ ? data_.size() : order_.size())) return false;
+  const std::size_t start = run_in_order_ ? next_ : order_[next_];
+  const View record = view(std::string_view(data_).substr(start));
+  next_ += run_in_order_ ? record.size() : 1;
   key_ = record.key;
   value_ = record.value;
   return true;
 }
 
 Result<bool> SortedRecords::next_of_runs() {
-  const auto order = [this](std::size_t a, std::size_t b) { return later(a, b); };
   bool found = false;
   while (!heap_.empty()) {
     Run& run = runs_[heap_.front()];
-    const std::string_view rest = std::string_view(run.buffer).substr(run.at);
-    const View record = view(rest);
-    if (found && record.key != key_) break;
+    if (found && run.key != key_) break;
     if (!found) {  // an older record with the same key is passed over
-      merged_.assign(rest.substr(0, record.size()));
+      const std::string_view rest = std::string_view(run.buffer).substr(run.at);
+      merged_.assign(rest.substr(0, view(rest).size()));
       const View copy = view(merged_);
       key_ = copy.key;
       value_ = copy.value;
       found = true;
     }
-    const std::size_t index = heap_.front();
-    std::ranges::pop_heap(heap_, order);
     auto more = advance(run);
     if (!more) return fail(more);
-    if (*more) {
-      heap_.back() = index;
-      std::ranges::push_heap(heap_, order);
-    } else {
+    if (!*more) {
+      heap_.front() = heap_.back();
       heap_.pop_back();
     }
+    sink(0);
   }
   return found;
 }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,7 +45,14 @@ class SortedRecords {
     std::uint64_t next = 0;  // in the file
     std::uint64_t end = 0;
     std::string buffer;
-    std::size_t at = 0;  // in the buffer: the record that the run stands on
+    std::size_t at = 0;    // in the buffer: the record that the run stands on
+    std::string_view key;  // its key
+  };
+  // A record in memory, and the octets of its key that are being compared as one number.
+  __extension__ using Wide = unsigned __int128;
+  struct Item {
+    Wide octets = 0;
+    std::size_t start = 0;  // in data_
   };
   struct Stretch {
     std::uint64_t begin = 0;
@@ -54,11 +62,14 @@ class SortedRecords {
   [[nodiscard]] Result<> open_file_without_name();
   [[nodiscard]] Result<> spill();
   void sort_memory();
+  void sort_items(std::span<Item> items, std::size_t depth);
+  [[nodiscard]] std::string_view last_key() const;
   [[nodiscard]] Result<bool> fill(Run& run);     // false: the run is at its end
   [[nodiscard]] Result<bool> advance(Run& run);  // to its next record
   [[nodiscard]] Result<bool> next_of_memory();
   [[nodiscard]] Result<bool> next_of_runs();
-  [[nodiscard]] bool later(std::size_t a, std::size_t b) const;
+  [[nodiscard]] bool is_before(std::size_t a, std::size_t b) const;
+  void sink(std::size_t place);  // the heap's order, where only the run at `place` may break it
 
   std::string directory_;
   std::size_t memory_;
@@ -66,17 +77,19 @@ class SortedRecords {
   std::uint64_t file_end_ = 0;
   std::vector<Stretch> stretches_;
 
-  std::string data_;                 // records, one behind the other
-  std::vector<std::size_t> starts_;  // of each record in data_
-  std::string last_added_;
-  bool run_in_order_ = true;  // data_ is in order, no key twice
-  bool all_in_order_ = true;  // and so is everything that was ever added
+  std::string data_;                // records, one behind the other
+  std::size_t count_ = 0;           // of them
+  std::size_t last_start_ = 0;      // of the last one
+  std::vector<std::size_t> order_;  // where each begins, if they had to be sorted
+  std::string last_spilt_;          // key
+  bool run_in_order_ = true;        // data_ is in order, no key twice
+  bool all_in_order_ = true;        // and so is everything that was ever added
   std::uint64_t added_ = 0;
 
   std::vector<Run> runs_;
-  std::vector<std::size_t> heap_;  // of runs; the run with the smallest key in front
-  std::size_t next_start_ = 0;
-  std::string merged_;  // the current record of a merge
+  std::vector<std::size_t> heap_;  // of runs; the one with the smallest key in front
+  std::size_t next_ = 0;           // in order_, or else in data_
+  std::string merged_;             // the current record of a merge
   std::string_view key_;
   std::string_view value_;
 };

@@ -98,6 +98,15 @@ struct Entry {
   std::optional<State> state;
   std::optional<std::uint16_t> joined;
   std::optional<std::uint16_t> changed;
+
+  void clear() {  // empty, with the room that it has
+    address.local.clear();
+    address.domain.clear();
+    attributes.clear();
+    state.reset();
+    joined.reset();
+    changed.reset();
+  }
 };
 
 struct ImportOptions {

@@ -37,23 +37,42 @@ std::optional<State> text_to_state(std::string_view text) {
 }
 
 std::string subscriber_to_value(const Subscriber& subscriber) {
-  const std::string_view local = subscriber.address.local;
   std::string value;
   append_value(value, {subscriber.state, subscriber.joined, subscriber.changed,
-                       is_folded(local) ? std::string_view() : local, subscriber.attributes});
+                       written_for_value(subscriber.address.local), subscriber.attributes});
   return value;
 }
 
+std::string_view written_for_value(std::string_view local) {
+  return is_folded(local) ? std::string_view() : local;
+}
+
 void append_value(std::string& to, const ValueView& view) {
-  to.push_back(static_cast<char>(view.state));
-  to.push_back(view.written.empty() ? '\0' : has_written);
-  append_big<2>(to, view.joined);
-  append_big<2>(to, view.changed);
-  append_big<2>(to, 0);
+  const auto high = [](std::uint16_t day) { return static_cast<char>(day >> 8); };
+  const auto low = [](std::uint16_t day) { return static_cast<char>(day & 0xFF); };
+  const std::array<char, fixed_octets> fixed = {static_cast<char>(view.state),
+                                                view.written.empty() ? '\0' : has_written,
+                                                high(view.joined),
+                                                low(view.joined),
+                                                high(view.changed),
+                                                low(view.changed),
+                                                '\0',
+                                                '\0'};
+  to.append(fixed.data(), fixed.size());
   if (!view.written.empty()) {
     to.append(1, static_cast<char>(view.written.size())).append(view.written);
   }
   to.append(view.attributes);
+}
+
+void set_days(std::string& value, std::optional<std::uint16_t> joined,
+              std::optional<std::uint16_t> changed) {
+  const auto put = [&value](std::size_t at, std::uint16_t day) {
+    value[at] = static_cast<char>(day >> 8);
+    value[at + 1] = static_cast<char>(day & 0xFF);
+  };
+  if (joined) put(2, *joined);
+  if (changed) put(4, *changed);
 }
 
 std::optional<ValueView> view_value(std::string_view value) {

@@ -74,6 +74,11 @@ inline constexpr std::size_t fixed_octets = 8;
          value[0] <= static_cast<char>(State::removed);
 }
 void append_value(std::string& to, const ValueView& view);
+// In a packed value, those that are given.
+void set_days(std::string& value, std::optional<std::uint16_t> joined,
+              std::optional<std::uint16_t> changed);
+// The local part as it belongs into a value: nothing where the key says it already.
+[[nodiscard]] std::string_view written_for_value(std::string_view local);
 
 // An address_key() at its NUL: labels from the last to the first, and the folded local part.
 struct KeyView {

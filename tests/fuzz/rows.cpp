@@ -20,14 +20,15 @@ void read_through(const std::string& path, const RowOptions& options) {
   auto rows = Rows::open(path, options);
   if (!rows) return;
   std::uint64_t line = 0;
-  for (auto row = rows->next(); row && *row; row = rows->next()) {
-    must((*row)->line > line);
-    line = (*row)->line;
-    if (!(*row)->bad.empty()) continue;
-    const auto address = text_to_address(address_to_text((*row)->address));
-    must(address && *address == (*row)->address);
-    must(is_utf8((*row)->attributes));
-    Attributes((*row)->attributes).each([](std::string_view key, std::string_view value) {
+  Row row;
+  for (auto more = rows->next(row); more && *more; more = rows->next(row)) {
+    must(row.line > line);
+    line = row.line;
+    if (!row.bad.empty()) continue;
+    const auto address = text_to_address(address_to_text(row.address));
+    must(address && *address == row.address);
+    must(is_utf8(row.attributes));
+    Attributes(row.attributes).each([](std::string_view key, std::string_view value) {
       must(is_key(key) && !is_reserved_key(key) && !value.empty());
       must(unescaped(value).has_value() && value.find('\n') == std::string_view::npos);
     });

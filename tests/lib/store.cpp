@@ -447,6 +447,30 @@ TEST_CASE("store: an import in little memory is the same as one in much") {
   CHECK(store.check()->empty());
 }
 
+TEST_CASE("store: a list fills its pages whether or not another stands behind it") {
+  const auto octets_with = [](int lists_behind) {
+    ScratchStore scratch;
+    auto store = scratch.store();
+    const auto list = scratch.list(store);
+    for (int i = 0; i < lists_behind; ++i) {
+      const auto other = scratch.list(store, fmt::format("other{}@x.org", i));
+      std::vector<Entry> few;
+      for (int j = 0; j < 300; ++j) few.push_back(row(fmt::format("u{}@example.org", j)));
+      REQUIRE(store.import(other, rows(few), {}));
+    }
+    std::vector<Entry> many;
+    for (int i = 0; i < 50'000; ++i) many.push_back(row(fmt::format("user{:06}@example.org", i)));
+    REQUIRE(store.import(list, rows(many), {}));
+    CHECK(store.check()->empty());
+    CHECK(store.lists()->size() == static_cast<std::size_t>(lists_behind) + 1);
+    REQUIRE(store.copy(scratch.path("copy")));
+    return std::filesystem::file_size(scratch.path("copy") + "/data.mdb");
+  };
+  const auto alone = octets_with(0);
+  CHECK(octets_with(1) < alone * 21 / 20);
+  CHECK(octets_with(3) < alone * 21 / 20);
+}
+
 TEST_CASE("store: change edits one record in place with the counts") {
   ScratchStore scratch;
   auto store = scratch.store();
