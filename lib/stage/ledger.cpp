@@ -309,7 +309,9 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
                          going_to(false));
   if (path) to.left_to = std::move(*path);
   if (!path && state) {
-    state = retry("{} left, and they cannot be kept: {}", to.left, path.error().text);
+    const std::string& why = path.error().text;  // empty: who reads our output has gone
+    state = why.empty() ? Result<>(fail(path))
+                        : retry("{} left, and they cannot be kept: {}", to.left, why);
   }
   return state;
 }

@@ -1,0 +1,157 @@
+# ml-send against relays, readers and disks that fail: nobody is lost and nobody gets it unnamed twice.
+load common
+
+# sink [OPTION...]: a sink of ours behind $via; its log is in log.
+sink() {
+  rm -f port
+  : >log
+  smtp-sink --port-file port --log log "$@" >counts 2>violations 3>&- &
+  sink=$!
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
+  via="smtp://127.0.0.1:$(cat port)"
+}
+
+sunk() {
+  kill "$sink"
+  wait "$sink" || { cat violations; return 1; }
+  sink=
+}
+
+teardown() {
+  [ -z "${sink:-}" ] || { kill "$sink" && kill -CONT "$sink"; } 2>/dev/null || true
+}
+
+rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
+
+# verp N...: a stream in which each recipient has a sender of its own.
+verp() {
+  stream "$@" | sed -E 's/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/'
+}
+
+@test "faults: nonsense, a megabyte and a reply without end at any step leave everybody in one set" {
+  verp $(seq -f 'u%g@example.org' 12) unknown1@x.org >in
+  for chunking in "" --chunking; do
+    for step in connect helo mail rcpt data dot rset quit; do
+      for answer in garbage long endless; do
+        for when in @2 ''; do
+          sink $chunking --fault "$step$when=$answer"
+          # shellcheck disable=SC2086 # no word or one
+          run ml-send --again --via "$via" --max-wait 1 --refused refused --undelivered left <in
+          echo "with $chunking $step$when=$answer: $output"
+          [ "$status" -eq 0 ] || [ "$status" -eq 75 ]
+          sunk
+          # Who was sent to twice was named.
+          is "$(rcpts in | sort)" "$({ cut -f2 log; rcpts refused left; } | sort -u)"
+          while read -r twice; do [[ "$output" == *"$twice may get it twice"* ]]; done \
+            < <({ cut -f2 log; rcpts refused left; } | sort | uniq -d)
+          rm -f refused left
+        done
+      done
+    done
+  done
+}
+
+@test "faults: a reply without end does not fill the memory" {
+  [ -z "${SAN:-}" ] || skip "the sanitizers want all the address space there is"
+  for answer in long endless; do
+    sink --fault "helo=$answer"
+    run bash -c "ulimit -v 60000; ml-send --via $via --max-wait 1 --undelivered left < <(cat)" < <(stream a@x.org)
+    is 75 "$status"
+    is a@x.org "$(rcpts left)"
+    sunk
+  done
+}
+
+@test "faults: a relay that accepts a connection and says nothing is given up and another takes over" {
+  sink
+  other=$via other_sink=$sink
+  cp log other.log
+  sink --fault connect=silence
+  run ml-send --via "$via" --via "$other?backup" --max-wait 1 < <(stream a@x.org)
+  kill "$other_sink"
+  is 0 "$status"
+}
+
+@test "faults: a reader of the left that has gone is 75 in silence and the same again goes on" {
+  sink
+  verp ann@x.org late@x.org full@x.org >in
+  for signal in '' "trap '' PIPE;"; do
+    run bash -c "$signal ml-send --via $via --undelivered - <in | :; exit \${PIPESTATUS[0]}"
+    is 75 "$status"
+    [[ "$output" != *left* ]]
+  done
+  is "ann@x.org late@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+  run ml-send --via "$via" --undelivered left <in
+  is full@x.org "$(rcpts left)"
+  is 2 "$(wc -l <log)"
+  sunk
+}
+
+@test "faults: a full disk under the left is 75 and the same again goes on" {
+  sink
+  verp ann@x.org full@x.org >in
+  for option in --undelivered --refused; do
+    verp ann@x.org full@x.org unknown@x.org >in
+    run ml-send --again --via "$via" $option /dev/full <in
+    is 75 "$status"
+    [[ "$output" == *"No space left on device"* ]]
+    run ml-send --via "$via" --undelivered left --refused refused <in
+    is 75 "$status"
+    is full@x.org "$(rcpts left)"
+    rm -f left refused
+  done
+  is 2 "$(grep -c ann@x.org log)"
+  sunk
+}
+
+# unread: octets wait at the sink for it to read them.
+unread() {
+  grep -qiE "^ *[0-9]+: [0-9A-F]+:$(printf %04X "$(cat port)") [0-9A-F:]+ 01 [0-9A-F]+:0*[1-9A-F]" /proc/net/tcp
+}
+
+@test "faults: SIGTERM waits for the answer about who is in flight" {
+  sink
+  mkfifo pipe
+  ml-send --via "$via" --undelivered left <pipe 2>said 3>&- &
+  local sender=$!
+  exec 9>pipe
+  verp a@x.org | sed '$d' >&9
+  until [ "$(wc -l <log)" -eq 1 ]; do sleep 0.01; done # polls
+  kill -STOP "$sink"
+  printf 'rcpt\tb@x.org\tb+b@x.org\n' >&9
+  until unread; do sleep 0.01; done # polls
+  kill -TERM $sender
+  printf 'rcpt\tc@x.org\tb+c@x.org\nend\t0\n' >&9
+  exec 9>&-
+  kill -CONT "$sink"
+  status=0
+  wait $sender || status=$?
+  is 75 "$status"
+  sunk
+  is "a@x.org b@x.org" "$(cut -f2 log | paste -sd' ')"
+  is c@x.org "$(rcpts left)"
+  is "" "$(grep twice said || true)"
+}
+
+@test "faults: a relay killed in the middle leaves everybody delivered, named or left" {
+  sink
+  mkfifo pipe
+  ml-send --max-wait 1 --via "$via" --undelivered left <pipe 2>said 3>&- &
+  local sender=$!
+  exec 9>pipe
+  verp $(seq -f 'u%g@x.org' 50) >in
+  sed '$d' in >&9
+  until [ "$(wc -l <log)" -ge 50 ]; do sleep 0.01; done # polls
+  kill -STOP "$sink"
+  printf 'rcpt\tv%s@x.org\tb+v@x.org\n' $(seq 20) >&9
+  until unread; do sleep 0.01; done # polls
+  kill -KILL "$sink"
+  sink=
+  echo $'end\t0' >&9
+  exec 9>&-
+  status=0
+  wait $sender || status=$?
+  is 75 "$status"
+  is 20 "$(rcpts left | grep -c ^v)"
+  is 70 "$({ cut -f2 log; rcpts left; } | sort -u | wc -l)"
+}
