@@ -1,6 +1,7 @@
 #include "smtp/lookup.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 namespace ml {
@@ -26,14 +27,16 @@ HostsAnswer hosts_of(const Relay& relay, Resolver& resolver) {
                                                             : "_smtp._tcp." + relay.host);
 }
 
-Relay relay_at(const Relay& asked, const ServiceHost& host, AddressesAnswer answer) {
+// `order`: 0 for the best, who share the work with the relays that were given by name.
+Relay relay_at(const Relay& asked, const ServiceHost& host, std::uint16_t order,
+               AddressesAnswer answer) {
   Relay relay = asked;
   relay.domain = domain_of(asked.host);
   relay.host = host.name;
   if (host.port > 0) relay.port = host.port;
   relay.name = relay.port == 25 ? fmt::format("smtp://{}", host.name)
                                 : fmt::format("smtp://{}:{}", host.name, relay.port);
-  relay.order = host.order;
+  relay.order = order;
   if (host.weight > 0) relay.weight = host.weight;
   relay.addresses = std::move(answer.addresses);
   return relay;
@@ -52,17 +55,19 @@ std::string add_hosts(const Relay& asked, Resolver& resolver, std::vector<Relay>
   for (const ServiceHost& host : hosts.hosts) names.push_back(host.name);
   auto addresses = resolver.addresses(names);
   std::string why;
-  bool is_one_there = false;
+  std::optional<std::uint16_t> last;
+  std::uint16_t order = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
     if (addresses[i].kind == Answer::found) {
-      to.push_back(relay_at(asked, hosts.hosts[i], std::move(addresses[i])));
-      is_one_there = true;
+      if (last && *last != hosts.hosts[i].order) ++order;
+      last = hosts.hosts[i].order;
+      to.push_back(relay_at(asked, hosts.hosts[i], order, std::move(addresses[i])));
       continue;
     }
     why = fmt::format("no address of {} is known: {}", names[i], addresses[i].why);
     if (told) told(fmt::format("relay {}: {}; that host is not used", asked.uri, why));
   }
-  return is_one_there ? std::string() : why;
+  return last ? std::string() : why;
 }
 
 }  // namespace

@@ -132,7 +132,10 @@ class Sender : public Source {
   void refuse(Waiting& one, const Reply& reply, std::size_t relay);
   void add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const;
   void keep(Result<> kept);
-  void note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply);
+  void note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply) {
+    if (recipient_log_ || metrics_) note_down(one, outcome, relay, reply);
+  }
+  void note_down(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply);
 
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> settle_sections();
@@ -565,7 +568,8 @@ Result<> Sender::open_reports() {
   return metrics_ ? metrics_->write() : Result<>();
 }
 
-void Sender::note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply) {
+void Sender::note_down(const Waiting& one, Outcome outcome, std::string_view relay,
+                       const Reply& reply) {
   if (recipient_log_) {
     recipient_log_->add(one.address, outcome_to_text(outcome), now_, relay, reply, id_);
   }

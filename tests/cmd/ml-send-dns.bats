@@ -83,6 +83,20 @@ send() {
   is 2 "$(wc -l <other.log)"
 }
 
+@test "mx: the best hosts share the work with relays that were named and later ones do not" {
+  sink best --drip
+  sink named --drip
+  zone "_smtp._tcp.x.test 60 SRV 10 0 $(cat best.port) mx.x.test" 'mx.x.test 60 A 127.0.0.1' \
+    "_smtp._tcp.x.test 60 SRV 20 0 1 mx.x.test"
+  stream $(seq -f 'u%g@x.org' 2000) | sed -E 's/^rcpt\t(u.*)@.*/&\1@x.org/; s/-(u)/\1/' >in
+  run ml-send --resolver "$resolver" --via "smtp+srv:x.test?tls=none" \
+    --via "smtp://127.0.0.1:$(cat named.port)" <in
+  is "" "$output"
+  is 2000 "$(cat best.log named.log | wc -l)"
+  [ -s best.log ]
+  [ -s named.log ]
+}
+
 @test "mx: nobody is asked where nothing is to be looked up" {
   sink plain
   zone 'x.test 60 A 127.0.0.1'
