@@ -1,6 +1,8 @@
 // Store: looking at everything, in one snapshot.
 #include <map>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "base/text.hpp"
 #include "store/inside.hpp"
@@ -21,12 +23,18 @@ class Check {
                                                 {table::suppressed, &Check::suppression},
                                                 {table::handles, &Check::handle},
                                                 {table::marks, &Check::mark}};
+    std::vector<DbRecord> records(slice_count);
     for (const auto& [table, step] : steps) {
       auto cursor = snapshot_.cursor(table);
       if (!cursor) return fail(cursor);
-      auto more = cursor->first();
-      for (; more && *more; more = cursor->next()) (this->*step)(cursor->key(), cursor->value());
-      if (!more) return fail(more);
+      auto standing = cursor->first();
+      if (!standing) return fail(standing);
+      while (*standing) {
+        auto count = cursor->read_on(records, *standing);
+        if (!count) return fail(count);
+        for (const auto& [key, value] : std::span(records).first(*count)) (this->*step)(key, value);
+        cursor->forget_pages();
+      }
     }
     compare_counts();
     if (auto compared = compare_next_list(); !compared) return fail(compared);

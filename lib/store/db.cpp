@@ -29,6 +29,9 @@ struct OpenDb {
   std::string directory;
   unsigned readers = 0;
   bool map_was_full = false;
+  // Where the last forget_pages() began: the kernel maps pages around the one that is read, so
+  // that the next read brings back some of these. Nothing once the map may lie elsewhere.
+  const char* forgotten = nullptr;
 
   [[nodiscard]] MDB_dbi table(Table which) const { return tables[static_cast<unsigned>(which)]; }
   [[nodiscard]] Failure failed(std::string_view doing, int code);
@@ -168,6 +171,7 @@ Result<MDB_txn*> begin(OpenDb& db, unsigned flags) {
   for (int attempt = 0; attempt < 3; ++attempt) {
     code = mdb_txn_begin(db.env.get(), nullptr, flags, &txn);
     if (code == MDB_MAP_RESIZED) {
+      db.forgotten = nullptr;
       code = mdb_env_set_mapsize(db.env.get(), 0);
       if (code != 0) break;
     } else if (code == MDB_READERS_FULL) {
@@ -206,6 +210,7 @@ Result<> open_tables(OpenDb& db, const std::vector<const char*>& names, Access a
 Result<> grow(OpenDb& db) {
   MDB_envinfo info{};
   mdb_env_info(db.env.get(), &info);
+  db.forgotten = nullptr;
   if (const int code = mdb_env_set_mapsize(db.env.get(), info.me_mapsize * 2); code != 0) {
     return db.failed("cannot enlarge the map of the store", code);
   }
@@ -274,10 +279,11 @@ Result<std::size_t> Cursor::read_on(std::span<DbRecord> room, bool& standing) {
 
 void Cursor::forget_pages() {
   if (lowest_ == nullptr) return;
+  const char* from = db_->forgotten != nullptr ? std::min(db_->forgotten, lowest_) : lowest_;
+  db_->forgotten = lowest_;
   const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const std::uintptr_t before = reinterpret_cast<std::uintptr_t>(lowest_) % page;
-  const auto size = static_cast<std::size_t>(highest_ - lowest_) + before;
-  madvise(const_cast<char*>(lowest_ - before), size, MADV_DONTNEED);
+  from -= reinterpret_cast<std::uintptr_t>(from) % page;
+  madvise(const_cast<char*>(from), static_cast<std::size_t>(highest_ - from), MADV_DONTNEED);
   lowest_ = highest_ = nullptr;
 }
 

@@ -74,6 +74,7 @@ class Cursor {
   [[nodiscard]] Result<std::size_t> read_on(std::span<DbRecord> room, bool& standing);
   // Gives the pages that read_on() has been through back to the kernel, which has them in its
   // cache: a large store that was read does not count as this process's memory. Views stay valid.
+  // Only of a snapshot: a StoreTransaction has pages that are nowhere else.
   void forget_pages();
 
   [[nodiscard]] std::string_view key() const { return key_; }
