@@ -29,6 +29,12 @@ Interruptions::~Interruptions() {
   sigprocmask(SIG_SETMASK, &while_asleep_, nullptr);
 }
 
+void Interruptions::let_in() const {
+  sigset_t blocked;
+  sigprocmask(SIG_SETMASK, &while_asleep_, &blocked);
+  sigprocmask(SIG_SETMASK, &blocked, nullptr);
+}
+
 int Interruptions::caught() {
   return caught_signal;
 }

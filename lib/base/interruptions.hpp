@@ -20,6 +20,9 @@ class Interruptions {
 
   // What is blocked while sleeping; hand it to ppoll or epoll_pwait.
   [[nodiscard]] const sigset_t& while_asleep() const { return while_asleep_; }
+  // Lets in what waits. A sleep that ends because there is something to do lets nothing in, so
+  // that who always has something to do must call this now and then.
+  void let_in() const;
   // The number of the signal that came, or 0.
   [[nodiscard]] static int caught();
 

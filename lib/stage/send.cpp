@@ -31,6 +31,7 @@ constexpr unsigned most_tries = 10;         // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
 constexpr auto pause_between_metrics = 10s;
+constexpr auto pause_between_signals = 100ms;
 
 // A recipient in the window.
 struct Waiting {
@@ -146,6 +147,7 @@ class Sender : public Source {
   Reader& in_;
   const SendOptions options_;
   Interruptions interruptions_;
+  Clock::time_point signals_due_ = Clock::time_point::min();
   Relays relays_;
   Connections connections_;
   Ledger ledger_;
@@ -407,6 +409,10 @@ Result<> Sender::serve(Until until) {
   for (;;) {
     const auto now = Clock::now();
     now_ = std::time(nullptr);
+    if (now >= signals_due_) {
+      signals_due_ = now + pause_between_signals;
+      interruptions_.let_in();
+    }
     if (Interruptions::caught() != 0) stop(now, "the delivery was interrupted");
     if (deadline_ && now >= *deadline_) stop(now, "the time for this delivery is over (--for)");
     if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them

@@ -121,6 +121,7 @@ unread() {
   printf 'rcpt\tb@x.org\tb+b@x.org\n' >&9
   until unread; do sleep 0.01; done # polls
   kill -TERM $sender
+  until grep -q '^ShdPnd:\s0*$' /proc/$sender/status; do sleep 0.01; done # polls
   printf 'rcpt\tc@x.org\tb+c@x.org\nend\t0\n' >&9
   exec 9>&-
   kill -CONT "$sink"
