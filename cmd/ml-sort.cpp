@@ -15,10 +15,11 @@ using namespace ml;
 namespace {
 
 // --tmp or TMPDIR alone if given; else the home, if it may be written to, else /var/tmp.
-std::vector<std::string> temporary_directories(const std::optional<std::string>& tmp) {
+std::vector<std::string> temporary_directories(const std::optional<std::string>& tmp,
+                                               const std::optional<std::string>& home) {
   if (tmp) return {*tmp};
   if (const char* const set = std::getenv("TMPDIR"); set != nullptr && *set != '\0') return {set};
-  return {home_directory(std::nullopt), "/var/tmp"};
+  return {home_directory(home), "/var/tmp"};
 }
 
 }  // namespace
@@ -28,22 +29,24 @@ int main(int argc, char** argv) {
 
   std::optional<std::string> by;
   std::optional<std::string> tmp;
+  std::optional<std::string> home;
   std::optional<std::uint64_t> memory;
   std::optional<std::uint64_t> seed;
   Options options(
       "ml-sort", "[OPTION...]", "Orders the recipients of each section of a stream.",
       "ml-expand --to people.csv --sender a@x.org <mail.eml | ml-sort | ml-verp | ml-send");
-  options.text(by, "--by", "ORDER", "domain (default), fair or random");
+  options.text(by, "--by", "ORDER", "domain (default), fair, pace or random");
   options.size(memory, "--memory", "SIZE", "memory to sort in (64M); beyond it, temporary files");
   options.number(seed, "--seed", "NUMBER", "random: the same number gives the same order");
   options.text(tmp, "--tmp", "DIRECTORY", "where temporary files go (TMPDIR, the home, /var/tmp)");
+  options.text(home, "--home", "DIRECTORY", "whose journals tell the pace of domains (ML_HOME)");
   auto read = options.read(argc, argv);
   if (!read) return leave_unbegun(fail(read));
   if (*read) return leave(**read);
 
   const auto order = text_to_order(by.value_or("domain"));
-  if (!order) return leave_unbegun(retry("--by takes domain, fair or random, not '{}'", *by));
-  const auto site = site_settings(std::nullopt);
+  if (!order) return leave_unbegun(retry("--by takes domain, fair, pace or random, not '{}'", *by));
+  const auto site = site_settings(home);
   if (!site) return leave_unbegun(fail(site));
   const auto site_memory = site->size("memory");
   if (!site_memory) return leave_unbegun(fail(site_memory));
@@ -55,5 +58,7 @@ int main(int argc, char** argv) {
                     {.order = *order,
                      .memory = memory.value_or(std::size_t{64} << 20),
                      .seed = seed ? *seed : random_number(),
-                     .directories = temporary_directories(tmp)}));
+
+                     .directories = temporary_directories(tmp, home),
+                     .home = home}));
 }

@@ -1,8 +1,13 @@
 #include "stage/sort.hpp"
 
+#include <unistd.h>
+
+#include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "base/home.hpp"
+#include "stage/pace.hpp"
 #include "stage/sorter.hpp"
 
 namespace ml {
@@ -34,6 +39,7 @@ class Section {
   Section(const Section&) = delete;
   Section& operator=(const Section&) = delete;
   virtual ~Section() = default;
+  [[nodiscard]] virtual Result<> begin(const MessageRecord&) { return {}; }
   [[nodiscard]] virtual Result<> add(std::string_view line) = 0;
   [[nodiscard]] virtual Result<> finish(Writer& out) = 0;
   virtual void clear() = 0;
@@ -119,11 +125,51 @@ class FairSection : public Section {
   Sorter<ByNumber> places_;
 };
 
+// How domains took their mail last time is looked up once for sections of one list.
+class PaceSection : public Section {
+ public:
+  explicit PaceSection(const SortOptions& options)
+      : sorter_(ByNumber(), options.memory, options.directories), home_(options.home) {}
+  Result<> begin(const MessageRecord& message) override {
+    std::string list = message.attributes.value("list").value_or("");
+    if (pace_ && list == list_) return {};
+    pace_.reset();
+    list_ = std::move(list);
+    const std::string directory = home_directory(home_);
+    if (directory.empty() || (access(directory.c_str(), F_OK) != 0 && errno == ENOENT)) {
+      pace_.emplace();
+      return {};
+    }
+    auto home = open_home(home_, Create::no);
+    if (!home) return fail(home);
+    auto pace = Pace::read(*home, list_);
+    if (!pace) return fail(pace);
+    pace_.emplace(std::move(*pace));
+    return {};
+  }
+  Result<> add(std::string_view line) override {
+    return sorter_.add(line, pace_->slowness(key_.place(line).domain));
+  }
+  Result<> finish(Writer& out) override {
+    if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
+    return write(sorter_, out);
+  }
+  void clear() override { sorter_.clear(); }
+
+ private:
+  const ByDomain key_{ByDomain::Within::input};
+  Sorter<ByNumber> sorter_;
+  std::optional<std::string> home_;
+  std::string list_;
+  std::optional<Pace> pace_;  // of that list's last message
+};
+
 std::unique_ptr<Section> make_section(const SortOptions& options) {
   switch (options.order) {
     case Order::domain: break;
     case Order::fair: return std::make_unique<FairSection>(options);
     case Order::random: return std::make_unique<RandomSection>(options);
+    case Order::pace: return std::make_unique<PaceSection>(options);
   }
   return std::make_unique<DomainSection>(options);
 }
@@ -134,6 +180,7 @@ std::optional<Order> text_to_order(std::string_view text) {
   if (text == "domain") return Order::domain;
   if (text == "fair") return Order::fair;
   if (text == "random") return Order::random;
+  if (text == "pace") return Order::pace;
   return std::nullopt;
 }
 
@@ -148,7 +195,10 @@ Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {
   Result<> state;  // of this section
   for (;;) {
     switch (in.next()) {
-      case Record::message: out.pass(in.line()); break;
+      case Record::message:
+        state = section->begin(in.message());
+        out.pass(in.line());
+        break;
       case Record::rcpt:
         if (state) state = section->add(in.line());
         break;

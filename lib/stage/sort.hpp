@@ -18,6 +18,7 @@ enum class Order {
   domain,  // by address_key: the domain's labels from the last to the first, then the local part
   fair,    // each domain spread evenly over the section, see fair_place
   random,
+  pace,  // domains that were slow last time behind the quick ones, see Pace; else as they came
 };
 [[nodiscard]] std::optional<Order> text_to_order(std::string_view text);
 
@@ -26,6 +27,7 @@ struct SortOptions {
   std::size_t memory = std::size_t{64} << 20;
   std::uint64_t seed = 0;                // random: the same seed gives the same order
   std::vector<std::string> directories;  // for temporary files, the first that takes one
+  std::optional<std::string> home{};     // pace: whose journals; without one nobody is slow
 };
 
 // Where in the section, as a fraction of 2^64, the recipient `index` of the `count` recipients of

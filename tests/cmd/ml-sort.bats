@@ -59,6 +59,19 @@ gnu_sorted() {
   is "one two one two one two" "$(rcpts <out | tr ' ' '\n' | sed 's/.*@//; s/\..*//' | paste -sd' ')"
 }
 
+@test "ml-sort: by pace the domains that were deferred last time come last" {
+  rm -f port
+  smtp-sink --port-file port --fault 'rcpt~slow=450 4.2.1 later' >/dev/null 2>&1 3>&- &
+  sink=$!
+  until [ -e port ]; do sleep 0.01; done # polls
+  run ml-send --via "smtp://127.0.0.1:$(cat port)" --max-wait 0 --undelivered left \
+    < <(stream a@a.org slow@b.org slow@c.org c@c.org d@d.org)
+  kill "$sink"
+  stream x@b.org y@c.org a@d.org b@B.org z@a.org y@new.org | ml-sort --by pace >out
+  is "a@d.org z@a.org y@new.org y@c.org x@b.org b@B.org" "$(rcpts <out)"
+  is "$(stream x@b.org | sed s/x1/x2/)" "$(stream x@b.org | sed s/x1/x2/ | ml-sort --by pace --home none)"
+}
+
 @test "ml-sort: a cut stream gives 75 and the complete recipients in order" {
   run ml-sort < <(stream b@x.org a@x.org | head -c -3)
   is 75 "$status"
@@ -117,5 +130,5 @@ gnu_sorted() {
 @test "ml-sort: an order that is none is 75 and says which there are" {
   run ml-sort --by size < <(stream a@x.org)
   is 75 "$status"
-  [[ "$output" == *"domain, fair or random"* ]]
+  [[ "$output" == *"domain, fair, pace or random"* ]]
 }

@@ -18,9 +18,13 @@
 #include "base/spill.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
+#include "queue/journal.hpp"
+#include "scratch.hpp"
+#include "stage/pace.hpp"
 #include "stage/sorter.hpp"
 
 using namespace ml;
+using ml::tests::Scratch;
 
 namespace {
 
@@ -350,6 +354,48 @@ TEST_CASE("sort: an output that nobody reads is a silent 75") {
   REQUIRE(!result);
   CHECK(result.error().status == Status::retry);
   CHECK(result.error().text.empty());
+}
+
+TEST_CASE("pace: deferrals and silences make a domain slow and plain answers do not") {
+  const Scratch scratch;
+  const auto log = [&](const std::string& id, const std::string& list, int begun,
+                       const std::string& lines) {
+    const std::string directory = "journal/" + journal_path(id, "").substr(8);
+    scratch.write(directory + "/head", "mlpipe journal 1\nid " + id + "\nlist " + list +
+                                           "\nmessage-id -\nbegun " + std::to_string(begun) + "\n");
+    scratch.write(directory + "/log.0000", lines);
+  };
+  const auto line = [](char outcome, int time, const std::string& address) {
+    return std::string(1, outcome) + '\t' + std::to_string(time) + '\t' + address +
+           "\trelay\t250 ok\n";
+  };
+  log("r1", "news@x.org", 1000,
+      line('D', 1000, "a@quick.org") + line('D', 1001, "b@quick.org") +
+          line('D', 1031, "a@hung.org") + line('T', 1031, "a@busy.org") +
+          line('D', 1031, "b@Busy.org") + line('U', 1031, "a@lost.org") +
+          line('D', 9999, "c@quick.org") + line('R', 9999, "d@quick.org"));
+  log("r0", "news@x.org", 900, line('T', 900, "a@quick.org"));
+  log("r2", "other@x.org", 2000, line('T', 2000, "a@other.org"));
+  const auto pace = Pace::read(scratch.home(), "news@x.org");
+  REQUIRE(pace);
+  CHECK(pace->slowness("hung.org") == 9);  // 300 tenths
+  CHECK(pace->slowness("busy.org") == 9);  // 60 seconds for two
+  CHECK(pace->slowness("BUSY.org") == 9);
+  CHECK(pace->slowness("lost.org") == 10);
+  CHECK(pace->slowness("quick.org") == 8);  // a pause between two runs counts as a minute, for four
+  CHECK(pace->slowness("unknown.org") == 0);
+  CHECK(pace->slowness("other.org") == 0);
+  CHECK(Pace::read(scratch.home(), "")->slowness("other.org") == 10);
+  CHECK(Pace::read(scratch.home(), "none@x.org")->slowness("other.org") == 10);
+  CHECK(Pace().slowness("busy.org") == 0);
+}
+
+TEST_CASE("sort: without a home nobody is slow and all stay as they came") {
+  auto options = by(Order::pace);
+  options.home = "/no/such/home";
+  std::mt19937_64 random(52);
+  const auto lines = random_rcpts(random, 2000);
+  CHECK(rcpts_sorted(lines, options) == lines);
 }
 
 TEST_CASE("spill: octets come back from wherever they are asked") {
