@@ -122,6 +122,7 @@ TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim strace
 CLANG_PACKAGES = clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 LINT_PACKAGES = $(CLANG_PACKAGES) mandoc shellcheck
 MTA_PACKAGES = postfix
+PEER_PACKAGES = mlmmj
 
 .PHONY: deps test-deps lint-deps fuzz-deps mta-deps
 deps:
@@ -162,6 +163,7 @@ check-mta: mta-deps
 BENCHES := $(wildcard scripts/bench-*)
 .PHONY: bench
 bench: mta-deps
+	@scripts/install-packages $(PEER_PACKAGES)
 	@$(MAKE) --no-print-directory demo-programs
 	@for bench in $(BENCHES); do echo "=== $$bench"; $$bench; done 2>&1 | tee $(BUILD)/bench
 

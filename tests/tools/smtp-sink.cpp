@@ -137,6 +137,7 @@ struct Settings {
   bool helo_only = false;
   bool always_354 = false;
   bool drip = false;
+  bool quickack = false;
   bool multiline = false;
   bool pipelining = true;
   bool chunking = false;
@@ -792,6 +793,7 @@ class Connection {
       const ssize_t got = tls_ ? read_tls(room) : read(socket_.get(), room.data(), room.size());
       if (got < 0) return errno == EAGAIN || errno == EINTR;
       if (got == 0) return false;
+      if (settings_.quickack) acknowledge();
       if (!take({room.data(), static_cast<std::size_t>(got)})) return false;
     } while (tls_ && SSL_has_pending(tls_.get()) == 1);
     return true;
@@ -833,6 +835,12 @@ class Connection {
   bool watched_for_writing = false;
 
  private:
+  // At once: who sends in small pieces with Nagle's delay need not wait for it.
+  void acknowledge() const {
+    const int one = 1;
+    setsockopt(socket_.get(), IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+  }
+
   bool shake_hands() {
     if (!tls_) {
       tls_.reset(SSL_new(settings_.tls));
@@ -1059,6 +1067,7 @@ Result<Status> run(int argc, char** argv) {
       .flag(settings.helo_only, "--helo-only", "know no EHLO")
       .flag(settings.always_354, "--always-354", "answer DATA with 354 whatever came before")
       .flag(settings.multiline, "--multiline", "make every reply three lines")
+      .flag(settings.quickack, "--quickack", "acknowledge each read at once (TCP_QUICKACK)")
       .flag(settings.drip, "--drip", "write one octet at a time");
   auto read = options.read(argc, argv);
   if (!read) return fail(read);
