@@ -1,14 +1,7 @@
 load common
+load sink
 
-sink() {
-  rm -f port
-  smtp-sink --port-file port "$@" >counts 3>&- &
-  sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
-  via="smtp://127.0.0.1:$(cat port)"
-}
-
-teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
+sink() { begin_sink "$@"; }
 
 post() { # post ID LIST ADDRESS...
   local id=$1 list=$2

@@ -1,24 +1,11 @@
 # ml-send against relays, readers and disks that fail: nobody is lost and nobody gets it unnamed twice.
 load common
+load sink
 
-# sink [OPTION...]: a sink of ours behind $via; its log is in log.
+# sink [OPTION...]: with a new log.
 sink() {
-  rm -f port
   : >log
-  smtp-sink --port-file port --log log "$@" >counts 2>violations 3>&- &
-  sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
-  via="smtp://127.0.0.1:$(cat port)"
-}
-
-sunk() {
-  kill "$sink"
-  wait "$sink" || { cat violations; return 1; }
-  sink=
-}
-
-teardown() {
-  [ -z "${sink:-}" ] || { kill "$sink" && kill -CONT "$sink"; } 2>/dev/null || true
+  begin_sink "$@"
 }
 
 rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
@@ -147,7 +134,6 @@ unread() {
   printf 'rcpt\tv%s@x.org\tb+v@x.org\n' $(seq 20) >&9
   until unread; do sleep 0.01; done # polls
   kill -KILL "$sink"
-  sink=
   echo $'end\t0' >&9
   exec 9>&-
   status=0

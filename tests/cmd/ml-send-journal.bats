@@ -1,25 +1,8 @@
 # The journal of ml-send: nobody lost, nobody twice.
 load common
+load sink
 
-# sink [OPTION...]: a sink behind $via; all sinks of a test share the log.
-sink() {
-  rm -f port
-  smtp-sink --port-file port --log log "$@" >counts 2>violations 3>&- &
-  sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
-  via="smtp://127.0.0.1:$(cat port)"
-}
-
-sunk() {
-  kill "$sink"
-  wait "$sink" || { cat violations; return 1; }
-  sink=
-}
-
-teardown() {
-  local pid
-  for pid in ${sink:-} ${runner:-}; do kill "$pid" 2>/dev/null || true; done
-}
+sink() { begin_sink "$@"; } # all of a test share the log
 
 rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
 people() { seq -f "$1%g@example.org" "$2"; }

@@ -1,24 +1,13 @@
 # ml-send: what a relay is asked beside delivery, and relays that cannot take a message as it is.
 load common
+load sink
 
-# sink [OPTION...]: a sink of ours behind $via; its log is in log, its messages in mail.
+# sink [OPTION...]: a new log, and the messages in mail.
 sink() {
   mkdir -p mail
-  rm -f port
   : >log
-  smtp-sink --port-file port --log log --messages mail "$@" >counts 2>violations 3>&- &
-  sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
-  via="smtp://127.0.0.1:$(cat port)"
+  begin_sink --messages mail "$@"
 }
-
-sunk() {
-  kill "$sink"
-  wait "$sink" || { cat violations; return 1; }
-  sink=
-}
-
-teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
 
 # section MESSAGE-ATTRIBUTES RCPT-ATTRIBUTES: to ann, with what stands on the two lines.
 section() {

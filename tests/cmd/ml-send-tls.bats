@@ -1,5 +1,6 @@
 # ml-send with TLS and AUTH, against a sink that speaks both.
 load common
+load sink
 
 # certificate NAME ALTERNATIVE-NAMES [DAYS]: NAME.pem, signed by the authority of these tests.
 certificate() {
@@ -26,24 +27,11 @@ setup_file() {
   } >openssl.log 2>&1 || { cat openssl.log; return 1; }
 }
 
-# sink CERTIFICATE [OPTION...]: a sink behind $at; its log is in log.
+# sink CERTIFICATE [OPTION...]: with a new log.
 sink() {
-  rm -f port
   : >log
-  smtp-sink --port-file port --log log --tls-cert "$BATS_FILE_TMPDIR/$1.pem" "${@:2}" \
-    >counts 2>violations 3>&- &
-  sink=$!
-  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
-  at="127.0.0.1:$(cat port)"
+  begin_sink --tls-cert "$BATS_FILE_TMPDIR/$1.pem" "${@:2}"
 }
-
-sunk() {
-  kill "$sink"
-  wait "$sink" || { cat violations; return 1; }
-  sink=
-}
-
-teardown() { [ -z "${sink:-}" ] || kill "$sink" 2>/dev/null || true; }
 
 # send URI [OPTION...]: to ann and bob, trusting the authority of these tests.
 send() {

@@ -1,0 +1,24 @@
+# A relay of our own for tests of ml-send: smtp-sink on loopback.
+
+# begin_sink [OPTION...]: a sink behind $via, its address and port in $at; its log goes on in log.
+begin_sink() {
+  rm -f port
+  smtp-sink --port-file port --log log "$@" >counts 2>violations 3>&- &
+  sink=$!
+  sinks+=("$sink")
+  until [ -e port ] || ! kill -0 "$sink"; do sleep 0.01; done # polls
+  at="127.0.0.1:$(cat port)" via="smtp://$at"
+}
+
+# sunk: the last one ends; fails if the client ever broke the protocol.
+sunk() {
+  kill "$sink"
+  wait "$sink" || { cat violations; return 1; }
+}
+
+# Whatever became of the test; one that it has stopped too. `runner` is one that it began.
+teardown() {
+  local pid
+  for pid in "${sinks[@]}" ${runner:-}; do kill "$pid" 2>/dev/null && kill -CONT "$pid" 2>/dev/null; done
+  true
+}
