@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+#include <set>
 #include <utility>
 
 #include "base/digest.hpp"
@@ -249,12 +250,15 @@ Result<std::optional<std::string>> Queue::find(std::string_view name) const {
   return std::optional<std::string>();
 }
 
+// What is due comes a second time, for what came back from `later` after the first.
 Result<> Queue::each(const std::function<void(const EntryFacts&)>& call) const {
+  std::set<std::string, std::less<>> told;
   const auto in_directory = [&](const std::string& directory, Waits waits,
                                 std::time_t next) -> Result<> {
     auto found = places(directory);
     if (!found) return fail(found);
     for (std::string& place : *found) {
+      if (told.contains(name_at(place))) continue;
       const Fd file(openat(fd_.get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
       struct stat about{};
       if (!file.open() || fstat(file.get(), &about) != 0) continue;  // gone meanwhile
@@ -265,19 +269,44 @@ Result<> Queue::each(const std::function<void(const EntryFacts&)>& call) const {
                        about.st_mtime,
                        static_cast<std::uint64_t>(about.st_size),
                        read_note(file)};
+      told.insert(facts.name);
       call(facts);
     }
     return {};
   };
-  for (const char hash : hashes) {
-    if (auto done = in_directory(std::string(1, hash), Waits::due, 0); !done) return done;
-  }
+  const auto due = [&]() -> Result<> {
+    for (const char hash : hashes) {
+      if (auto done = in_directory(std::string(1, hash), Waits::due, 0); !done) return done;
+    }
+    return {};
+  };
+  if (auto done = due(); !done) return done;
   auto times = later();
   if (!times) return fail(times);
   for (const std::time_t time : *times) {
     if (auto done = in_directory(later_directory(time), Waits::later, time); !done) return done;
   }
-  return in_directory("held", Waits::held, 0);
+  if (auto done = in_directory("held", Waits::held, 0); !done) return done;
+  return due();
+}
+
+Result<bool> Queue::has_waiting() const {
+  const auto any = [&](const std::string& directory) -> Result<bool> {
+    auto found = places(directory);
+    if (!found) return fail(found);
+    return !found->empty();
+  };
+  for (const char hash : hashes) {
+    auto found = any(std::string(1, hash));
+    if (!found || *found) return found;
+  }
+  auto times = later();
+  if (!times) return fail(times);
+  for (const std::time_t time : *times) {
+    auto found = any(later_directory(time));
+    if (!found || *found) return found;
+  }
+  return false;
 }
 
 void Queue::remove_litter() const {

@@ -106,8 +106,10 @@ class Queue {
   [[nodiscard]] bool has(const std::string& place) const;
   // Where the entry is, if there is one.
   [[nodiscard]] Result<std::optional<std::string>> find(std::string_view name) const;
-  // Every entry, in no order.
+  // Every entry once, in no order; of one that moves meanwhile, where it was or where it came to.
   [[nodiscard]] Result<> each(const std::function<void(const EntryFacts&)>& call) const;
+  // Is there an entry that a runner would take, now or later?
+  [[nodiscard]] Result<bool> has_waiting() const;
 
   // Does a command have it just now?
   [[nodiscard]] bool is_taken(const std::string& place) const;

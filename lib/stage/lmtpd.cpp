@@ -17,6 +17,7 @@
 #include "base/listen.hpp"
 #include "list/settings.hpp"
 #include "stage/lmtp_connection.hpp"
+#include "stage/runner.hpp"
 
 namespace ml {
 namespace {
@@ -279,6 +280,7 @@ Result<Status> serve_lmtp(const Home& home, const LmtpdOptions& options) {
                 {home.directory(), "/var/tmp"},
                 std::clamp<std::uint64_t>(most, 1, most_connections), std::move(*signals));
   if (auto opened = open_doors(server, options); !opened) return fail(opened);
+  wake_runners(home);
   return server.run();
 }
 

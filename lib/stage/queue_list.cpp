@@ -76,17 +76,9 @@ std::string duration_text(std::time_t span) {
 }
 
 std::string json_string(std::string_view text) {
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted.append({'\\', c});
-    } else if (is_control(c)) {
-      quoted += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    } else {
-      quoted.push_back(c);
-    }
-  }
-  return quoted + '"';
+  std::string quoted;
+  append_json(quoted, text);
+  return quoted;
 }
 
 std::string row_text(const Row& row, Form form, std::time_t now) {

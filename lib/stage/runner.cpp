@@ -78,6 +78,21 @@ Failure nobody(const Home& home, std::string_view queue) {
       queue, home.directory());
 }
 
+// Detached, in the home.
+Result<> start_runner(const Home& home, const std::string& queue) {
+  const auto programs = programs_beside_us();
+  if (!programs) return nobody(home, queue);
+  const std::string directory = real_name(home);
+  const std::string log = log_of(home);
+  // For what it says before it has opened its log.
+  auto errors = log == "syslog" ? open_file("/dev/null", O_WRONLY)
+                                : open_file(log, O_WRONLY | O_CREAT | O_APPEND);
+  if (!errors) return fail(errors);
+  return spawn_detached({programs->queue, "run", queue, "--until-empty", "--log", log, "--",
+                         programs->run, "--from", queue},
+                        *errors, directory, stage_environment(programs->directory, directory, {}));
+}
+
 }  // namespace
 
 Runner runner_of(const Home& home, std::string_view queue) {
@@ -96,18 +111,20 @@ Result<> wake_runner(const Home& home, std::string_view queue) {
   const Runner runner = runner_of(home, queue);
   if (runner == Runner::nobody) return nobody(home, queue);
   if (runner != Runner::startable) return {};
-  const auto programs = programs_beside_us();
-  if (!programs) return nobody(home, queue);
-  const std::string directory = real_name(home);
-  const std::string name(queue);
-  const std::string log = log_of(home);
-  // For what it says before it has opened its log.
-  auto errors = log == "syslog" ? open_file("/dev/null", O_WRONLY)
-                                : open_file(log, O_WRONLY | O_CREAT | O_APPEND);
-  if (!errors) return fail(errors);
-  return spawn_detached({programs->queue, "run", name, "--until-empty", "--log", log, "--",
-                         programs->run, "--from", name},
-                        *errors, directory, stage_environment(programs->directory, directory, {}));
+  if (auto started = start_runner(home, std::string(queue)); !started) return started;
+  wake_runners(home);
+  return {};
+}
+
+void wake_runners(const Home& home) {
+  const auto names = Queue::names(home);
+  if (!names) return;
+  for (const std::string& name : *names) {
+    if (runner_of(home, name) != Runner::startable) continue;
+    const auto queue = Queue::open(home, name, Create::no);
+    const auto waits = queue ? queue->has_waiting() : Result<bool>(false);
+    if (waits && *waits) static_cast<void>(start_runner(home, name));
+  }
 }
 
 }  // namespace ml

@@ -36,6 +36,11 @@ enum class Runner {
 // entry (its name is its id). Nobody: 75 that says what to do.
 [[nodiscard]] Result<> wake_runner(const Home& home, std::string_view queue);
 
+// After a reboot, or where runners were killed: starts one for each queue that runs by itself, has
+// entries that wait and nobody who runs it. What cannot be started waits for the next message.
+// wake_runner() does so too where it has to start a runner.
+void wake_runners(const Home& home);
+
 // 75, with what to do, where runner_of() says nobody; to be asked before anything is stored.
 [[nodiscard]] Result<> check_runner(const Home& home, std::string_view queue);
 

@@ -361,6 +361,20 @@ F
   [ "$(grep -n $'\tann@' log | head -n 1 | cut -d: -f1)" -lt "$(grep -n user log | tail -n 1 | cut -d: -f1)" ]
 }
 
+@test "ml-run: after a reboot the first message starts the runners of every queue that has entries" {
+  setup_list
+  held outbound
+  { printf 'message\tx1\tnews-bounces@x.org\t%s\tlist=news@x.org\n' "$(message | base64 -w0)"
+    printf 'rcpt\tdan@example.org\t-\nend\t0\n'; } | ml-queue put outbound
+  kill $holders
+  holders=
+  is 1 "$(entries outbound)"
+  is "" "$(delivered)"
+  ml-run news@x.org < <(message)
+  all() { [ "$(delivered)" = "ann@example.org bob@example.com cy@example.net dan@example.org" ]; }
+  until_true all
+}
+
 @test "ml-run: what a queue gives up is told to ml-bounce and to nobody else" {
   setup_list
   kill "$sink"

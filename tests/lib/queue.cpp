@@ -149,6 +149,38 @@ TEST_CASE("queue: many kept at once are all there and leave no draft", "[queue]"
   CHECK(std::filesystem::is_empty(scratch.path("queue/q/tmp")));
 }
 
+TEST_CASE("queue: an entry that moves while all are told of is told of once", "[queue]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const Queue queue = open_queue(home, "q");
+  put(queue, "due", "text");
+  put(queue, "back", "text");
+  REQUIRE(queue.put_off(take(queue, "back"), 600, {}));
+  std::vector<std::string> told;
+  REQUIRE(queue.each([&](const EntryFacts& facts) {
+    told.push_back(facts.name);
+    if (told.size() > 1) return;
+    const auto place = queue.find("back");
+    const auto back = queue.take(**place);
+    CHECK(queue.release(**back));
+    CHECK(queue.put_off(take(queue, "due"), 600, {}));
+  }));
+  CHECK(told == std::vector<std::string>{"due", "back"});
+}
+
+TEST_CASE("queue: what waits is what a runner would take now or later", "[queue]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const Queue queue = open_queue(home, "q");
+  CHECK(!*queue.has_waiting());
+  put(queue, "one", "text");
+  CHECK(*queue.has_waiting());
+  REQUIRE(queue.put_off(take(queue, "one"), 600, {}));
+  CHECK(*queue.has_waiting());
+  REQUIRE(queue.hold(**queue.take(**queue.find("one"))));
+  CHECK(!*queue.has_waiting());
+}
+
 TEST_CASE("queue: a move to a name that is taken loses neither entry", "[queue]") {
   const Scratch scratch;
   const Home home = scratch.home();
