@@ -18,6 +18,7 @@
 #include "mail/mime.hpp"
 #include "mail/notice.hpp"
 #include "mail/parts.hpp"
+#include "mail/ses.hpp"
 
 namespace ml {
 namespace {
@@ -149,6 +150,15 @@ Reports complaints_in(const std::vector<MimePart>& parts, const Notice& notice) 
   return {};
 }
 
+Reports notified_in(const std::vector<MimePart>& parts) {
+  for (const MimePart& part : parts) {
+    if (!part.type.starts_with("text/") && part.type != "application/json") continue;
+    auto reports = text_to_ses_reports(part.text);
+    if (!reports.empty()) return reports;
+  }
+  return {};
+}
+
 bool is_feedback(const std::vector<MimePart>& parts) {
   return std::ranges::any_of(
       parts, [](const MimePart& part) { return part.type == "message/feedback-report"; });
@@ -196,6 +206,8 @@ Reports disorderly_reports(std::string_view message, unsigned depth) {
   reports = complaints_in(parts, notice);
   if (!reports.empty() || is_feedback(parts)) return reports;
   if (is_receipt(parts)) return auto_reply(notice);
+  reports = notified_in(parts);
+  if (!reports.empty()) return reports;
   reports = reports_in_head(head, notice);
   if (!reports.empty()) return reports;
   if (notice.from_daemon || notice.subject_fails) reports = reports_in_text(notice.text);
@@ -206,6 +218,8 @@ Reports disorderly_reports(std::string_view message, unsigned depth) {
     repair(reports, notice);
     return reports;
   }
+  // A person who writes about a bounce quotes it.
+  if (notice.is_answer && !notice.from_daemon) return {};
   const bool answers = is_auto_reply(head, notice);
   if (answers && !notice.subject_fails) return auto_reply(notice);
   reports = words_to_reports(notice).reports;

@@ -276,8 +276,9 @@ unsigned quoted_code(std::string_view text) {
   return 0;
 }
 
+// Who says "failed" will not try again, whatever the status was of the last attempt.
 bool counts_against_recipient(const Report& report) {
-  if (report.action != Action::failed || !telling_status(report).starts_with('5')) return false;
+  if (report.action != Action::failed) return false;
   const BounceClass kind = bounce_class(report);
   return kind == BounceClass::mailbox || kind == BounceClass::domain || kind == BounceClass::full;
 }

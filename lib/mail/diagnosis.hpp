@@ -49,7 +49,8 @@ enum class BounceClass {
 // The first SMTP reply code for a failure, 400 to 559, that stands as a word of its own; 0: none.
 [[nodiscard]] unsigned quoted_code(std::string_view text);
 
-// True if it is the recipient's own, lasting fault: failed with 5.y.z, and mailbox, domain or full.
+// True if it is the recipient's own, lasting fault: failed, and mailbox, domain or full. A mailbox
+// that was full until the server gave up has failed with 4.2.2.
 [[nodiscard]] bool counts_against_recipient(const Report& report);
 
 }  // namespace ml

@@ -171,12 +171,42 @@ constexpr std::array waiting_words = std::to_array<std::string_view>({
     "could not send message for past",
     "could not be delivered yet",
     "only a warning",
+    "weiterhin versuch",
+    "verzögert",
+    "verzoegert",
+    "verzögerung",
+    "noch nicht zugestellt",
+    "n'a pas encore",
+    "pas encore pu être",
+    "a été retard",
+    "sera retent",
+    "todavía no se ha",
+    "aún no se ha",
+    "se ha retrasado",
+    "retraso en la entrega",
+    "ainda não foi",
+    "foi adiada",
+    "não foi ainda",
+    "non è ancora stato",
+    "non è stato ancora",
+    "consegna ritardata",
+    "задерж",
+    "пока не доставлено",
+    "配信が遅れ",
+    "遅延",
+    "再送を試み",
 });
 constexpr std::array final_words = std::to_array<std::string_view>({
     "permanent",
     "given up",
     "giving up",
     "not going to try again",
+    "endgültig",
+    "endgueltig",
+    "définiti",
+    "definitiv",
+    "abandonn",
+    "окончательн",
 });
 constexpr std::array success_words = std::to_array<std::string_view>({
     "successfully delivered",
@@ -468,7 +498,10 @@ class NoticeReader {
     if (found_.empty()) read_leads(Lead::any);
     const bool fails = notice_.subject_fails || holds_any(flow_.text, failing_words);
     if (found_.empty() && fails) read_sentences();
-    if (found_.empty() && fails && notice_.from_daemon) read_returned();
+    if (found_.empty() && fails && notice_.from_daemon) {
+      if (!notice_.verp.empty()) add(notice_.verp, 0);
+      if (found_.empty()) read_returned();
+    }
     return !found_.empty();
   }
 

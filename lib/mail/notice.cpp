@@ -12,6 +12,7 @@
 #include "mail/mentions.hpp"
 #include "mail/message.hpp"
 #include "mail/rfc2047.hpp"
+#include "mail/verp.hpp"
 
 namespace ml {
 namespace {
@@ -218,6 +219,46 @@ bool is_daemon(const Notice& notice, std::string_view from) {
   return std::ranges::any_of(daemon_words, [&](auto each) { return contains(from, each); });
 }
 
+// "news-bounces+ann=c.org@x.org", "news-return-12-ann=c.org@x.org": as many list managers make their
+// bounce addresses. Ours too, whose signature nobody has looked at here.
+std::string verp_recipient(std::string_view address) {
+  if (const auto ours = text_to_verp(address)) return ours->recipient;
+  const std::string low = lower(address.substr(0, address.rfind('@')));
+  if (!contains(low, "bounce") && !contains(low, "return")) return {};
+  const auto equals = low.rfind('=');
+  if (equals == std::string::npos) return {};
+  const auto plus = low.rfind('+', equals);
+  std::size_t begin = plus == std::string::npos ? 0 : plus + 1;
+  for (std::size_t at = begin; begin == 0 && at < equals; ++at) {
+    const auto digits = std::min(low.find_first_not_of("0123456789", at + 1), low.size());
+    if (low[at] == '-' && digits > at + 1 && digits < equals && low[digits] == '-') {
+      begin = digits + 1;
+    }
+  }
+  if (begin == 0) return {};
+  return first_mention(low.substr(begin, equals - begin) + '@' + low.substr(equals + 1));
+}
+
+std::string named_by_bounce_address(std::string_view head) {
+  for (const std::string_view name : {"X-Original-To", "Delivered-To", "Envelope-To", "To"}) {
+    for (const Field& field : Fields(head)) {
+      if (!same_nocase(field.name, name)) continue;
+      for (const Mention& mention : mentions_in(field.value)) {
+        if (auto recipient = verp_recipient(mention.address); !recipient.empty()) return recipient;
+      }
+    }
+  }
+  return {};
+}
+
+// By a person, who has the message before them.
+bool is_answer(std::string_view head, std::string_view subject) {
+  constexpr std::array<std::string_view, 6> marks{"re:", "aw:", "sv:", "antw:", "fwd:", "fw:"};
+  const bool is_marked =
+      std::ranges::any_of(marks, [&](auto each) { return subject.starts_with(each); });
+  return is_marked && find_field(head, "In-Reply-To") && !find_field(head, "Auto-Submitted");
+}
+
 // The plain text; where there is none, the HTML as text.
 std::string words_of(std::span<const MimePart> parts, std::string& returned) {
   std::string plain;
@@ -251,6 +292,7 @@ Notice message_to_notice(std::string_view message, std::span<const MimePart> par
   const std::string subject = field_text(head, "Subject");
   notice.from = first_mention(from);
   notice.to = first_mention(field_text(head, "To"));
+  notice.verp = named_by_bounce_address(head);
   notice.envelope = "from: " + from + "\nsubject: " + subject + "\n";
   for (const std::string_view name : {"X-Mailer", "X-MLServer"}) {
     const std::string value = field_text(head, name);
@@ -259,6 +301,7 @@ Notice message_to_notice(std::string_view message, std::span<const MimePart> par
   notice.from_daemon = is_daemon(notice, from);
   notice.subject_fails =
       std::ranges::any_of(failing_subjects, [&](auto each) { return contains(subject, each); });
+  notice.is_answer = is_answer(head, subject);
   notice.text = words_of(parts, notice.returned);
   const std::size_t cut = cut_at(notice.text);
   if (notice.returned.empty())

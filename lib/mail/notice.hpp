@@ -24,10 +24,12 @@ struct Notice {
   std::string from;            // the address, lower case; empty where From names none
   std::string envelope;        // "from: ...\nsubject: ...\nx-mailer: ...\n", decoded, lower case
   std::string to;              // the address that it came to: who sent the message; lower case
+  std::string verp;            // the recipient that this address names by its shape, or empty
   std::string text;            // at most longest_notice
   std::string returned;        // header block with LF line ends; empty where none came back
   bool from_daemon = false;    // it says that no person wrote it and a mail server did
   bool subject_fails = false;  // its subject speaks of a failure
+  bool is_answer = false;      // its subject begins with Re: or its like, and it names the message
 };
 
 [[nodiscard]] Notice message_to_notice(std::string_view message, std::span<const MimePart> parts);

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "base/digest.hpp"
+#include "base/fd.hpp"
 #include "base/text.hpp"
 #include "list/name.hpp"
 #include "mail/bounce.hpp"
@@ -15,6 +17,7 @@
 #include "mail/message.hpp"
 #include "mail/mime.hpp"
 #include "mail/verp.hpp"
+#include "queue/entry.hpp"
 #include "stage/bounce_address.hpp"
 #include "stage/bounce_message.hpp"
 #include "stage/bounce_rooms.hpp"
@@ -95,6 +98,32 @@ std::string shown_or_dash(std::string_view text) {
 
 bool is_complaint(const std::vector<Report>& reports) {
   return !reports.empty() && reports.front().action == Action::complained;
+}
+
+// Reports of failures that name nobody whom we have written to wait for a person; no more of them
+// than a flood of forgeries should cost.
+constexpr std::string_view undecoded = "undecoded";
+constexpr std::size_t most_undecoded = 1000;
+
+// Under which name it is kept; nothing where there are enough.
+Result<std::optional<std::string>> keep_undecoded(const Home& home, const std::string& message) {
+  const auto queue = Queue::open(home, undecoded, Create::yes);
+  if (!queue) return fail(queue);
+  std::size_t count = 0;
+  for (const char hash : Queue::hashes) {
+    const auto there = queue->places(std::string(1, hash));
+    if (!there) return fail(there);
+    count += there->size();
+  }
+  if (count >= most_undecoded) return std::nullopt;
+  std::string name = 'b' + base32(sha256(message)).substr(0, 25);
+  auto entry = QueueEntry::create(*queue, name);
+  if (!entry) return fail(entry);
+  if (auto put = write_all(entry->file(), message, queue->path(entry->draft())); !put) {
+    return fail(put);
+  }
+  if (auto kept = entry->keep(); !kept) return fail(kept);
+  return std::optional(std::move(name));
 }
 
 // A bounce of one recipient of one message, that somebody believes: what it leaves in the store
@@ -203,8 +232,22 @@ class Bounce {
       if (origin.error().status != Status::rejected) return fail(origin);
       if (text_to_verp(address)) why = origin.error().text;
     }
-    log(fmt::format("nobody is marked for a bounce: {}", why));
+    if (auto told = tell_of_undecoded(why); !told) return fail(told);
     return std::optional<Origin>();
+  }
+
+  Result<> tell_of_undecoded(const std::string& why) const {
+    const auto failed = [](const Report& report) { return report.action == Action::failed; };
+    std::string kept;
+    if (std::ranges::any_of(reports_, failed)) {
+      const auto name = keep_undecoded(rooms_.home, message_);
+      if (!name) return fail(name);
+      kept = *name ? fmt::format(" (kept: ml-queue show {} {})", undecoded, **name)
+                   : fmt::format(" (not kept: {} are, see ml-queue list {})", most_undecoded,
+                                 undecoded);
+    }
+    log(fmt::format("nobody is marked for a bounce: {}{}", why, kept));
+    return {};
   }
 
   // Why nobody is marked; empty: somebody is.
@@ -296,6 +339,19 @@ std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
   return status;
 }
 
+// What the last server said of a recipient whom a queue gave up, where that was about the recipient:
+// a mailbox that was full for days. Nothing where it was about the way there.
+std::optional<Report> fault_of_given_up(const RcptRecord& rcpt) {
+  const auto reply = rcpt.attributes.value("reply").value_or(std::string());
+  const auto code = number<unsigned>(std::string_view(reply).substr(0, reply.find(' ')));
+  if (!code || *code < 400 || *code > 499) return std::nullopt;
+  Report report;
+  report.action = Action::failed;
+  report.status = leading_status(trim(std::string_view(reply).substr(3))).value_or("4.0.0");
+  report.diagnostic = reply;
+  return counts_against_recipient(report) ? std::optional(report) : std::nullopt;
+}
+
 // Refusals that are about the message or its sender, whatever the code.
 bool blames_message(BounceClass kind) {
   return kind == BounceClass::spam || kind == BounceClass::policy || kind == BounceClass::auth ||
@@ -350,8 +406,8 @@ class Refusals {
   }
 
   Result<> mark(const RcptRecord& rcpt) {
-    // What a queue gave up speaks of the way there, not of the recipient.
     if (rcpt.attributes.value("status") == "4.4.7") {
+      if (const auto fault = fault_of_given_up(rcpt)) return mark(rcpt, *fault);
       log(fmt::format("nobody is marked for a delivery that was given up: {}: {}",
                       shown(rcpt.address), shown(rcpt.attributes.value("reply").value_or("-"))));
       return {};
@@ -361,12 +417,16 @@ class Refusals {
       return retry("the record of {} is no refusal for good: nothing here can take it",
                    shown(rcpt.address));
     }
-    const auto address = text_to_address(rcpt.address);
-    if (!address) return fail(address);
     Report report;
     report.action = Action::failed;
     report.status = *status;
     report.diagnostic = rcpt.attributes.value("reply").value_or(std::string());
+    return mark(rcpt, report);
+  }
+
+  Result<> mark(const RcptRecord& rcpt, const Report& report) {
+    const auto address = text_to_address(rcpt.address);
+    if (!address) return fail(address);
     const bool blames = blames_message(bounce_class(report));
     const auto why =
         marking_->mark(*address, tag_, blames ? std::nullopt : std::optional(mark_text(report)),

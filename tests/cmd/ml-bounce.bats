@@ -117,6 +117,15 @@ marks_nobody() {
   marks_nobody ml-bounce < <(dsn ann@example.org ann@example.org failed 5.1.1)
 }
 
+@test "ml-bounce: a report that names nobody whom we have signed is kept for a person" {
+  send_one
+  for i in 1 2; do marks_nobody ml-bounce < <(dsn news-bounces@x.org ann@example.org failed 5.1.1); done
+  name=$(ml-queue list undecoded | cut -f1)
+  [[ "$stderr" == *"(kept: ml-queue show undecoded $name)"* ]]
+  is "$(dsn news-bounces@x.org ann@example.org failed 5.1.1)" "$(ml-queue show undecoded "$name")"
+  is "ann@example.org failed 5.1.1" "$(ml-queue show undecoded "$name" | ml-bounce --report | cut -f1-3 | tr '\t' ' ')"
+}
+
 @test "ml-bounce: plain mail to a bounce address marks nobody" {
   send_one
   marks_nobody ml-bounce < <(printf 'To: %s\nSubject: 550 5.1.1\n\nFinal-Recipient: rfc822; %s\nAction: failed\nStatus: 5.1.1\n' "$ann" ann@example.org)
@@ -275,6 +284,21 @@ E
   is 0 "$status"
   [[ "$output" == *"ann@example.org"*"given up"* ]]
   is "active active" "$(states)"
+}
+
+@test "ml-bounce: a mailbox that was full until the queue gave up counts" {
+  send_one
+  { grep ^message sent
+    printf 'rcpt\tann@example.org\t-\tstatus=4.4.7\treply=452 4.2.2 over quota\n'
+    printf 'rcpt\tbob@example.com\t-\tstatus=4.4.7\treply=451 4.3.2 busy\nend\t0\n'; } >given-up
+  ml-bounce <given-up
+  is "bouncing active" "$(states)"
+}
+
+@test "ml-bounce: a report that a server gave up a full mailbox counts" {
+  send_one
+  ml-bounce < <(dsn "$bob" bob@example.com failed 4.2.2 "452 4.2.2 over quota")
+  is "active bouncing" "$(states)"
 }
 
 @test "ml-bounce: a bare 550 of a refused recipient counts" {

@@ -89,6 +89,18 @@ TEST_CASE("bounce: an automatic answer fails nobody and says who answers") {
   CHECK(reports[0].final_recipient == "ann@c.org");
 }
 
+TEST_CASE("bounce: an answer that quotes a bounce fails nobody") {
+  const std::string text =
+      "\n> The following address failed:\n>   bob@c.org\n\nI got this, what is it?\n";
+  const std::string from = "From: Ann <ann@c.org>\nSubject: Re: Mail delivery failed\n";
+  CHECK(message_to_reports(tamed_text(from + "In-Reply-To: <1@x.org>\n" + text)).empty());
+  CHECK_FALSE(
+      message_to_reports(tamed_text("From: MAILER-DAEMON@c.org\nSubject: Re: Mail delivery failed\n"
+                                    "In-Reply-To: <1@x.org>\n" +
+                                    text))
+          .empty());
+}
+
 TEST_CASE("bounce: a feedback report is a complaint and one about authentication is none") {
   const auto complaint = [](const std::string& kind) {
     return message_to_reports(

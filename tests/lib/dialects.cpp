@@ -328,6 +328,34 @@ TEST_CASE("dialects: a message that came back without a word blames its only rec
   CHECK(told_by_shape("", back + "ann@c.org, bob@c.org\nSubject: x\n").empty());
 }
 
+TEST_CASE("dialects: where nobody is named the bounce address says whom it is about") {
+  const auto to = [](const std::string& address) {
+    const std::string text =
+        tamed_text("From: MAILER-DAEMON@mx.c.org\nSubject: Returned mail\nTo: " + address +
+                   "\n\nThe mailbox is full.\n");
+    return told(shape_to_reports(message_to_notice(text, text_to_parts(text))));
+  };
+  CHECK(to("news-bounces+ann=c.org@x.org") == "ann@c.org 5.0.0");
+  CHECK(to("news-return-12-ann-marie=c.org@x.org") == "ann-marie@c.org 5.0.0");
+  CHECK(to("news-bounces@x.org").empty());
+  CHECK(to("a=b.org@x.org").empty());
+}
+
+TEST_CASE("dialects: a delay is one in other languages too") {
+  const std::string head = "Subject: Warning: message delayed\n";
+  const auto waits = [&](std::string_view words) {
+    return told_by_shape(head, std::string(words) + "\n\n  ann@c.org\n").empty();
+  };
+  CHECK(waits("Die Zustellung wird weiterhin versucht."));
+  CHECK(waits("Votre message n'a pas encore été remis."));
+  CHECK(waits("Su mensaje todavía no se ha entregado."));
+  CHECK(waits("A sua mensagem ainda não foi entregue."));
+  CHECK(waits("Il messaggio non è ancora stato consegnato."));
+  CHECK(waits("Доставка письма задерживается."));
+  CHECK(waits("メールの配信が遅れています。"));
+  CHECK_FALSE(waits("Die Zustellung war verzögert und ist endgültig gescheitert."));
+}
+
 TEST_CASE("dialects: successes and delays of unknown dialects blame nobody") {
   CHECK(told_by_shape("", "Your message has been delivered to\n\n  ann@c.org\n").empty());
   CHECK(told_by_shape("", "<ann@c.org>:\nstill trying to deliver it\n").empty());
