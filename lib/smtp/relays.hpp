@@ -87,10 +87,10 @@ class Relays {
     std::optional<Clock::time_point> troubled_since;
     Clock::time_point free_at = Clock::time_point::min();
     Clock::duration pause{};
-    std::size_t faults = 0;    // running, without a message taken
-    std::size_t lockstep = 0;  // messages, for the next connection
-    std::size_t deferred = 0;  // recipients running
-    std::size_t recipient_limit = 500;
+    std::size_t faults = 0;              // running, without a message taken
+    std::size_t lockstep = 0;            // messages, for the next connection
+    std::size_t deferred = 0;            // recipients running
+    std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so
     std::size_t message_limit = 0;
     std::size_t connections = 1;  // at most, now
     std::size_t earned = 0;       // messages taken, towards one more

@@ -26,8 +26,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t most_waiting = 2000;  // recipients in memory
-constexpr unsigned most_tries = 10;         // of one recipient in one run
+// Recipients in memory: with transactions of their own, and of one sender, to fill large ones with.
+constexpr std::size_t most_waiting = 2000;
+constexpr std::size_t most_waiting_shared = 20'000;
+constexpr unsigned most_tries = 10;  // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
 constexpr auto pause_between_metrics = 10s;
@@ -122,6 +124,9 @@ class Sender : public Source {
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
+  [[nodiscard]] std::size_t room() const {
+    return shares_sender_ && !letter_.is_personal() ? most_waiting_shared : most_waiting;
+  }
   void stop(Clock::time_point now, std::string why);
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
     return one.sender == "-" ? std::string_view(xverp_) : std::string_view();
@@ -179,6 +184,7 @@ class Sender : public Source {
   std::deque<Waiting> window_;  // grows without moving: views into it are on their way
   std::vector<std::size_t> free_;
   std::deque<std::size_t> pending_;
+  bool shares_sender_ = false;         // the newest of them has the message's own
   std::vector<std::size_t> returned_;  // to be offered again, before those who wait
   std::size_t in_flight_ = 0;
 
@@ -215,7 +221,7 @@ Result<Status> Sender::run() {
         break;
       case Record::none: return conclude();
     }
-    if (in_flight_ + pending_.size() >= most_waiting) {
+    if (in_flight_ + pending_.size() >= room()) {
       if (auto served = serve(Until::room); !served) return fail(served);
     }
   }
@@ -372,7 +378,8 @@ std::size_t Sender::take_place() {
 
 // Finds its sender for the wire; a reply that says why there is none.
 std::optional<Reply> Sender::why_not_from(Waiting& one) {
-  if (one.sender == "-") {
+  shares_sender_ = one.sender == "-";
+  if (shares_sender_) {
     one.wire_sender = message_wire_sender_;
     one.smtputf8 = one.smtputf8 || message_sender_smtputf8_;
     return no_message_sender_;
@@ -434,7 +441,7 @@ Result<> Sender::serve(Until until) {
 bool Sender::reached(Until until) const {
   switch (until) {
     case Until::readable: return readable_;
-    case Until::room: return in_flight_ + waiting() < most_waiting;
+    case Until::room: return in_flight_ + waiting() < room();
     case Until::settled: return in_flight_ == 0 && waiting() == 0;
     case Until::parted: return connections_.none();
   }
