@@ -179,6 +179,33 @@ E
   marks_nobody ml-bounce < <(dsn "${shared/@/+ann=example.org@}" stranger@example.org failed 5.1.1)
 }
 
+@test "ml-bounce: killed at any call it remembers no probe that was not written and the next bounce asks again" {
+  local call n kills=0
+  send_one
+  shared=$(ml-verp --xverp <sent | grep ^message | cut -f3)
+  dsn "${shared/@/+ann=example.org@}" ann@example.org failed 5.1.1 >bounce
+  cp -a "$ML_HOME" before
+  for call in write writev pwrite64 fdatasync; do
+    for n in {1..20}; do
+      rm -rf "$ML_HOME" && cp -a before "$ML_HOME"
+      status=0
+      strace -f -o /dev/null -e trace=$call -e inject=$call:signal=KILL:when=$n \
+        ml-bounce <bounce >out 2>/dev/null || status=$?
+      [ "$status" -ne 0 ] || break # this call was not made that often
+      kills=$((kills + 1))
+      ml-bounce <bounce >again 2>/dev/null
+      if grep -q ^rcpt again; then # it was not remembered
+        is "$call $n: ann@example.org" "$call $n: $(grep ^rcpt again | cut -f2)"
+      else
+        is "$call $n: ann@example.org" "$call $n: $(grep ^rcpt out | cut -f2)"
+        grep -q $'^end\t0' out
+      fi
+      is $'end\t0' "$(ml-bounce <bounce 2>/dev/null)"
+    done
+  done
+  [ "$kills" -ge 4 ]
+}
+
 @test "ml-bounce: a bounce that comes again is told in the log" {
   send_one
   dsn "$ann" ann@example.org failed 5.1.1 | ml-bounce
