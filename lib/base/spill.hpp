@@ -1,9 +1,10 @@
 // Room on disk for what does not fit into memory: octets appended once and read anywhere.
 //
-// The files have no name from the start (O_TMPFILE, else unlinked at once), so that nothing is
-// left behind however the process ends. The first `memory` octets go to no file at all. Where the process has a file-size limit (Postfix gives
-// its alias pipes 51.2 MB) the room is spread over files under 32 MiB. No file is made before
-// the first octet. Every failure is 75 naming the directory.
+// The files have no name from the start (O_TMPFILE, else unlinked at once), so that nothing is left
+// behind however the process ends. The first `memory` octets go to no file at all. Where the
+// process has a file-size limit (Postfix gives its alias pipes 51.2 MB) the room is spread over
+// files under 32 MiB. No file is made before the first octet. Every failure is 75 naming the
+// directory.
 //
 //   Spill spill({"/var/tmp"});
 //   if (auto kept = spill.append(text); !kept) return fail(kept);

@@ -27,11 +27,11 @@
 //
 // Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
 // skipped, unless the stream is an entry that keeps it (it bears the mark). F found without an
-// outcome is unanswered: counted, named, sent again. No record: sent. A power cut can lose the round
-// that is being synced and the one that gathers behind it, so that who was in flight or in these two
-// may be sent to twice; nobody is ever lost by it. Where the disk takes longer for a round than its
-// 10,000 outcomes take to come, it is waited for. After a failed write or sync nothing is synced again and
-// the run ends with 75.
+// outcome is unanswered: counted, named, sent again. No record: sent. A power cut can lose the
+// round that is being synced and the one that gathers behind it, so that who was in flight or in
+// these two may be sent to twice; nobody is ever lost by it. Where the disk takes longer for a
+// round than its 10,000 outcomes take to come, it is waited for. After a failed write or sync
+// nothing is synced again and the run ends with 75.
 //
 //   auto journal = Journal::open(*home, {.id = id, .message = digest}, now);
 //   auto before = journal->before("ann@example.org");   // what is known: nothing, skip, send

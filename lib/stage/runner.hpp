@@ -6,8 +6,8 @@
 //
 //   ml-queue run QUEUE --until-empty --log WHERE -- ml-run --from QUEUE
 //
-// detached from whoever stored the entry, in the home. It sleeps while entries wait for their time, wakes for a
-// new one or when one is due, and ends when the queue is empty.
+// detached from whoever stored the entry, in the home. It sleeps while entries wait for their time,
+// wakes for a new one or when one is due, and ends when the queue is empty.
 //
 //   if (runner_of(*home, "outbound") == Runner::nobody) return retry("nobody runs ...");
 //   ...keep the entry, durably...

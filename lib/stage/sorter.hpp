@@ -2,9 +2,10 @@
 // fit, then one merge.
 //
 // Stable. A load of lines is taken in, small enough for the processor's caches, while another
-// thread sorts the one before and puts it to the runs. Lines that come in order already are recognised: a load that is in order is not
-// sorted, and one that follows the run before it goes on with that run, so that a sorted input of
-// any length becomes one run and is copied. Lines that fit into memory touch no disk.
+// thread sorts the one before and puts it to the runs. Lines that come in order already are
+// recognised: a load that is in order is not sorted, and one that follows the run before it goes on
+// with that run, so that a sorted input of any length becomes one run and is copied. Lines that fit
+// into memory touch no disk.
 //
 //   Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), 64 << 20, {"/var/tmp"});
 //   if (auto added = sorter.add(line); !added) return fail(added);     // each line

@@ -2,9 +2,10 @@
 //
 // K is the generation, one character a-z2-7 in that order; the newest signs. When it is a year old
 // the next is made; the one before decodes for 60 days more. The last of them signs for ever. A
-// key's age is its file's. The first keys are made only with a new home: one that has a store but no keys is 75, because new keys would disown every
-// address that is on its way. So whoever makes a home calls make_keys before it makes the store,
-// and a kill between the two leaves a home that is still new.
+// key's age is its file's. The first keys are made only with a new home: one that has a store but
+// no keys is 75, because new keys would disown every address that is on its way. So whoever makes a
+// home calls make_keys before it makes the store, and a kill between the two leaves a home that is
+// still new.
 //
 //   keys/.K.NUMBER    being written; whoever finds one may remove it
 //   keys/K            whole and synced: it came by link(2), which replaces nothing, so that of
