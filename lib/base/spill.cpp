@@ -40,8 +40,11 @@ Result<Fd> open_unnamed(const std::string& directory) {
 
 }  // namespace
 
-Spill::Spill(std::vector<std::string> directories, std::size_t memory)
-    : directories_(std::move(directories)), memory_(memory), file_size_(file_size_allowed()) {}
+Spill::Spill(std::vector<std::string> directories, std::size_t memory, std::size_t block)
+    : directories_(std::move(directories)),
+      memory_(memory),
+      block_(block),
+      file_size_(file_size_allowed()) {}
 
 Result<> Spill::append(std::string_view text) {
   if (written_ + pending_.size() == 0 && held_ + text.size() <= memory_) {
@@ -50,10 +53,10 @@ Result<> Spill::append(std::string_view text) {
     held_ += text.size();
     return {};
   }
-  if (pending_.size() + text.size() >= block) {
+  if (pending_.size() + text.size() >= block_) {
     if (auto drained = drain(); !drained) return fail(drained);
   }
-  if (text.size() >= block) return write(text);
+  if (text.size() >= block_) return write(text);
   pending_.append(text);
   return {};
 }

@@ -28,8 +28,9 @@ namespace ml {
 class Spill {
  public:
   // The first of `directories` that takes a file is used. `memory`: octets that are kept in memory;
-  // only what does not fit there needs a file.
-  explicit Spill(std::vector<std::string> directories, std::size_t memory = 0);
+  // only what does not fit there needs a file. `block`: what is gathered before it is written.
+  explicit Spill(std::vector<std::string> directories, std::size_t memory = 0,
+                 std::size_t block = std::size_t{256} << 10);
 
   [[nodiscard]] Result<> append(std::string_view text);
   [[nodiscard]] std::uint64_t size() const { return held_ + written_ + pending_.size(); }
@@ -44,8 +45,6 @@ class Spill {
   void clear();
 
  private:
-  static constexpr std::size_t block = std::size_t{256} << 10;  // gathered before it is written
-
   void make_memory();
   [[nodiscard]] Result<> write(std::string_view rest);
   [[nodiscard]] Result<> drain();
@@ -54,6 +53,7 @@ class Spill {
 
   std::vector<std::string> directories_;
   std::size_t memory_;
+  std::size_t block_;
   struct Free {
     void operator()(char* octets) const { std::free(octets); }
   };

@@ -23,7 +23,7 @@ namespace ml {
 class HandedText {
  public:
   explicit HandedText(std::vector<std::string> directories)
-      : spill_(std::move(directories), most) {}
+      : spill_(std::move(directories), 0, most) {}
 
   [[nodiscard]] Result<> append(std::string_view piece);
   [[nodiscard]] Result<std::string> octets();
