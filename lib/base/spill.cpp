@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
 #include <limits>
 #include <new>
 #include <utility>
@@ -125,7 +124,7 @@ Result<> Spill::write(std::string_view rest) {
 Result<> Spill::read(std::uint64_t at, std::span<char> room) {
   if (at < held_) {
     const std::size_t part = std::min<std::uint64_t>(room.size(), held_ - at);
-    std::memcpy(room.data(), in_memory_.get() + at, part);
+    std::copy_n(in_memory_.get() + at, part, room.begin());
     room = room.subspan(part);
     at += part;
   }

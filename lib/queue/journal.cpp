@@ -8,7 +8,6 @@
 #include <atomic>
 #include <cerrno>
 #include <condition_variable>
-#include <cstring>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -221,10 +220,7 @@ void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int6
   // libstdc++ 12 hands the capacity in where it should be the size.
   log_text.resize_and_overwrite(end, [&](char* room, std::size_t /*size*/) {
     char* at = room + begin;
-    const auto put = [&](std::string_view text) {
-      std::memcpy(at, text.data(), text.size());
-      at += text.size();
-    };
+    const auto put = [&](std::string_view text) { at += text.copy(at, text.size()); };
     *at++ = static_cast<char>(outcome);
     put(log_time_text);
     for (const std::string_view field : {line.address, line.relay, line.reply}) {

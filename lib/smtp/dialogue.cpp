@@ -1,7 +1,6 @@
 #include "smtp/dialogue.hpp"
 
 #include <algorithm>
-#include <cstring>
 #include <utility>
 
 #include <fmt/format.h>
@@ -138,8 +137,7 @@ template <class... Texts>
 void Dialogue::put(const Texts&... texts) {
   const std::size_t offset = own_.size();
   const auto copied = [](char* to, std::string_view text) {
-    std::memcpy(to, text.data(), text.size());
-    return to + text.size();
+    return to + text.copy(to, text.size());
   };
   const std::size_t size = (view_of(texts).size() + ...);
   // libstdc++ 12 hands the capacity in where it should be the size.

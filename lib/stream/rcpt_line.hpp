@@ -4,7 +4,6 @@
 //   out.settle();
 #pragma once
 
-#include <cstring>
 #include <ranges>
 #include <string>
 #include <string_view>
@@ -25,10 +24,7 @@ void append_rcpt_lines(std::string& to, const Recipients& recipients) {
   }
   to.resize_and_overwrite(size, [&](char* text, std::size_t) {
     char* at = text + before;
-    const auto put = [&at](std::string_view part) {
-      std::memcpy(at, part.data(), part.size());
-      at += part.size();
-    };
+    const auto put = [&at](std::string_view part) { at += part.copy(at, part.size()); };
     for (const auto& each : recipients) {
       put(begin);
       put(each.local);

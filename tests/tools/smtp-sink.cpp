@@ -531,15 +531,14 @@ class Session {
     declared_size_ = 0;
     bool all = true;
     for (const std::string_view parameter : words(parameters)) {
+      const bool is_dsn = parameter.starts_with("RET=") || parameter.starts_with("ENVID=");
       if (parameter == "SMTPUTF8" && settings_.announces("SMTPUTF8")) {
         smtputf8_ = true;
       } else if (parameter == "BODY=8BITMIME" && settings_.announces("8BITMIME")) {
         body_8bit_ = true;
-      } else if ((parameter.starts_with("RET=") || parameter.starts_with("ENVID=")) &&
-                 settings_.announces("DSN")) {
-        continue;
-      } else if (parameter == "XVERP=+=" && settings_.announces("XVERP")) {
-        continue;
+      } else if ((is_dsn && settings_.announces("DSN")) ||
+                 (parameter == "XVERP=+=" && settings_.announces("XVERP"))) {
+        continue;  // it changes nothing here
       } else if (parameter.starts_with("SIZE=") && settings_.announces("SIZE")) {
         declared_size_ = number(parameter.substr(5)).value_or(0);
       } else {
