@@ -121,6 +121,7 @@ std::uint64_t Domains::hash(std::string_view text) const {
     std::memcpy(&octets, from, length);
     value = mixed(value ^ (octets | fold), secret_ ^ 0x9E3779B97F4A7C15U);
   };
+  if (text.empty()) return value;
   if (text.size() < word) {
     mix(text.data(), text.size());
     return value;
