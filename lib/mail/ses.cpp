@@ -77,7 +77,7 @@ std::optional<Action> action_of_array(std::string_view name) {
 
 void take_member(Report& report, std::string_view name, std::string_view value) {
   if (name == "emailAddress") report.final_recipient = value;
-  if (name == "status") report.status = value;
+  if (name == "status") report.status = leading_status(value).value_or("");
   if (name == "action" && same_nocase(value, "delayed")) report.action = Action::delayed;
   if (name == "diagnosticCode") {
     report.diagnostic = trim(begins_nocase(value, "smtp;") ? value.substr(5) : value);

@@ -45,6 +45,17 @@ TEST_CASE("ses: a recipient without a status has what the bounce is called", "[s
         "ann@c.org failed 5.0.0;");
 }
 
+TEST_CASE("ses: what is no status counts as none", "[ses]") {
+  for (const std::string status : {"3.1.1", "5.1", "", "5.1.1\\u000a", "no"}) {
+    std::string changed = bounce;
+    changed.replace(changed.find("5.1.1"), 5, status);
+    CAPTURE(status);
+    CHECK(
+        (told(changed) == "ann@c.org failed 5.0.0;" || told(changed) == "ann@c.org failed 5.1.1;"));
+    CHECK(told(changed).find("3.1.1") == std::string::npos);
+  }
+}
+
 TEST_CASE("ses: complaints and delays fail nobody and deliveries say nothing", "[ses]") {
   CHECK(told(R"({"complaint":{"complainedRecipients":[{"emailAddress":"ann@c.org"}]}})") ==
         "ann@c.org complained ;");
