@@ -28,14 +28,6 @@ class Digits {
   fmt::format_int text_;
 };
 
-constexpr std::string_view view_of(std::string_view text) {
-  return text;
-}
-template <std::size_t Size>
-constexpr std::string_view view_of(const char (&literal)[Size]) {
-  return {literal, Size - 1};
-}
-
 }  // namespace
 
 Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
@@ -55,7 +47,7 @@ bool Dialogue::wants() const {
   if (!next_is_chunk()) return count_ < 2 && back().message_sent;
   // A relay that has taken nothing yet is not sent a message more than it has seen.
   return messages_ > 0 && count_ < ring_.size() && back().message_sent &&
-         queued_ - written_ < most_unwritten;
+         out_.queued() - out_.written() < most_unwritten;
 }
 
 void Dialogue::give(Transaction& transaction) {
@@ -110,113 +102,42 @@ void Dialogue::finish() {
 
 // ---- what is to be written
 
-std::size_t Dialogue::gather(std::span<iovec> room) const {
-  std::size_t count = 0;
-  for (std::size_t i = first_; i < segments_.size() && count < room.size(); ++i) {
-    const Segment& segment = segments_[i];
-    const char* data = segment.foreign ? segment.foreign : own_.data() + segment.offset;
-    const std::size_t done = i == first_ ? first_done_ : 0;
-    room[count++] = {const_cast<char*>(data) + done, segment.size - done};
-  }
-  return count;
-}
-
-void Dialogue::wrote(std::size_t octets) {
-  written_ += octets;
-  first_done_ += octets;
-  while (first_ < segments_.size() && first_done_ >= segments_[first_].size) {
-    first_done_ -= segments_[first_++].size;
-  }
-  if (first_ < segments_.size()) return;
-  segments_.clear();
-  own_.clear();
-  first_ = first_done_ = 0;
-}
-
-template <class... Texts>
-void Dialogue::put(const Texts&... texts) {
-  const std::size_t offset = own_.size();
-  const auto copied = [](char* to, std::string_view text) {
-    return to + text.copy(to, text.size());
-  };
-  const std::size_t size = (view_of(texts).size() + ...);
-  // libstdc++ 12 hands the capacity in where it should be the size.
-  own_.resize_and_overwrite(offset + size, [&](char* room, std::size_t /*size*/) {
-    char* at = room + offset;
-    ((at = copied(at, view_of(texts))), ...);
-    return offset + size;
-  });
-  const bool goes_on = !segments_.empty() && segments_.back().foreign == nullptr &&
-                       segments_.back().offset + segments_.back().size == offset;
-  if (goes_on) {
-    segments_.back().size += size;
-  } else {
-    segments_.push_back({nullptr, offset, size});
-  }
-  queued_ += size;
-}
-
-void Dialogue::put_foreign(std::string_view text) {
-  if (text.empty()) return;
-  segments_.push_back({text.data(), 0, text.size()});
-  queued_ += text.size();
-}
-
-// What of the group is still to be written is no longer its owner's.
-void Dialogue::keep_unwritten(const Group& group) {
-  std::uint64_t position = written_ - first_done_;
-  for (std::size_t i = first_; i < segments_.size() && position < group.end; ++i) {
-    Segment& segment = segments_[i];
-    position += segment.size;
-    if (segment.foreign == nullptr) continue;
-    const char* const octets = std::exchange(segment.foreign, nullptr);
-    segment.offset = own_.size();
-    own_.append(octets, segment.size);
-  }
-}
-
-void Dialogue::forget_output() {
-  segments_.clear();
-  own_.clear();
-  first_ = first_done_ = 0;
-}
-
 void Dialogue::write_steps(Group& group) {
   const std::size_t last = group.pipelined ? group.last_step() : group.answered;
   while (group.sent <= last && group.sent <= group.last_step()) write_step(group, group.sent++);
   if (group.chunked && group.sent > group.last_step()) write_chunk(group);
-  group.end = queued_;
+  group.end = out_.queued();
 }
 
 void Dialogue::write_step(const Group& group, std::size_t step) {
   if (step == 0) {
-    put("RSET\r\n");
+    out_.put("RSET\r\n");
   } else if (step == mail_step) {
     write_mail(group);
   } else if (step < group.last_step()) {
     const Recipient& recipient = group.transaction.recipients[step - first_rcpt_step];
     const bool asks = !recipient.dsn.empty() && extensions_.dsn;
-    asks ? put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
-         : put("RCPT TO:<", recipient.address, ">\r\n");
+    asks ? out_.put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
+         : out_.put("RCPT TO:<", recipient.address, ">\r\n");
   } else if (group.chunked) {
-    put("BDAT ", Digits(group.transaction.message->size), " LAST\r\n");
+    out_.put("BDAT ", Digits(group.transaction.message->size), " LAST\r\n");
   } else {
-    put("DATA\r\n");
+    out_.put("DATA\r\n");
   }
 }
 
 void Dialogue::write_mail(const Group& group) {
-  put("MAIL FROM:<", group.transaction.sender, ">");
+  out_.put("MAIL FROM:<", group.transaction.sender, ">");
   const WireMessage& message = *group.transaction.message;
-  if (extensions_.size) put(" SIZE=", Digits(message.size));
-  if (message.has_8bit) put(" BODY=8BITMIME");
-  if (group.transaction.needs_smtputf8) put(" SMTPUTF8");
-  if (extensions_.dsn) put(group.transaction.dsn);
+  if (extensions_.size) out_.put(" SIZE=", Digits(message.size));
+  if (message.has_8bit) out_.put(" BODY=8BITMIME");
+  if (group.transaction.needs_smtputf8) out_.put(" SMTPUTF8");
+  if (extensions_.dsn) out_.put(group.transaction.dsn);
   // Postfix knows none for the null sender.
   if (extensions_.xverp && !group.transaction.sender.empty() && !group.transaction.xverp.empty()) {
-    put(" XVERP=", group.transaction.xverp);
+    out_.put(" XVERP=", group.transaction.xverp);
   }
-  put("\r\n");
+  out_.put("\r\n");
 }
 
 // All its recipients may be accepted.
@@ -224,7 +145,7 @@ void Dialogue::write_chunk(Group& group) {
   for (const Recipient& recipient : group.transaction.recipients) {
     outcomes_.in_flight(recipient.id);
   }
-  for (const std::string_view piece : group.transaction.message->pieces) put_foreign(piece);
+  for (const std::string_view piece : group.transaction.message->pieces) out_.put_foreign(piece);
   group.message_sent = true;
 }
 
@@ -234,14 +155,14 @@ void Dialogue::send_message(Group& group) {
       outcomes_.in_flight(group.transaction.recipients[i].id);
     }
   }
-  for (const std::string_view piece : group.transaction.message->pieces) put_foreign(piece);
+  for (const std::string_view piece : group.transaction.message->pieces) out_.put_foreign(piece);
   send_dot(group);
 }
 
 void Dialogue::send_dot(Group& group) {
-  put(".\r\n");
+  out_.put(".\r\n");
   group.message_sent = true;
-  group.end = queued_;
+  group.end = out_.queued();
 }
 
 // ---- what the relay says
@@ -349,7 +270,7 @@ void Dialogue::on_hello(const Reply& reply) {
   const bool greeting = phase_ == Phase::greeting;
   if (phase_ == Phase::hello && reply.permanent() && manner_.protocol == Protocol::smtp) {
     phase_ = Phase::helo;
-    return put(fmt::format("HELO {}\r\n", manner_.hello));
+    return out_.put(fmt::format("HELO {}\r\n", manner_.hello));
   }
   switch (classify(awaited(), reply, now())) {
     case Meaning::positive: break;
@@ -368,7 +289,7 @@ void Dialogue::on_hello(const Reply& reply) {
 
 void Dialogue::say_hello() {
   const bool lmtp = manner_.protocol == Protocol::lmtp;
-  put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
+  out_.put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
   phase_ = Phase::hello;
 }
 
@@ -398,7 +319,7 @@ void Dialogue::read_extensions() {
 void Dialogue::begin_tls() {
   if (manner_.channel == Channel::tls || manner_.starttls == StartTls::never) return begin_auth();
   if (extensions_.starttls) {
-    put("STARTTLS\r\n");
+    out_.put("STARTTLS\r\n");
     phase_ = Phase::starttls;
   } else if (manner_.starttls == StartTls::must) {
     not_secured("it announces no STARTTLS");
@@ -445,7 +366,7 @@ void Dialogue::begin_auth() {
     return cannot(fmt::format("it announces no AUTH {} as the auth file wants it",
                               token ? "XOAUTH2" : "PLAIN or LOGIN"));
   }
-  put(auth_->first_line(), "\r\n");
+  out_.put(auth_->first_line(), "\r\n");
   phase_ = Phase::auth;
 }
 
@@ -453,7 +374,7 @@ void Dialogue::on_auth(const Reply& reply) {
   if (reply.code == 334) {
     const auto line = auth_->next_line();
     if (!line) return end_fault("334 to the last line of AUTH");
-    return put(*line, "\r\n");
+    return out_.put(*line, "\r\n");
   }
   if (reply.positive()) return begin_mail();
   Reply told = reply;
@@ -532,7 +453,7 @@ void Dialogue::on_rcpt(const Reply& reply) {
 
 void Dialogue::on_data(const Reply& reply) {
   Group& group = front();
-  if (reply.code == 354 && written_ < group.end) {
+  if (reply.code == 354 && out_.written() < group.end) {
     return end_fault("354 before DATA");
   }
   if (reply.code != 354) {
@@ -555,7 +476,7 @@ void Dialogue::on_message(const Reply& reply) {
   Group& group = front();
   if (group.chunked) group.due = 1;
   const bool lmtp = manner_.protocol == Protocol::lmtp;
-  const bool early = written_ < group.end;
+  const bool early = out_.written() < group.end;
   Meaning meaning = classify(lmtp ? Step::lmtp_dot : Step::dot, reply, now());
   // Nobody was to get it; BDAT behind a refused MAIL is out of order too.
   if (group.accepted == 0 && meaning != Meaning::busy) meaning = Meaning::left;
@@ -605,7 +526,7 @@ void Dialogue::drop_front() {
 void Dialogue::say_goodbye_if_done() {
   const bool no_more = finishing_ || full_ || offered_ >= manner_.messages;
   if (phase_ != Phase::ready || over() || !no_more || count_ > 0) return;
-  put("QUIT\r\n");
+  out_.put("QUIT\r\n");
   phase_ = Phase::quitting;
 }
 
@@ -613,7 +534,7 @@ void Dialogue::say_goodbye_if_done() {
 
 void Dialogue::settle(Group& group, std::size_t index, Fate fate, const Reply& reply) {
   group.answers[index] = Answer::settled;
-  if (--group.unsettled == 0 && group.chunked && written_ < group.end) keep_unwritten(group);
+  if (--group.unsettled == 0 && group.chunked && out_.written() < group.end) out_.keep(group.end);
   outcomes_.settled(group.transaction.recipients[index].id, fate, reply);
 }
 
@@ -630,7 +551,7 @@ void Dialogue::end_fault(std::string_view why) {
 bool Dialogue::is_more_on_its_way() {
   for (std::size_t i = 0; i < count_; ++i) {
     const Group& group = at(i);
-    if (group.chunked && group.message_sent && written_ >= group.end) return true;
+    if (group.chunked && group.message_sent && out_.written() >= group.end) return true;
   }
   return false;
 }
@@ -644,7 +565,7 @@ bool Dialogue::must_end_for(const Reply& reply) {
   }
   last_words_ = reply;
   phase_ = Phase::leaving;
-  forget_output();
+  out_.forget();
   return false;
 }
 
@@ -657,10 +578,10 @@ void Dialogue::end(Parting parting, const Reply& reply) {
 
 // Whoever has no reply of their own: the message may have gone out to those whose end was written.
 void Dialogue::abandon_all(const Reply& reply) {
-  forget_output();
+  out_.forget();
   for (; count_ > 0; --count_, head_ = (head_ + 1) % ring_.size()) {
     Group& group = front();
-    const bool out = group.message_sent && written_ >= group.end;
+    const bool out = group.message_sent && out_.written() >= group.end;
     settle_all(group, out ? Fate::unanswered : Fate::again, reply);
   }
 }

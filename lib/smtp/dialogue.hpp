@@ -73,6 +73,7 @@
 #include <vector>
 
 #include "smtp/auth.hpp"
+#include "smtp/outgoing.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/transaction.hpp"
 #include "smtp/verdict.hpp"
@@ -133,9 +134,9 @@ class Dialogue {
   void finish();
 
   // What is to be written, at most `room.size()` pieces; valid until the next call but wrote().
-  [[nodiscard]] std::size_t gather(std::span<iovec> room) const;
-  void wrote(std::size_t octets);
-  [[nodiscard]] bool has_output() const { return !segments_.empty(); }
+  [[nodiscard]] std::size_t gather(std::span<iovec> room) const { return out_.gather(room); }
+  void wrote(std::size_t octets) { out_.wrote(octets); }
+  [[nodiscard]] bool has_output() const { return !out_.empty(); }
 
   void hear(std::string_view octets);
   // The caller shakes hands now; nothing is to be written or heard until it says how that went.
@@ -188,12 +189,6 @@ class Dialogue {
     [[nodiscard]] std::size_t last_step() const { return transaction.recipients.size() + 2; }
   };
 
-  struct Segment {
-    const char* foreign = nullptr;  // or nullptr: at `offset` in own_
-    std::size_t offset = 0;
-    std::size_t size = 0;
-  };
-
   [[nodiscard]] bool pass_usual(std::string_view& octets);
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
@@ -230,10 +225,6 @@ class Dialogue {
   void send_message(Group& group);
   void send_dot(Group& group);
 
-  template <class... Texts>
-  void put(const Texts&... texts);
-  void put_foreign(std::string_view text);
-  void keep_unwritten(const Group& group);
   void settle_all(Group& group, Fate fate, const Reply& reply);
   void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
   void end(Parting parting, const Reply& reply);
@@ -241,7 +232,6 @@ class Dialogue {
   [[nodiscard]] bool is_more_on_its_way();
   void end_fault(std::string_view why);
   void abandon_all(const Reply& reply);
-  void forget_output();
   void say_goodbye_if_done();
 
   Manner manner_;
@@ -279,12 +269,7 @@ class Dialogue {
   std::size_t message_limit_ = 0;
   std::size_t recipient_limit_ = 0;
 
-  std::string own_;
-  std::vector<Segment> segments_;
-  std::size_t first_ = 0;       // segment not yet written
-  std::size_t first_done_ = 0;  // octets of it that were
-  std::uint64_t queued_ = 0;    // octets put, ever
-  std::uint64_t written_ = 0;
+  Outgoing out_;
 };
 
 }  // namespace ml
