@@ -42,7 +42,7 @@ struct MessageRecord {
 // The message, decoded; bad base64 is 75 with the line number.
 [[nodiscard]] Result<std::string> decoded_message(const MessageRecord& record);
 
-struct RcptRecord {
+struct RcptRecord {  // views into the line, never null: each can be found again in a copy of it
   std::string_view address;
   std::string_view sender;  // "-": the message's own; "<>": the null sender
   Attributes attributes;
