@@ -1,19 +1,16 @@
 #include "stage/queue_list.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
 #include <tuple>
 #include <vector>
 
 #include "base/fd.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
+#include "stage/metrics_file.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
@@ -203,16 +200,7 @@ Result<std::string> queues_text(const Home& home, Form form) {
 Result<> write_metrics(const Home& home, const std::string& file) {
   auto all = sums(home);
   if (!all) return fail(all);
-  const std::string draft = fmt::format("{}.{}", file, getpid());
-  auto to = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
-  if (!to) return fail(to);
-  fchmod(to->get(), 0644);  // for the exporter, which is another user
-  Result<> done = write_all(*to, metrics_text(*all), draft);
-  if (done && std::rename(draft.c_str(), file.c_str()) != 0) {
-    done = system_failure("cannot rename " + draft + " to " + file, errno);
-  }
-  if (!done) unlink(draft.c_str());
-  return done;
+  return replace_metrics_file(file, metrics_text(*all));
 }
 
 }  // namespace ml

@@ -3,14 +3,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <iterator>
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "stage/metrics_file.hpp"
 
 namespace ml {
 namespace {
@@ -57,19 +56,6 @@ std::string counts_to_text(const Counts& counts) {
   return text;
 }
 
-Result<> write_beside(const std::string& file, std::string_view text) {
-  const std::string draft = fmt::format("{}.{}", file, getpid());
-  auto to = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
-  if (!to) return fail(to);
-  fchmod(to->get(), 0644);  // for the exporter, which is another user
-  Result<> done = write_all(*to, text, draft);
-  if (done && std::rename(draft.c_str(), file.c_str()) != 0) {
-    done = system_failure("cannot rename " + draft + " to " + file, errno);
-  }
-  if (!done) unlink(draft.c_str());
-  return done;
-}
-
 std::string_view class_of(const Reply& reply) {
   if (reply.ours || reply.code == 0) return "none";
   if (reply.positive()) return "2xx";
@@ -97,7 +83,7 @@ Result<> SendMetrics::write() {
   if (!before) return retry("{}: {}", file_, before.error().text);
   Counts all = counts_;
   add_counts(*before, all);
-  if (auto written = write_beside(file_, counts_to_text(all)); !written) return written;
+  if (auto written = replace_metrics_file(file_, counts_to_text(all)); !written) return written;
   counts_.clear();
   return {};
 }
