@@ -52,24 +52,26 @@ void declare(Options& options, Given& given) {
       .text(given.send.ledger.undelivered, "--undelivered", "WHERE", "the left ones; the same")
       .text(given.unanswered, "--unanswered", "WHAT",
             "send (default) or hold: in doubt from a kill")
-      .text(given.send.notify, "--notify", "WHEN", "DSN: never, or some of success,failure,delay")
-      .text(given.send.ret, "--ret", "WHAT", "what a DSN brings back: full or hdrs")
+      .text(given.send.envelopes.notify, "--notify", "WHEN",
+            "DSN: never, or some of success,failure,delay")
+      .text(given.send.envelopes.ret, "--ret", "WHAT", "what a DSN brings back: full or hdrs")
       .flag(given.again, "--again", "send what was sent already")
       .flag(given.no_fuse, "--no-fuse", "go on when many get the same refusal")
       .flag(given.progress, "--progress", "numbers on stderr, terminal or not")
       .text(given.log_file, "--log", "WHERE", "stderr, syslog or a file; a line a recipient")
-      .text(given.send.metrics, "--metrics", "FILE", "counters for Prometheus, added to FILE")
+      .text(given.send.reports.metrics, "--metrics", "FILE",
+            "counters for Prometheus, added to FILE")
       .text(given.send.ledger.home, "--home", "DIR", "journal, queues, left and refused");
 }
 
 // What was given here must be given again to go on.
 void keep_to_go_on(Given& given) {
-  for (const auto& [value, name] :
-       {std::pair{&given.papers.auth_file, "--auth-file"},
-        std::pair{&given.papers.authorities, "--tls-ca"},
-        std::pair{&given.papers.certificate, "--tls-cert"},
-        std::pair{&given.papers.resolver, "--resolver"}, std::pair{&given.send.notify, "--notify"},
-        std::pair{&given.send.ret, "--ret"}}) {
+  for (const auto& [value, name] : {std::pair{&given.papers.auth_file, "--auth-file"},
+                                    std::pair{&given.papers.authorities, "--tls-ca"},
+                                    std::pair{&given.papers.certificate, "--tls-cert"},
+                                    std::pair{&given.papers.resolver, "--resolver"},
+                                    std::pair{&given.send.envelopes.notify, "--notify"},
+                                    std::pair{&given.send.envelopes.ret, "--ret"}}) {
     if (*value) given.send.to_go_on.insert(given.send.to_go_on.end(), {name, **value});
   }
 }
@@ -151,7 +153,7 @@ Result<Status> run(int argc, char** argv) {
   if (!read) return fail(read);
   if (*read) return **read;
   keep_to_go_on(given);
-  given.send.recipient_log = given.log_file;
+  given.send.reports.recipient_log = given.log_file;
   const auto site = site_settings(given.send.ledger.home);
   if (!site) return fail(site);
   if (auto used = use_settings(given, *site); !used) return fail(used);

@@ -11,14 +11,11 @@
 #include "base/diag.hpp"
 #include "base/interruptions.hpp"
 #include "base/text.hpp"
-#include "mail/address.hpp"
 #include "mail/dsn_request.hpp"
 #include "smtp/connections.hpp"
 #include "stage/handover.hpp"
 #include "stage/letter.hpp"
 #include "stage/log.hpp"
-#include "stage/recipient_log.hpp"
-#include "stage/send_metrics.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -32,45 +29,30 @@ constexpr std::size_t most_waiting_shared = 20'000;
 constexpr unsigned most_tries = 10;  // of one recipient in one run
 constexpr auto patience_when_stopped = 30s;
 constexpr auto patience_at_goodbye = 5s;
-constexpr auto pause_between_metrics = 10s;
 constexpr auto pause_between_signals = 100ms;
 
 // A recipient in the window.
 struct Waiting {
   std::string line;  // of the stream; what follows are views, mostly into it
-  std::string_view address;
-  std::string_view sender;  // "-" and "<>" as well
-  std::string_view attributes;
-  std::string_view wire_address;
-  std::string_view wire_sender;
-  std::string spelled_address;  // for the wire, where that is another spelling
-  std::string spelled_sender;
+  RcptRecord rcpt;
+  WireEnvelope wire;
   std::string replied;  // the attributes with what became of it
   std::optional<SlotNumber> slot;
-  bool smtputf8 = false;
   bool doubted = false;  // the relay's reply to the message was lost once
-  std::string dsn;       // parameters of its RCPT
   unsigned tries = 0;
   std::unique_ptr<Letter::Copy> copy;  // made when it is needed, its room used again
 
-  [[nodiscard]] Ledger::Party party() const { return {address, sender, attributes, slot}; }
+  [[nodiscard]] Ledger::Party party() const {
+    return {rcpt.address, rcpt.sender, rcpt.attributes.text(), slot};
+  }
 };
 
-// An address as the wire may have it, or why it may not: `text` itself, or made in `room`.
-// `smtputf8` is set where it needs that.
-Result<std::string_view> text_to_wire_address(std::string_view text, std::string& room,
-                                              bool& smtputf8) {
-  if (plain_at(text)) return text;
-  auto address = text_to_address(text);
-  if (!address) return fail(address);
-  smtputf8 = smtputf8 || needs_smtputf8(*address);
-  room = address_to_text(*address);
-  return room;
-}
-
-// What Postfix takes by default (verp_delimiter_filter).
-bool is_delimiters(std::string_view text) {
-  return text.size() == 2 && text.find_first_not_of("-=+") == std::string_view::npos;
+// The same record in a copy of its line.
+RcptRecord moved(const RcptRecord& rcpt, std::string_view line, std::string_view copy) {
+  const auto in_copy = [&](std::string_view field) {
+    return copy.substr(static_cast<std::size_t>(field.data() - line.data()), field.size());
+  };
+  return {in_copy(rcpt.address), in_copy(rcpt.sender), Attributes(in_copy(rcpt.attributes.text()))};
 }
 
 std::string status_of(const Reply& reply) {
@@ -86,17 +68,15 @@ class Sender : public Source {
         relays_(options_.relays, options_.terms),
         connections_(relays_, *this, {.rate = options_.rate}),
         ledger_(options_.ledger),
-        progress_(options_.progress) {
-    if (options_.metrics) metrics_.emplace(*options_.metrics);
+        progress_(options_.progress),
+        reports_(options_.reports),
+        envelopes_(options_.envelopes) {
     if (options_.lasting) deadline_ = Clock::now() + *options_.lasting;
   }
 
-  // 75 where what was asked for cannot be written.
-  [[nodiscard]] Result<> open_reports();
+  // 75 where a report that was asked for cannot be written.
+  [[nodiscard]] Result<> open_reports() { return reports_.open(); }
   Result<Status> run();
-  // Writes what is due of log and metrics; says once that one of them cannot be written.
-  enum class Due { now, all };
-  void report(Due due, Clock::time_point now);
 
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit) override;
   [[nodiscard]] std::size_t waiting() const override { return pending_.size() + returned_.size(); }
@@ -114,13 +94,9 @@ class Sender : public Source {
   void begin_section();
   void end_section();
   void bar_section(const Error& why);
-  void read_message_sender();
   void take_rcpt();
   [[nodiscard]] bool admit(Waiting& one);
   [[nodiscard]] std::size_t take_place();
-  [[nodiscard]] std::optional<Reply> why_not_from(Waiting& one);
-  void read_dsn(const MessageRecord& record);
-  [[nodiscard]] std::optional<Reply> why_not_notified(Waiting& one);
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
@@ -129,7 +105,7 @@ class Sender : public Source {
   }
   void stop(Clock::time_point now, std::string why);
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
-    return one.sender == "-" ? std::string_view(xverp_) : std::string_view();
+    return one.rcpt.sender == "-" ? envelopes_.xverp() : std::string_view();
   }
   [[nodiscard]] bool take_first(Transaction& transaction, WireForm form, std::size_t limit);
 
@@ -139,10 +115,10 @@ class Sender : public Source {
   void add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const;
   void keep(Result<> kept);
   void note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply) {
-    if (recipient_log_ || metrics_) note_down(one, outcome, relay, reply);
+    reports_.note({one.rcpt.address, outcome, relay, reply, id_}, now_);
   }
-  void note_down(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply);
 
+  [[nodiscard]] Result<Status> deliver();
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> settle_sections();
   void tell(const Ledger::Conclusion& conclusion);
@@ -157,23 +133,14 @@ class Sender : public Source {
   Connections connections_;
   Ledger ledger_;
   ProgressLine progress_;
-  std::optional<RecipientLog> recipient_log_;
-  std::optional<SendMetrics> metrics_;
-  Clock::time_point metrics_due_ = Clock::now() + pause_between_metrics;
+  SendReports reports_;
   Verdict verdict_;
   std::int64_t now_ = std::time(nullptr);  // of this turn
   std::optional<Clock::time_point> deadline_;
 
   std::string id_;            // of the section
   std::string message_line_;  // and all of it that the ledger keeps
-  std::string message_sender_;
-  std::string spelled_message_sender_;  // for the wire, where that is another spelling
-  std::string_view message_wire_sender_;
-  bool message_sender_smtputf8_ = false;
-  std::optional<Reply> no_message_sender_;  // why it cannot be
-  std::string xverp_;  // delimiters, for recipients that have the message's sender
-  std::string dsn_;    // parameters of its MAIL
-  std::optional<std::string> notify_;
+  Envelopes envelopes_;
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
   bool is_barred_ = false;           // nobody of it is sent to or kept
@@ -203,6 +170,16 @@ class Sender : public Source {
 // ---- the stream
 
 Result<Status> Sender::run() {
+  auto sent = deliver();
+  reports_.flush();
+  if (Interruptions::caught() == SIGINT) {
+    static_cast<void>(ml::leave(sent));
+    raise(SIGINT);
+  }
+  return sent;
+}
+
+Result<Status> Sender::deliver() {
   for (;;) {
     if (!in_.ready()) {
       if (auto served = serve(Until::readable); !served) return fail(served);
@@ -231,10 +208,7 @@ void Sender::begin_section() {
   const MessageRecord& record = in_.message();
   id_ = record.id;
   message_line_ = in_.line();
-  message_sender_ = record.sender;
-  xverp_ = record.attributes.value("ml.xverp").value_or("");
-  read_message_sender();
-  unsendable_.reset();
+  unsendable_ = envelopes_.begin(record);
   is_barred_ = is_done_ = false;
   section_seen_ = section_skipped_ = 0;
   auto text = decoded_message(record);
@@ -242,42 +216,12 @@ void Sender::begin_section() {
   if (auto read = letter_.read(std::move(*text), record.attributes.value(slots_attribute)); !read) {
     unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
   }
-  if (!xverp_.empty() && !is_delimiters(xverp_)) {
-    unsendable_ = local_reply(554, {5, 6, 0}, "ml.xverp= is not two of - = +");
-  }
-  read_dsn(record);
   const auto sent_before = ledger_.begin(record, message_line_, letter_.text(), now_);
   if (!sent_before) return bar_section(sent_before.error());
   if (!*sent_before) return;
   is_done_ = true;
   log(fmt::format("{} was sent on {} to {}: nothing to do", id_, time_to_text((*sent_before)->time),
                   (*sent_before)->totals.delivered));
-}
-
-void Sender::read_message_sender() {
-  message_sender_smtputf8_ = false;
-  no_message_sender_.reset();
-  message_wire_sender_ = {};
-  if (message_sender_ == "<>") return;
-  const auto wire =
-      text_to_wire_address(message_sender_, spelled_message_sender_, message_sender_smtputf8_);
-  if (wire) message_wire_sender_ = *wire;
-  if (!wire) no_message_sender_ = local_reply(553, {5, 1, 7}, wire.error().text);
-}
-
-// What the stream says goes before what the options say. Where anything is asked for, the notices
-// name the message by its id.
-void Sender::read_dsn(const MessageRecord& record) {
-  const auto asked = [&](std::string_view key, const std::optional<std::string>& otherwise) {
-    auto value = record.attributes.value(key);
-    return value ? value : otherwise;
-  };
-  notify_ = asked("ml.notify", options_.notify);
-  const auto ret = asked("ml.ret", options_.ret);
-  const auto named = ret || notify_ ? std::optional(id_) : std::nullopt;
-  auto made = dsn_mail_parameters(ret, asked("ml.envid", named));
-  if (!made) unsendable_ = local_reply(554, {5, 5, 4}, "ml." + made.error().text);
-  dsn_ = made ? std::move(*made) : std::string();
 }
 
 // Its recipients are passed over: they are somebody else's, or nobody could be sent to.
@@ -311,16 +255,8 @@ void Sender::take_rcpt() {
   const std::size_t index = take_place();
   Waiting& one = window_[index];
   one.line = in_.line();
-  const auto kept = [&](std::string_view field) {
-    if (field.empty()) return std::string_view();  // it may be nowhere
-    return std::string_view(one.line).substr(
-        static_cast<std::size_t>(field.data() - in_.line().data()), field.size());
-  };
-  const RcptRecord& rcpt = in_.rcpt();
-  one.address = kept(rcpt.address);
-  one.sender = kept(rcpt.sender);
-  one.attributes = kept(rcpt.attributes.text());
-  one.smtputf8 = one.doubted = false;
+  one.rcpt = moved(in_.rcpt(), in_.line(), one.line);
+  one.doubted = false;
   one.tries = 0;
   one.slot.reset();
   if (admit(one)) {
@@ -332,9 +268,9 @@ void Sender::take_rcpt() {
 
 // False: it is settled, for it cannot be sent to or has the message.
 bool Sender::admit(Waiting& one) {
-  const auto wire = text_to_wire_address(one.address, one.spelled_address, one.smtputf8);
-  one.wire_address = wire ? *wire : one.address;
-  const auto claim = ledger_.claim(one.wire_address);
+  shares_sender_ = one.rcpt.sender == "-";
+  std::optional<Reply> why = envelopes_.fill(one.wire, one.rcpt);
+  const auto claim = ledger_.claim(one.wire.address);
   if (!claim) {
     keep(fail(claim));
     return false;
@@ -350,16 +286,13 @@ bool Sender::admit(Waiting& one) {
     ++section_skipped_;
     return false;
   }
-  std::optional<Reply> why = why_not_from(one);
-  if (!why && !wire) why = local_reply(553, {5, 1, 3}, wire.error().text);
   if (!why) why = unsendable_ ? unsendable_ : given_up_;
-  if (!why) why = why_not_notified(one);
   if (claim->unanswered) {
     one.doubted = true;
     const bool holds = options_.unanswered == Unanswered::hold;
     if (holds) why = local_reply(451, {4, 4, 2}, "unanswered in an earlier run");
     if (!holds) ++doubted_;
-    log(fmt::format("{} {}: an earlier run ended before the relay answered", one.address,
+    log(fmt::format("{} {}: an earlier run ended before the relay answered", one.rcpt.address,
                     holds ? "may have got it" : "may get it twice"));
   }
   if (why) leave(one, *why);
@@ -374,39 +307,6 @@ std::size_t Sender::take_place() {
   const std::size_t index = free_.back();
   free_.pop_back();
   return index;
-}
-
-// Finds its sender for the wire; a reply that says why there is none.
-std::optional<Reply> Sender::why_not_from(Waiting& one) {
-  shares_sender_ = one.sender == "-";
-  if (shares_sender_) {
-    one.wire_sender = message_wire_sender_;
-    one.smtputf8 = one.smtputf8 || message_sender_smtputf8_;
-    return no_message_sender_;
-  }
-  one.wire_sender = {};
-  if (one.sender == "<>") return std::nullopt;
-  const auto wire = text_to_wire_address(one.sender, one.spelled_sender, one.smtputf8);
-  if (!wire) return local_reply(553, {5, 1, 7}, wire.error().text);
-  one.wire_sender = *wire;
-  return std::nullopt;
-}
-
-// Finds what its RCPT says about notices; a reply that says why that cannot be said.
-std::optional<Reply> Sender::why_not_notified(Waiting& one) {
-  one.dsn.clear();
-  if (!notify_ && one.attributes.find("ml.") == std::string_view::npos) return std::nullopt;
-  const Attributes attributes(one.attributes);
-  auto notify = attributes.value("ml.notify");
-  if (!notify) notify = notify_;
-  auto original = attributes.value("ml.orcpt");
-  const bool is_told = notify && !same_nocase(*notify, "never");
-  if (!original && is_told && is_ascii(one.address))
-    original = fmt::format("rfc822;{}", one.address);
-  auto made = dsn_rcpt_parameters(notify, original);
-  if (!made) return local_reply(554, {5, 5, 4}, "ml." + made.error().text);
-  one.dsn = std::move(*made);
-  return std::nullopt;
 }
 
 // ---- the work
@@ -424,7 +324,7 @@ Result<> Sender::serve(Until until) {
     if (deadline_ && now >= *deadline_) stop(now, "the time for this delivery is over (--for)");
     if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them
     connections_.turn(now);
-    report(Due::now, now);
+    reports_.flush_due(now);
     if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
@@ -468,19 +368,19 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
   Waiting& one = window_[index];
   if (transaction.recipients.size() == limit) return false;
   if (transaction.recipients.empty()) {
-    transaction.sender = one.wire_sender;
-    transaction.needs_smtputf8 = one.smtputf8;
+    transaction.sender = one.wire.sender;
+    transaction.needs_smtputf8 = one.wire.needs_smtputf8;
     transaction.xverp = xverp_of(one);
-    transaction.dsn = dsn_;
+    transaction.dsn = envelopes_.dsn();
     transaction.message = &letter_.shared(form);
-  } else if (one.wire_sender != transaction.sender || xverp_of(one) != transaction.xverp ||
-             one.smtputf8 != transaction.needs_smtputf8) {
+  } else if (one.wire.sender != transaction.sender || xverp_of(one) != transaction.xverp ||
+             one.wire.needs_smtputf8 != transaction.needs_smtputf8) {
     return false;
   }
   pending_.pop_front();
   if (letter_.is_personal()) {
     if (!one.copy) one.copy = std::make_unique<Letter::Copy>();
-    if (auto filled = letter_.fill(*one.copy, form, one.address, Attributes(one.attributes));
+    if (auto filled = letter_.fill(*one.copy, form, one.rcpt.address, one.rcpt.attributes);
         !filled) {
       leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
       free_.push_back(index);
@@ -489,7 +389,7 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
     transaction.message = &one.copy->message;
   }
   ++one.tries;
-  transaction.recipients.push_back({index, one.wire_address, one.dsn});
+  transaction.recipients.push_back({index, one.wire.address, one.wire.dsn});
   return true;
 }
 
@@ -508,7 +408,7 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
   if (lost && !one.doubted) {
     one.doubted = true;
     ++doubted_;
-    log(fmt::format("{} may get it twice: no reply came to the message ({})", one.address,
+    log(fmt::format("{} may get it twice: no reply came to the message ({})", one.rcpt.address,
                     reply_to_text(reply)));
   } else if (lost) {
     fate = Fate::left;
@@ -555,10 +455,10 @@ void Sender::refuse(Waiting& one, const Reply& reply, std::size_t relay) {
 }
 
 void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const {
-  const auto before = number(Attributes(one.attributes).raw("attempts").value_or("")).value_or(0);
+  const auto before = number(one.rcpt.attributes.raw("attempts").value_or("")).value_or(0);
   const auto set = [&](std::string_view key, std::string_view value) {
-    one.replied = with_attribute(Attributes(one.attributes), key, value);
-    one.attributes = one.replied;
+    one.replied = with_attribute(one.rcpt.attributes, key, value);
+    one.rcpt.attributes = Attributes(one.replied);
   };
   set("status", status_of(reply));
   set("reply", reply_to_text(reply));
@@ -568,40 +468,6 @@ void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size
 
 void Sender::keep(Result<> kept) {
   if (state_ && !kept) state_ = std::move(kept);
-}
-
-// ---- for others
-
-Result<> Sender::open_reports() {
-  if (options_.recipient_log) {
-    auto opened = RecipientLog::open(*options_.recipient_log);
-    if (!opened) return fail(opened);
-    recipient_log_.emplace(std::move(*opened));
-  }
-  return metrics_ ? metrics_->write() : Result<>();
-}
-
-void Sender::note_down(const Waiting& one, Outcome outcome, std::string_view relay,
-                       const Reply& reply) {
-  if (recipient_log_) {
-    recipient_log_->add(one.address, outcome_to_text(outcome), now_, relay, reply, id_);
-  }
-  if (metrics_) metrics_->count(relay, outcome_to_text(outcome), reply);
-}
-
-void Sender::report(Due due, Clock::time_point now) {
-  if (recipient_log_) {
-    if (auto flushed = recipient_log_->flush(); !flushed) {
-      say(flushed.error().text + "; no more recipients are logged");
-      recipient_log_.reset();
-    }
-  }
-  if (!metrics_ || (due == Due::now && now < metrics_due_)) return;
-  metrics_due_ = now + pause_between_metrics;
-  if (auto written = metrics_->write(); !written) {
-    say(written.error().text + "; no more metrics are written");
-    metrics_.reset();
-  }
 }
 
 // ---- the end
@@ -617,11 +483,6 @@ Result<Status> Sender::conclude() {
     verdict_.add(settled.error());
   }
   tell(handed_over_);
-  report(Due::all, Clock::now());
-  if (Interruptions::caught() == SIGINT) {
-    static_cast<void>(ml::leave(verdict_.result()));
-    raise(SIGINT);
-  }
   return verdict_.result();
 }
 
@@ -694,15 +555,13 @@ Result<Status> send(Reader& in, SendOptions options) {
     return relay.is_dialogue() || relay.scheme == Scheme::sendmail;
   });
   if (trial) options.ledger.journaling = Journaling::off;
-  for (const auto& made :
-       {dsn_mail_parameters(options.ret, {}), dsn_rcpt_parameters(options.notify, {})}) {
+  for (const auto& made : {dsn_mail_parameters(options.envelopes.ret, {}),
+                           dsn_rcpt_parameters(options.envelopes.notify, {})}) {
     if (!made) return retry("--{}", made.error().text);
   }
   Sender sender(in, std::move(options));
   if (auto opened = sender.open_reports(); !opened) return fail(opened);
-  auto sent = sender.run();
-  sender.report(Sender::Due::all, Clock::now());
-  return sent;
+  return sender.run();
 }
 
 }  // namespace ml

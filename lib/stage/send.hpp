@@ -19,6 +19,8 @@
 #include "smtp/relays.hpp"
 #include "stage/ledger.hpp"
 #include "stage/progress.hpp"
+#include "stage/send_reports.hpp"
+#include "stage/wire_envelope.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
@@ -30,14 +32,12 @@ struct SendOptions {
   std::vector<Relay> relays;            // at least one
   std::vector<std::string> to_go_on{};  // options that the command to go on has behind --via
   Relays::Terms terms;
-  std::optional<std::string> ret{};  // of notices about delivery, as RFC 3461 has them: full, hdrs
-  std::optional<std::string> notify{};            // never, or some of success,failure,delay
   std::uint64_t rate = 0;                         // recipients a second; 0: as it goes
   std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM
   Unanswered unanswered = Unanswered::send;
   ShowProgress progress = ShowProgress::no;
-  std::optional<std::string> recipient_log{};  // where a line a recipient goes, see RecipientLog
-  std::optional<std::string> metrics{};        // see SendMetrics
+  Envelopes::Terms envelopes;
+  SendReports::Terms reports;
   Ledger::Terms ledger;
 };
 
