@@ -1,5 +1,6 @@
 #include "stage/verp.hpp"
 
+#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -20,7 +21,8 @@ namespace {
 // A local part of 64 octets and the @ leave so much of a path.
 constexpr std::size_t longest_list_domain = longest_address - longest_local - 1;
 
-// What waits for one commit of handles.
+// What waits for one look at the handles; and where some are missing, for one commit of them.
+constexpr std::size_t longest_look = std::size_t{128} << 10;
 constexpr std::size_t longest_wait = std::size_t{4} << 20;
 
 struct Rooms {
@@ -108,23 +110,9 @@ class Senders {
   // Everything that waits leaves, its handles first made durable.
   Result<> flush() {
     if (recipients_.empty()) return {};
-    auto handles = rooms_.store.give_handles(recipients_,
-                                             [this](std::string_view recipient, unsigned attempt) {
-                                               return verp_handle(rooms_.keys, recipient, attempt);
-                                             });
+    const auto handles = rooms_.store.give_handles(recipients_, handle_of());
     if (!handles) return fail(handles);
-    std::size_t from = 0;
-    for (std::size_t i = 0; i < recipients_.size(); ++i) {
-      out_.buffer().append(waiting_, from, gaps_[i] - from);
-      verp_.append_sender_with_handle(out_.buffer(), recipients_[i], (*handles)[i]);
-      from = gaps_[i];
-      out_.settle();
-    }
-    out_.buffer().append(waiting_, from);
-    out_.settle();
-    waiting_.clear();
-    gaps_.clear();
-    recipients_.clear();
+    leave(*handles);
     return {};
   }
 
@@ -145,8 +133,40 @@ class Senders {
 
   Result<> settle() {
     if (waiting_.size() >= longest_wait) return flush();
+    if (waiting_.size() >= longest_look && !lacks_handles_) return look();
     if (recipients_.empty()) out_.settle();
     return {};
+  }
+
+  // Lets those leave who have had a handle before: then the stage behind need not wait for many.
+  Result<> look() {
+    const auto handles = rooms_.store.known_handles(recipients_, handle_of());
+    if (!handles) return fail(handles);
+    lacks_handles_ = std::ranges::find(*handles, std::string()) != handles->end();
+    if (!lacks_handles_) leave(*handles);
+    return {};
+  }
+
+  [[nodiscard]] Store::HandleOf handle_of() const {
+    return [this](std::string_view recipient, unsigned attempt) {
+      return verp_handle(rooms_.keys, recipient, attempt);
+    };
+  }
+
+  void leave(const std::vector<std::string>& handles) {
+    std::size_t from = 0;
+    for (std::size_t i = 0; i < recipients_.size(); ++i) {
+      out_.buffer().append(waiting_, from, gaps_[i] - from);
+      verp_.append_sender_with_handle(out_.buffer(), recipients_[i], handles[i]);
+      from = gaps_[i];
+      out_.settle();
+    }
+    out_.buffer().append(waiting_, from);
+    out_.settle();
+    waiting_.clear();
+    gaps_.clear();
+    recipients_.clear();
+    lacks_handles_ = false;
   }
 
   Verp verp_;
@@ -156,6 +176,7 @@ class Senders {
   std::string waiting_;                  // whole lines but for their missing senders
   std::vector<std::size_t> gaps_;        // where in waiting_ they go
   std::vector<std::string> recipients_;  // and whose they are, canonical
+  bool lacks_handles_ = false;           // one of the first of them has none yet
 };
 
 // The stream, section by section.

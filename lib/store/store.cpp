@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
@@ -62,6 +63,23 @@ Result<> make_empty_directory(const std::string& directory) {
 Failure no_list(std::string_view name) {
   return retry("{}: no such list (make it with: ml-list create {})", printable(name),
                printable(name));
+}
+
+struct Found {
+  std::string handle;
+  bool is_new = false;  // nobody's so far
+};
+
+// The first handle that is the address's own, or free.
+Result<Found> find_handle(const Snapshot& in, const std::string& address,
+                          const Store::HandleOf& handle_of) {
+  for (unsigned attempt = 0;; ++attempt) {
+    std::string handle = handle_of(address, attempt);
+    const auto owner = in.get(table::handles, handle);
+    if (!owner) return fail(owner);
+    if (!*owner) return Found{std::move(handle), true};
+    if (**owner == address) return Found{std::move(handle), false};
+  }
 }
 
 }  // namespace
@@ -247,45 +265,34 @@ Result<std::optional<std::string>> Store::handle_address(std::string_view handle
   return std::string(**value);
 }
 
-Result<std::vector<std::string>> Store::give_handles(
-    const std::vector<std::string>& addresses,
-    const std::function<std::string(std::string_view, unsigned)>& handle_of) {
-  std::vector<std::string> given;
-  // The first handle that is the address's own, or free.
-  const auto find_handle = [&](const Snapshot& in, const std::string& address,
-                               bool& is_new) -> Result<std::string> {
-    for (unsigned attempt = 0;; ++attempt) {
-      std::string handle = handle_of(address, attempt);
-      auto owner = in.get(table::handles, handle);
-      if (!owner) return fail(owner);
-      is_new = !owner->has_value();
-      if (is_new || **owner == address) return handle;
-    }
-  };
-  // Nearly always all of them are known: then nobody has to wait for the writers' lock.
-  bool all_known = true;
-  {
-    auto snapshot = inside_->env.read();
-    if (!snapshot) return fail(snapshot);
-    for (std::size_t i = 0; i < addresses.size() && all_known; ++i) {
-      bool is_new = false;
-      auto handle = find_handle(*snapshot, addresses[i], is_new);
-      if (!handle) return fail(handle);
-      all_known = !is_new;
-      given.push_back(std::move(*handle));
-    }
+Result<std::vector<std::string>> Store::known_handles(const std::vector<std::string>& addresses,
+                                                      const HandleOf& handle_of) const {
+  std::vector<std::string> known;
+  known.reserve(addresses.size());
+  const auto snapshot = inside_->env.read();
+  if (!snapshot) return fail(snapshot);
+  for (const std::string& address : addresses) {
+    auto found = find_handle(*snapshot, address, handle_of);
+    if (!found) return fail(found);
+    known.push_back(found->is_new ? std::string() : std::move(found->handle));
   }
-  if (all_known) return given;
+  return known;
+}
+
+Result<std::vector<std::string>> Store::give_handles(const std::vector<std::string>& addresses,
+                                                     const HandleOf& handle_of) {
+  // Who was given one earlier need not wait for the writers' lock.
+  auto given = known_handles(addresses, handle_of);
+  if (!given || std::ranges::find(*given, std::string()) == given->end()) return given;
   auto done = inside_->env.write([&](StoreTransaction& change) -> Result<> {
-    given.clear();
+    given->clear();
     for (const std::string& address : addresses) {
-      bool is_new = false;
-      auto handle = find_handle(change, address, is_new);
-      if (!handle) return fail(handle);
-      if (is_new) {
-        if (auto put = change.put(table::handles, *handle, address); !put) return put;
+      auto found = find_handle(change, address, handle_of);
+      if (!found) return fail(found);
+      if (found->is_new) {
+        if (auto put = change.put(table::handles, found->handle, address); !put) return put;
       }
-      given.push_back(std::move(*handle));
+      given->push_back(std::move(found->handle));
     }
     return {};
   });

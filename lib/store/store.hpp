@@ -211,12 +211,15 @@ class Store {
   // --- VERP handles ---
   // The address behind a handle; nothing if it was never given out.
   [[nodiscard]] Result<std::optional<std::string>> handle_address(std::string_view handle) const;
-  // Records handles durably, many in one transaction. `handle_of(address, attempt)` is called with
-  // attempt 0, 1, ... until its result is free or is this address's own. In the order of the
-  // addresses, the handles that hold.
+  // Proposes handles for an address, the one behind the other: attempt 0, 1, ...
+  using HandleOf = std::function<std::string(std::string_view address, unsigned attempt)>;
+  // The handles that addresses were given, in their order; empty: none so far. Takes no lock.
+  [[nodiscard]] Result<std::vector<std::string>> known_handles(
+      const std::vector<std::string>& addresses, const HandleOf& handle_of) const;
+  // The same, and those who have none are given one, durably, in one transaction: the first
+  // proposal that is free.
   [[nodiscard]] Result<std::vector<std::string>> give_handles(
-      const std::vector<std::string>& addresses,
-      const std::function<std::string(std::string_view, unsigned)>& handle_of);
+      const std::vector<std::string>& addresses, const HandleOf& handle_of);
 
   // --- bounces ---
   // One bounce of `address`, in one transaction: remembers that its domain refused the message, and

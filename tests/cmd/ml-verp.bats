@@ -86,6 +86,20 @@ long=$(printf 'l%.0s' {1..40})@example.org
   done
 }
 
+@test "ml-verp: who had a handle before does not wait for the many of a commit" {
+  stream $(seq -f "u%05g-$(printf 'l%.0s' {1..40})@example.org" 5000) >in
+  ml-verp <in >/dev/null
+  mkfifo lines
+  ml-verp <lines >out 3>&- &
+  exec 7>lines
+  grep -v ^end in >&7
+  while [ "$(grep -c ^rcpt out)" -lt 1000 ]; do kill -0 $! && sleep 0.1; done # polls
+  printf 'end\t0\n' >&7
+  exec 7>&-
+  wait $!
+  is "$(cut -f1,2 in)" "$(cut -f1,2 out)"
+}
+
 @test "ml-verp: killed before its commit it has let no line out that carries a lost handle" {
   stream $(seq -f "u%06g-$(printf 'l%.0s' {1..40})@example.org" 60000) >in
   ml-verp <in >/dev/null  # the home
