@@ -144,18 +144,28 @@ Failure Options::misused(std::string_view why) const {
   return failure(misuse_, "{} (see {} --help)", why, command_);
 }
 
+// What stands left and right on each line, the left ones all of one width.
+std::vector<std::pair<std::string, std::string>> Options::help_lines() const {
+  std::vector<std::pair<std::string, std::string>> lines;
+  std::string names;
+  for (auto option = options_.begin(); option != options_.end(); ++option) {
+    const bool shares = option->help.empty() && option + 1 != options_.end();
+    const bool same_value = shares && option->value == (option + 1)->value;
+    names += shown_names(option->names, same_value ? "" : option->value);
+    names += shares ? ", " : "";
+    if (!shares) lines.emplace_back(std::exchange(names, {}), option->help);
+  }
+  lines.emplace_back("--help, --version", "print this, or the version, and leave");
+  const auto widest =
+      std::ranges::max_element(lines, {}, [](const auto& line) { return line.first.size(); });
+  const std::size_t width = widest->first.size();
+  for (auto& line : lines) line.first.resize(width, ' ');
+  return lines;
+}
+
 std::string Options::help() const {
   std::string text = fmt::format("Usage: {} {}\n{}\n\n", command_, synopsis_, purpose_);
-  std::size_t width = 0;
-  for (const Option& option : options_) {
-    width = std::max(width, shown_names(option.names, option.value).size());
-  }
-  const auto line = [&](std::string_view names, std::string_view what) {
-    text += fmt::format("  {:<{}}  {}\n", names, std::max<std::size_t>(width, 9), what);
-  };
-  for (const Option& option : options_) line(shown_names(option.names, option.value), option.help);
-  line("--help", "print this and leave");
-  line("--version", "print the version and leave");
+  for (const auto& [names, what] : help_lines()) text += fmt::format("  {}  {}\n", names, what);
   const auto program = command_.substr(0, command_.find(' '));
   text += fmt::format("\nExample:\n  {}\n\nThe manual: man {}\n", example_, program);
   return text;

@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -32,7 +33,8 @@ class Options {
   Options(std::string command, std::string synopsis, std::string purpose, std::string example,
           Status misuse = Status::retry);
 
-  // `names`: "--by" or "--quiet,-q". The variables must live until read() returns.
+  // `names`: "--by" or "--quiet,-q". The variables must live until read() returns. One whose help
+  // is empty shares the line, and the help, of the one behind it.
   Options& flag(bool& to, std::string names, std::string help);
   Options& text(std::optional<std::string>& to, std::string names, std::string value,
                 std::string help);
@@ -71,6 +73,7 @@ class Options {
     std::string name;
   };
 
+  [[nodiscard]] std::vector<std::pair<std::string, std::string>> help_lines() const;
   [[nodiscard]] std::string help() const;
   [[nodiscard]] Failure misused(std::string_view why) const;
   [[nodiscard]] Result<> take(const Option& option, const std::vector<std::string>& values) const;
