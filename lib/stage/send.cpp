@@ -122,7 +122,6 @@ class Sender : public Source {
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> settle_sections();
   void tell(const Ledger::Conclusion& conclusion);
-  [[nodiscard]] std::string command_to_go_on() const;
   [[nodiscard]] std::string why_blown() const;
 
   Reader& in_;
@@ -511,28 +510,11 @@ void Sender::tell(const Ledger::Conclusion& all) {
   if (all.left == 0) return;
   std::string line = fmt::format("{}{} of {} left", why, all.left, seen_);
   if (!all.left_to.empty()) {
-    line += fmt::format("; go on with: {} <{}", command_to_go_on(), all.left_to);
+    line += fmt::format("; go on with: {} <{}", options_.go_on, all.left_to);
   } else if (!options_.ledger.undelivered) {
     line += "; the same again goes on";
   }
   verdict_.add({Status::retry, line});
-}
-
-// What people type, with what a shell would take for its own in quotes.
-std::string Sender::command_to_go_on() const {
-  std::string command = "ml-send";
-  const auto add = [&](const std::string& word) {
-    const bool plain = word.find_first_of(" &?*;|<>()$`\"'\\[]") == std::string::npos;
-    command += fmt::format(" {0}{1}{0}", plain ? "" : "'", word);
-  };
-  std::string_view before;  // one that was looked up may have become many
-  for (const Relay& relay : options_.relays) {
-    if (std::exchange(before, relay.uri) == relay.uri) continue;
-    command += " --via";
-    add(relay.uri);
-  }
-  for (const std::string& word : options_.to_go_on) add(word);
-  return command;
 }
 
 std::string Sender::why_blown() const {

@@ -29,8 +29,8 @@ namespace ml {
 enum class Unanswered { send, hold };
 
 struct SendOptions {
-  std::vector<Relay> relays;            // at least one
-  std::vector<std::string> to_go_on{};  // options that the command to go on has behind --via
+  std::vector<Relay> relays;      // at least one
+  std::string go_on = "ml-send";  // the command that goes on with what is left, but for its input
   Relays::Terms terms;
   std::uint64_t rate = 0;                         // recipients a second; 0: as it goes
   std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM

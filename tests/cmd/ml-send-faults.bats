@@ -2,19 +2,6 @@
 load common
 load sink
 
-# sink [OPTION...]: with a new log.
-sink() {
-  : >log
-  begin_sink "$@"
-}
-
-rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
-
-# verp N...: a stream in which each recipient has a sender of its own.
-verp() {
-  stream "$@" | sed -E 's/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/'
-}
-
 @test "faults: nonsense, a megabyte and a reply without end at any step leave everybody in one set" {
   verp $(seq -f 'u%g@example.org' 12) unknown1@x.org >in
   for chunking in "" --chunking; do

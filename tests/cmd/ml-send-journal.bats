@@ -4,7 +4,6 @@ load sink
 
 sink() { begin_sink "$@"; } # all of a test share the log
 
-rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
 people() { seq -f "$1%g@example.org" "$2"; }
 # post ID ADDRESS...: a stream, each recipient with a sender of its own.
 post() {

@@ -2,13 +2,6 @@
 load common
 load sink
 
-# sink [OPTION...]: a new log, and the messages in mail.
-sink() {
-  mkdir -p mail
-  : >log
-  begin_sink --messages mail "$@"
-}
-
 # section MESSAGE-ATTRIBUTES RCPT-ATTRIBUTES: to ann, with what stands on the two lines.
 section() {
   printf 'message\tx1\tnews@x.org\t%s%b\n' "$(message | base64 -w0)" "$1"

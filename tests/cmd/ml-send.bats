@@ -1,27 +1,19 @@
 load common
 load sink
 
-# sink [OPTION...]: a new log, and the messages in mail.
-sink() {
-  mkdir -p mail
-  : >log
-  begin_sink --messages mail "$@"
-}
-
-rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
-
 # settled_once FILE: each recipient of the stream is in exactly one of the sink's log, refused
 # and left.
 settled_once() {
   is "$(rcpts "$1" | sort)" "$({ cut -f2 log; rcpts refused; rcpts left; } | sort)"
 }
 
-# verp N...: a stream in which each recipient has a sender of its own.
-verp() {
-  stream "$@" | sed -E 's/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/'
-}
-
 people() { seq -f "$1%g@example.org" "$2"; }
+
+@test "ml-send: the help fits a screen" {
+  ml-send --help >help
+  [ "$(wc -l <help)" -le 24 ]
+  [ "$(wc -L <help)" -le 80 ]
+}
 
 @test "ml-send: everybody gets the message as it was and nothing is said" {
   sink

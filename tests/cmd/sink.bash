@@ -10,10 +10,25 @@ begin_sink() {
   at="127.0.0.1:$(cat port)" via="smtp://$at"
 }
 
+# sink [OPTION...]: a new log, and the messages in mail.
+sink() {
+  mkdir -p mail
+  : >log
+  begin_sink --messages mail "$@"
+}
+
 # sunk: the last one ends; fails if the client ever broke the protocol.
 sunk() {
   kill "$sink"
   wait "$sink" || { cat violations; return 1; }
+}
+
+# rcpts FILE...: the recipients of these streams.
+rcpts() { grep -h ^rcpt "$@" 2>/dev/null | cut -f2; }
+
+# verp N...: a stream in which each recipient has a sender of its own.
+verp() {
+  stream "$@" | sed -E 's/^rcpt\t(.*)@(.*)\t-$/rcpt\t\1@\2\tb+\1=\2@x.org/'
 }
 
 # Whatever became of the test; one that it has stopped too. `runner` is one that it began.
