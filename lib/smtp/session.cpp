@@ -31,9 +31,10 @@ std::chrono::seconds time_for(Step step) {
 
 constexpr auto time_to_leave = std::chrono::seconds(30);
 
-// Session after session reads into the same room: what it says is used at once.
+// Session after session reads into the same room: what it says is used at once. It is made when
+// it is first used, for a program fills all that is its threads' own before it starts.
 constexpr std::size_t most_read = std::size_t{64} << 10;
-thread_local std::array<char, most_read> room;
+thread_local std::vector<char> room(most_read);
 
 // A name of ours that a relay can do something with: the host's, if it is a full one.
 std::string own_name() {
