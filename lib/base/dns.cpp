@@ -24,7 +24,6 @@ constexpr std::size_t most_asked_at_once = 200;
 constexpr int internet = 1;  // the class
 constexpr int milliseconds_a_try = 2000;
 constexpr int octets_a_datagram = 1232;  // fits everywhere in one piece
-constexpr int tries = 4;                 // of each server
 
 // ---- a reply's octets (RFC 1035 4.1)
 
@@ -116,23 +115,6 @@ Failure damaged() {
 
 // ---- asking
 
-struct Query {
-  std::string name;
-  RecordType type{};
-  int status = ARES_ECANCELLED;
-  std::string reply{};
-  std::size_t* waiting = nullptr;
-};
-
-void on_reply(void* to, int status, int /*timeouts*/, unsigned char* reply, int size) {
-  auto& query = *static_cast<Query*>(to);
-  query.status = status;
-  if (reply != nullptr && size > 0) {
-    query.reply.assign(reinterpret_cast<const char*>(reply), static_cast<std::size_t>(size));
-  }
-  --*query.waiting;
-}
-
 // One name's records of one kind.
 struct Found {
   Answer kind = Answer::unknown;
@@ -141,21 +123,49 @@ struct Found {
   std::string why{};
 };
 
-Found found(const Query& query) {
+Found found(RecordType type, int status, std::string_view reply) {
   Found nothing_there{
       .kind = Answer::none, .name_exists = true, .why = "nothing of the kind is there"};
-  switch (query.status) {
+  switch (status) {
     case ARES_SUCCESS: break;
     case ARES_ENODATA: return nothing_there;
     case ARES_ENOTFOUND: return {.kind = Answer::none, .why = "there is no such name"};
     case ARES_EBADNAME: return {.kind = Answer::none, .why = "it could be no name"};
     case ARES_ECANCELLED: return {.why = "no answer in time"};
-    default: return {.why = ares_strerror(query.status)};
+    default: return {.why = ares_strerror(status)};
   }
-  auto records = reply_to_records(query.reply, query.type);
+  auto records = reply_to_records(reply, type);
   if (!records) return {.why = records.error().text};
   if (records->empty()) return nothing_there;
   return {.kind = Answer::found, .records = std::move(*records)};
+}
+
+struct Question {
+  const std::string& name;
+  RecordType type;
+};
+
+// What one call asks: any number of questions, `question` to tell and `take` to answer.
+struct Inquiry {
+  std::size_t count;
+  std::function<Question(std::size_t)> question;
+  std::function<void(std::size_t, Found)> take;
+  std::size_t waiting = 0;  // for replies
+};
+
+// One of its questions, with c-ares.
+struct Query {
+  Inquiry* inquiry;
+  std::size_t index;
+};
+
+void on_reply(void* to, int status, int /*timeouts*/, unsigned char* reply, int size) {
+  const std::unique_ptr<Query> query(static_cast<Query*>(to));
+  Inquiry& inquiry = *query->inquiry;
+  const std::string_view octets(reinterpret_cast<const char*>(reply),
+                                reply == nullptr ? 0 : static_cast<std::size_t>(size));
+  --inquiry.waiting;
+  inquiry.take(query->index, found(inquiry.question(query->index).type, status, octets));
 }
 
 std::chrono::seconds least_ttl(const std::vector<DnsRecord>& records) {
@@ -256,7 +266,8 @@ struct Resolver::Channel {
     if (handle != nullptr) ares_destroy(handle);
   }
 
-  std::vector<Found> ask(std::vector<Query> queries, Clock::time_point latest);
+  void ask(Inquiry inquiry, Clock::time_point latest);
+  void ask(Inquiry& inquiry, std::size_t index);
   void serve(Clock::time_point latest);
 };
 
@@ -292,26 +303,24 @@ void Resolver::Channel::serve(Clock::time_point latest) {
   }
 }
 
-std::vector<Found> Resolver::Channel::ask(std::vector<Query> queries, Clock::time_point latest) {
-  std::size_t waiting = 0;
-  for (std::size_t next = 0; next < queries.size() || waiting > 0;) {
-    while (next < queries.size() && waiting < most_asked_at_once && Clock::now() < latest) {
-      Query& query = queries[next++];
-      query.waiting = &waiting;
-      ++waiting;
-      ares_query(handle, query.name.c_str(), internet, static_cast<int>(query.type), on_reply,
-                 &query);
-    }
-    if (Clock::now() >= latest) {
-      ares_cancel(handle);
-      break;
-    }
-    if (waiting > 0) serve(latest);
+void Resolver::Channel::ask(Inquiry& inquiry, std::size_t index) {
+  const auto [name, type] = inquiry.question(index);
+  if (!is_host_name(name)) return inquiry.take(index, found(type, ARES_EBADNAME, {}));
+  ++inquiry.waiting;
+  auto query = std::make_unique<Query>(Query{&inquiry, index});
+  ares_query(handle, name.c_str(), internet, static_cast<int>(type), on_reply, query.release());
+}
+
+void Resolver::Channel::ask(Inquiry inquiry, Clock::time_point latest) {
+  std::size_t next = 0;
+  while ((next < inquiry.count || inquiry.waiting > 0) && Clock::now() < latest) {
+    while (next < inquiry.count && inquiry.waiting < most_asked_at_once) ask(inquiry, next++);
+    if (inquiry.waiting > 0) serve(latest);
   }
-  std::vector<Found> all;
-  all.reserve(queries.size());
-  for (const Query& query : queries) all.push_back(found(query));
-  return all;
+  ares_cancel(handle);  // takes what is still waiting
+  for (; next < inquiry.count; ++next) {
+    inquiry.take(next, found(inquiry.question(next).type, ARES_ECANCELLED, {}));
+  }
 }
 
 Result<Resolver> Resolver::open(Terms terms) {
@@ -320,7 +329,7 @@ Result<Resolver> Resolver::open(Terms terms) {
   options.flags = ARES_FLAG_STAYOPEN | ARES_FLAG_EDNS;
   options.ednspsz = octets_a_datagram;
   options.timeout = milliseconds_a_try;
-  options.tries = tries;
+  options.tries = terms.tries;
   int code = ares_library_init(ARES_LIB_INIT_ALL);
   if (code == ARES_SUCCESS) {
     code =
@@ -342,36 +351,48 @@ Resolver::Resolver(Resolver&&) noexcept = default;
 Resolver& Resolver::operator=(Resolver&&) noexcept = default;
 Resolver::~Resolver() = default;
 
+void Resolver::mail_hosts(std::span<const std::string> domains, milliseconds patience,
+                          const TakeHosts& take) {
+  channel_->ask({.count = domains.size(),
+                 .question = [&](std::size_t at) { return Question{domains[at], RecordType::mx}; },
+                 .take =
+                     [&](std::size_t at, Found found) {
+                       const bool is_own_host = found.kind == Answer::none && found.name_exists;
+                       auto answer = hosts_answer(std::move(found), random_);
+                       if (is_own_host) {
+                         answer = {.kind = Answer::found,
+                                   .hosts = {{.name = text_to_host(domains[at])}}};
+                       }
+                       take(at, std::move(answer));
+                     }},
+                Clock::now() + patience);
+}
+
 std::vector<HostsAnswer> Resolver::mail_hosts(std::span<const std::string> domains) {
-  std::vector<Query> queries;
-  for (const std::string& domain : domains) {
-    queries.push_back({.name = domain, .type = RecordType::mx});
-  }
-  std::vector<HostsAnswer> answers;
-  for (Found& found : channel_->ask(std::move(queries), Clock::now() + terms_.patience)) {
-    const std::string& domain = domains[answers.size()];
-    const bool is_own_host = found.kind == Answer::none && found.name_exists;
-    answers.push_back(hosts_answer(std::move(found), random_));
-    if (is_own_host)
-      answers.back() = {.kind = Answer::found, .hosts = {{.name = text_to_host(domain)}}};
-  }
+  std::vector<HostsAnswer> answers(domains.size());
+  mail_hosts(domains, terms_.patience,
+             [&](std::size_t at, HostsAnswer answer) { answers[at] = std::move(answer); });
   return answers;
 }
 
 HostsAnswer Resolver::service_hosts(const std::string& name) {
-  auto all =
-      channel_->ask({{.name = name, .type = RecordType::srv}}, Clock::now() + terms_.patience);
-  return hosts_answer(std::move(all.front()), random_);
+  HostsAnswer answer;
+  channel_->ask(
+      {.count = 1,
+       .question = [&](std::size_t) { return Question{name, RecordType::srv}; },
+       .take = [&](std::size_t, Found found) { answer = hosts_answer(std::move(found), random_); }},
+      Clock::now() + terms_.patience);
+  return answer;
 }
 
 std::vector<AddressesAnswer> Resolver::addresses(std::span<const std::string> hosts) {
-  std::vector<Query> queries;
-  for (const std::string& host : hosts) {
-    for (const RecordType type : {RecordType::aaaa, RecordType::a}) {
-      queries.push_back({.name = host, .type = type});
-    }
-  }
-  const auto all = channel_->ask(std::move(queries), Clock::now() + terms_.patience);
+  std::vector<Found> all(2 * hosts.size());
+  const auto question = [&](std::size_t at) {
+    return Question{hosts[at / 2], at % 2 == 0 ? RecordType::aaaa : RecordType::a};
+  };
+  const auto take = [&](std::size_t at, Found found) { all[at] = std::move(found); };
+  channel_->ask({.count = all.size(), .question = question, .take = take},
+                Clock::now() + terms_.patience);
   std::vector<AddressesAnswer> answers;
   for (std::size_t i = 0; i < all.size(); i += 2) {
     AddressesAnswer answer{.kind = Answer::none};

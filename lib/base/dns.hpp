@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <random>
 #include <span>
@@ -67,6 +69,7 @@ class Resolver {
   struct Terms {
     std::string servers{};                       // "127.0.0.1:5353,[::1]:53"; empty: the system's
     std::chrono::milliseconds patience{10'000};  // for all that a call asks
+    int tries = 4;                               // of each server, of 2 s, 4 s, ...
   };
 
   // 75 where `servers` are none.
@@ -78,6 +81,11 @@ class Resolver {
   // An answer for each domain, in their order. A domain without MX is its own host; whether it has
   // an address is not looked up.
   [[nodiscard]] std::vector<HostsAnswer> mail_hosts(std::span<const std::string> domains);
+  // The same for very many, within `patience`: `take` gets each answer when it comes, with the
+  // place of its domain among them, and nothing of it is kept here.
+  using TakeHosts = std::function<void(std::size_t, HostsAnswer)>;
+  void mail_hosts(std::span<const std::string> domains, std::chrono::milliseconds patience,
+                  const TakeHosts& take);
   // The hosts of a service, `name` such as "_submission._tcp.example.org".
   [[nodiscard]] HostsAnswer service_hosts(const std::string& name);
   // An answer for each host, in their order.

@@ -2,11 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
 
 #include "base/home.hpp"
+#include "base/text.hpp"
+#include "stage/mail_hosts.hpp"
 #include "stage/pace.hpp"
 #include "stage/sorter.hpp"
 
@@ -78,10 +81,21 @@ class RandomSection : public Section {
   std::uint64_t drawn_;
 };
 
-// Two sorts: by domain, which tells how many each domain has; then by fair_place.
-class FairSection : public Section {
+// Nothing where there is none.
+Result<std::optional<Home>> home_if_there(const std::optional<std::string>& given) {
+  const std::string directory = home_directory(given);
+  if (directory.empty() || (access(directory.c_str(), F_OK) != 0 && errno == ENOENT)) {
+    return std::optional<Home>();
+  }
+  auto home = open_home(given, Create::no);
+  if (!home) return fail(home);
+  return std::optional(std::move(*home));
+}
+
+// Two sorts: by domain, which shows each domain as a whole; then by the places they are given.
+class PlacedSection : public Section {
  public:
-  explicit FairSection(const SortOptions& options)
+  explicit PlacedSection(const SortOptions& options)
       : domains_(key_, options.memory / 2, options.directories),
         places_(ByNumber(), options.memory / 2, options.directories) {}
   Result<> add(std::string_view line) override { return domains_.add(line); }
@@ -97,32 +111,108 @@ class FairSection : public Section {
     places_.clear();
   }
 
+ protected:
+  using Lines = Sorter<ByDomain>::Cursor;
+
+  [[nodiscard]] virtual Result<> give_places() = 0;
+  // Each reads the lines in domain order, with half of the memory.
+  Lines lines() { return domains_.cursor(4); }
+  [[nodiscard]] std::string_view domain_of(const Lines& at) const {
+    return key_.place(at.line()).domain;
+  }
+  Result<> place(const Lines& at, std::uint64_t number) { return places_.add(at.line(), number); }
+
  private:
-  // One cursor counts a domain's recipients, another follows and gives them their places.
-  Result<> give_places() {
-    auto ahead = domains_.cursor(4);
-    auto behind = domains_.cursor(4);
+  const ByDomain key_{ByDomain::Within::input};
+  Sorter<ByDomain> domains_;
+  Sorter<ByNumber> places_;
+};
+
+// One cursor counts a domain's recipients, another follows and gives them their places.
+class FairSection : public PlacedSection {
+ public:
+  using PlacedSection::PlacedSection;
+
+ private:
+  Result<> give_places() override {
+    auto ahead = lines();
+    auto behind = lines();
     auto more = ahead.next();
     for (std::uint64_t domain = 0; more && *more; ++domain) {
-      const std::string name(key_.place(ahead.line()).domain);
+      const std::string name(domain_of(ahead));
       std::uint64_t count = 0;
-      while (more && *more && compare_domains(key_.place(ahead.line()).domain, name) == 0) {
+      while (more && *more && compare_domains(domain_of(ahead), name) == 0) {
         ++count;
         more = ahead.next();
       }
       for (std::uint64_t index = 0; index < count; ++index) {
         if (auto followed = behind.next(); !followed) return fail(followed);
-        auto placed = places_.add(behind.line(), fair_place(index, count, domain));
-        if (!placed) return fail(placed);
+        if (auto placed = place(behind, fair_place(index, count, domain)); !placed) return placed;
       }
     }
     if (!more) return fail(more);
     return {};
   }
+};
 
-  const ByDomain key_{ByDomain::Within::input};
-  Sorter<ByDomain> domains_;
-  Sorter<ByNumber> places_;
+// Domains that share a mail host in one place, that of the host in domain order.
+class MxSection : public PlacedSection {
+ public:
+  explicit MxSection(const SortOptions& options)
+      : PlacedSection(options),
+        home_(options.home),
+        terms_{.servers = options.resolver, .patience = options.max_wait} {}
+  Result<> begin(const MessageRecord&) override {
+    if (hosts_) return {};
+    const auto home = home_if_there(home_);
+    if (!home) return fail(home);
+    auto hosts = MailHosts::open(*home, terms_);
+    if (!hosts) return fail(hosts);
+    hosts_.emplace(std::move(*hosts));
+    return {};
+  }
+
+ private:
+  static constexpr std::size_t most_domains = 1'000'000;  // others stand behind, each by itself
+
+  Result<> give_places() override {
+    auto domains = first_domains();
+    if (!domains) return fail(domains);
+    const auto hosts = hosts_->of(*domains);
+    Domains groups;
+    std::vector<std::uint32_t> group_of(hosts.size());
+    std::ranges::transform(hosts, group_of.begin(),
+                           [&](const std::string& host) { return groups.number(host); });
+    const auto ranks = groups.ranks();
+    auto at = lines();
+    auto more = at.next();
+    for (std::size_t i = 0; more && *more; more = at.next()) {
+      while (i < domains->size() && compare_domains(domain_of(at), (*domains)[i]) != 0) ++i;
+      const std::uint64_t number = i < hosts.size() ? ranks[group_of[i]] : ranks.size();
+      if (auto placed = place(at, number); !placed) return placed;
+    }
+    if (!more) return fail(more);
+    return {};
+  }
+
+  // In lower case and domain order.
+  Result<std::vector<std::string>> first_domains() {
+    std::vector<std::string> domains;
+    auto at = lines();
+    auto more = at.next();
+    for (; more && *more && domains.size() < most_domains; more = at.next()) {
+      const auto domain = domain_of(at);
+      if (domains.empty() || compare_domains(domain, domains.back()) != 0) {
+        domains.push_back(lower(domain));
+      }
+    }
+    if (!more) return fail(more);
+    return domains;
+  }
+
+  std::optional<std::string> home_;
+  MailHosts::Terms terms_;
+  std::optional<MailHosts> hosts_;
 };
 
 // How domains took their mail last time is looked up once for sections of one list.
@@ -135,14 +225,13 @@ class PaceSection : public Section {
     if (pace_ && list == list_) return {};
     pace_.reset();
     list_ = std::move(list);
-    const std::string directory = home_directory(home_);
-    if (directory.empty() || (access(directory.c_str(), F_OK) != 0 && errno == ENOENT)) {
+    const auto home = home_if_there(home_);
+    if (!home) return fail(home);
+    if (!*home) {
       pace_.emplace();
       return {};
     }
-    auto home = open_home(home_, Create::no);
-    if (!home) return fail(home);
-    auto pace = Pace::read(*home, list_);
+    auto pace = Pace::read(**home, list_);
     if (!pace) return fail(pace);
     pace_.emplace(std::move(*pace));
     return {};
@@ -169,6 +258,7 @@ std::unique_ptr<Section> make_section(const SortOptions& options) {
     case Order::domain: break;
     case Order::fair: return std::make_unique<FairSection>(options);
     case Order::random: return std::make_unique<RandomSection>(options);
+    case Order::mx: return std::make_unique<MxSection>(options);
     case Order::pace: return std::make_unique<PaceSection>(options);
   }
   return std::make_unique<DomainSection>(options);
@@ -180,6 +270,7 @@ std::optional<Order> text_to_order(std::string_view text) {
   if (text == "domain") return Order::domain;
   if (text == "fair") return Order::fair;
   if (text == "random") return Order::random;
+  if (text == "mx") return Order::mx;
   if (text == "pace") return Order::pace;
   return std::nullopt;
 }

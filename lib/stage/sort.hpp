@@ -1,6 +1,7 @@
 // ml-sort: the recipients of each section in another order.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -18,6 +19,7 @@ enum class Order {
   domain,  // by address_key: the domain's labels from the last to the first, then the local part
   fair,    // each domain spread evenly over the section, see fair_place
   random,
+  mx,    // domains that share a mail host together, in domain order of the hosts
   pace,  // domains that were slow last time behind the quick ones, see Pace; else as they came
 };
 [[nodiscard]] std::optional<Order> text_to_order(std::string_view text);
@@ -27,7 +29,9 @@ struct SortOptions {
   std::size_t memory = std::size_t{64} << 20;
   std::uint64_t seed = 0;                // random: the same seed gives the same order
   std::vector<std::string> directories;  // for temporary files, the first that takes one
-  std::optional<std::string> home{};     // pace: whose journals; without one nobody is slow
+  std::optional<std::string> home{};     // mx, pace: what it knows; without one nobody is slow
+  std::string resolver{};                // mx: whom to ask; empty: the system's
+  std::chrono::seconds max_wait{30};     // mx: with DNS, for all sections
 };
 
 // Where in the section, as a fraction of 2^64, the recipient `index` of the `count` recipients of
