@@ -130,5 +130,5 @@ gnu_sorted() {
 @test "ml-sort: an order that is none is 75 and says which there are" {
   run ml-sort --by size < <(stream a@x.org)
   is 75 "$status"
-  [[ "$output" == *"domain, fair, pace or random"* ]]
+  [[ "$output" == *"domain, fair, mx, pace or random"* ]]
 }
