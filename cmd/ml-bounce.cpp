@@ -1,5 +1,4 @@
 #include <chrono>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -8,34 +7,12 @@
 #include "base/options.hpp"
 #include "base/out.hpp"
 #include "base/process.hpp"
+#include "mail/envelope.hpp"
 #include "stage/bounce.hpp"
 #include "stage/bounce_report.hpp"
 #include "stream/writer.hpp"
 
 using namespace ml;
-
-namespace {
-
-std::string variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-// Where the mail server says that the message came to: whole, or in the pieces of Postfix and
-// OpenSMTPD, of Exim, of qmail.
-std::vector<std::string> recipients_of_environment() {
-  std::vector<std::string> found;
-  for (const char* name : {"ORIGINAL_RECIPIENT", "RECIPIENT"}) found.push_back(variable(name));
-  const std::string domain = variable("DOMAIN");
-  const std::string extension = variable("EXTENSION");
-  if (!extension.empty()) found.push_back(variable("LOCAL") + '+' + extension + '@' + domain);
-  found.push_back(variable("LOCAL") + '@' + domain);
-  found.push_back(variable("LOCAL_PART") + variable("LOCAL_PART_SUFFIX") + '@' + domain);
-  found.push_back(variable("LOCAL") + '@' + variable("HOST"));
-  return found;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   if (auto started = start("ml-bounce"); !started) return leave_unbegun(fail(started));
@@ -81,7 +58,8 @@ int main(int argc, char** argv) {
     Out out(1, "standard output");
     return leave(bounce_explain(out, *explained, task));
   }
-  task.recipients = recipient ? std::vector{*recipient} : recipients_of_environment();
+  task.recipients =
+      recipient ? std::vector{*recipient} : environment_recipients(environment_variable);
   Writer out(1);
   return leave(sweep ? bounce_sweep(out, task) : bounce(0, out, task));
 }

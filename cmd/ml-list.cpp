@@ -36,7 +36,7 @@ Result<Status> show(VerbLine& line) {
       .flag(json, "--json", "JSON instead of text")
       .optional_operand(list, "LIST");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
-    const Form form = json ? Form::json : Form::text;
+    const Form form = form_of(json);
     if (!list) return show_lists(home, form, out);
     const auto name = find_list_name(home, *list);
     return name ? show_list(home, *name, form, out) : fail(name);

@@ -48,7 +48,7 @@ Result<Status> run(int argc, char** argv) {
   auto read = options.read(argc, argv);
   if (!read) return fail(read);
   if (*read) return **read;
-  if (json) query.form = Form::json;
+  query.form = form_of(json);
   if (outcome) {
     query.outcome = text_to_outcome(*outcome);
     if (!query.outcome) return failure(Status::usage, "--outcome {}: no such outcome", *outcome);

@@ -27,10 +27,6 @@ Result<Status> print(const Result<std::string>& text, Out& out) {
   return Status::done;
 }
 
-Form form_of(bool json) {
-  return json ? Form::json : Form::text;
-}
-
 Result<Status> put_entries(VerbLine& line) {
   std::string name;
   std::optional<std::string> id;

@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <optional>
 #include <string>
 
@@ -14,11 +13,6 @@
 using namespace ml;
 
 namespace {
-
-std::optional<std::string> variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
 
 // The ways into the queues: nothing of what one message on standard input may be told.
 struct Ways {
@@ -90,9 +84,9 @@ int main(int argc, char** argv) {
   if (!list) return leave_unbegun(retry("LIST is missing (see ml-receive --help)"));
   receiving.list = *list;
 
-  receiving.sender.environment = variable("SENDER");
-  // Only Postfix local(8) sets this one, and it filters what SENDER says.
-  if (variable("ORIGINAL_RECIPIENT")) receiving.sender.exactness = Exactness::filtered;
+  const auto told = environment_sender(environment_variable);
+  receiving.sender.environment = told.environment;
+  receiving.sender.exactness = told.exactness;
   Writer out(1);
   return leave(receive(receiving, 0, out));
 }

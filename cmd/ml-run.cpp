@@ -1,7 +1,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <cstdlib>
 #include <optional>
 #include <string>
 
@@ -11,15 +10,6 @@
 #include "stage/run.hpp"
 
 using namespace ml;
-
-namespace {
-
-std::optional<std::string> variable(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? std::optional<std::string>(value) : std::nullopt;
-}
-
-}  // namespace
 
 int main(int argc, char** argv) {
   if (auto started = start("ml-run"); !started) return leave(fail(started));
@@ -48,8 +38,8 @@ int main(int argc, char** argv) {
     if (operand) return leave(retry("--from takes no LIST: the entry names its own"));
     return leave(run_entry(task.home, *queue, Fd(0), Fd(1)));
   }
-  task.sender = environment_sender(variable);
-  task.recipients = environment_recipients(variable);
+  task.sender = environment_sender(environment_variable);
+  task.recipients = environment_recipients(environment_variable);
   if (sender) {
     if (task.role) return leave(retry("one RECIPIENT at a time, please: each has its own status"));
     task.sender = {.option = sender};

@@ -1,6 +1,5 @@
 #include <unistd.h>
 
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <utility>
@@ -46,14 +45,9 @@ Options options_into(SendGiven& given) {
   return options;
 }
 
-std::optional<std::string> variable(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
-}
-
 // LoadCredential= of the unit, if there is one.
 std::optional<std::string> auth_file_of_systemd() {
-  const auto directory = variable("CREDENTIALS_DIRECTORY");
+  const auto directory = environment_variable("CREDENTIALS_DIRECTORY");
   if (!directory) return std::nullopt;
   std::string file = *directory + "/mlpipe-auth";
   return access(file.c_str(), F_OK) == 0 ? std::optional(std::move(file)) : std::nullopt;
@@ -65,7 +59,7 @@ Result<Status> run(int argc, char** argv) {
   auto read = options_into(given).read(argc, argv);
   if (!read) return fail(read);
   if (*read) return **read;
-  given.in_alias = !environment_recipients(variable).empty();
+  given.in_alias = !environment_recipients(environment_variable).empty();
   given.credential = auth_file_of_systemd();
   const auto site = site_settings(given.home);
   if (!site) return fail(site);

@@ -33,10 +33,6 @@ Result<Status> with_store(VerbLine& line, Access access, const Work& work) {
   });
 }
 
-Form form_of(bool json) {
-  return json ? Form::json : Form::text;
-}
-
 Failure bad_value(std::string_view option, std::string_view value, std::string_view wanted) {
   return failure(Status::usage, "{} takes {}, not '{}'", option, wanted, value);
 }

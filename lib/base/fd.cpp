@@ -58,6 +58,13 @@ Result<Fd> open_beneath(const Fd& directory, const std::string& path, int flags)
   }
 }
 
+bool is_same_file(const Fd& fd, const std::string& path) {
+  struct stat ours{};
+  struct stat named{};
+  return fstat(fd.get(), &ours) == 0 && stat(path.c_str(), &named) == 0 &&
+         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
+}
+
 Result<std::size_t> read_some(int fd, std::span<char> room, std::string_view name) {
   for (;;) {
     const ssize_t got = read(fd, room.data(), room.size());

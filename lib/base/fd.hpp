@@ -49,6 +49,10 @@ class Fd {
 // `directory` is reached, whatever `path` says (openat2, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS).
 [[nodiscard]] Result<Fd> open_beneath(const Fd& directory, const std::string& path, int flags);
 
+// Whether `path` still names the file that is open here: whoever holds the lock of a file that was
+// renamed away or replaced meanwhile holds nothing. False too where either cannot be looked at.
+[[nodiscard]] bool is_same_file(const Fd& fd, const std::string& path);
+
 // Up to room.size() octets; 0 at the end of the input. `name` is for the error.
 [[nodiscard]] Result<std::size_t> read_some(int fd, std::span<char> room, std::string_view name);
 

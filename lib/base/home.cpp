@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdlib>
+
+#include "base/process.hpp"
 
 namespace ml {
 namespace {
@@ -14,8 +15,7 @@ namespace {
 constexpr const char* system_home = "/var/lib/mlpipe";
 
 std::string from_environment(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
+  return environment_variable(name).value_or("");
 }
 
 bool exists(const std::string& path) {

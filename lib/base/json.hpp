@@ -12,6 +12,10 @@ namespace ml {
 
 // How a command reports.
 enum class Form { text, json };
+// What the option --json asks for.
+[[nodiscard]] constexpr Form form_of(bool json) {
+  return json ? Form::json : Form::text;
+}
 
 // A JSON string. What is not UTF-8 comes out as \xhh spelt out, as in printable().
 void append_json(std::string& to, std::string_view text);

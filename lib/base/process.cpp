@@ -9,6 +9,7 @@
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <span>
 #include <string_view>
 
@@ -128,6 +129,12 @@ Result<> start(std::string_view program) {
     }
   }
   return {};
+}
+
+std::optional<std::string> environment_variable(const char* name) {
+  const char* const value = std::getenv(name);
+  if (value == nullptr) return std::nullopt;
+  return value;
 }
 
 Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,

@@ -20,6 +20,9 @@ namespace ml {
 // and meets no file of ours, refuses to run set-id.
 [[nodiscard]] Result<> start(std::string_view program);
 
+// The value of an environment variable; nothing if it is not set.
+[[nodiscard]] std::optional<std::string> environment_variable(const char* name);
+
 struct Ending {
   int status = 0;  // the exit status, if no signal ended it
   int signal = 0;

@@ -39,13 +39,6 @@ bool exists(const std::string& path) {
   return stat(path.c_str(), &about) == 0;
 }
 
-bool is_same_file(const Fd& fd, const std::string& path) {
-  struct stat ours{};
-  struct stat named{};
-  return fstat(fd.get(), &ours) == 0 && stat(path.c_str(), &named) == 0 &&
-         ours.st_ino == named.st_ino && ours.st_dev == named.st_dev;
-}
-
 // Whole or not there: written beside, synced, renamed, its directory synced.
 Result<> place_file(const std::string& directory, const std::string& name, std::string_view text) {
   const std::string draft = directory + "/." + name;

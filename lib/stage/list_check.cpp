@@ -4,13 +4,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/coprocess.hpp"
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
@@ -29,8 +29,7 @@ constexpr const char* postmap = "/usr/sbin/postmap";
 
 // MAIL_CONFIG names another instance's directory, to us as to postconf.
 bool has_postfix() {
-  const char* directory = std::getenv("MAIL_CONFIG");
-  const std::string main_cf = std::string(directory ? directory : "/etc/postfix") + "/main.cf";
+  const auto main_cf = environment_variable("MAIL_CONFIG").value_or("/etc/postfix") + "/main.cf";
   return access(postconf, X_OK) == 0 && access(postalias, X_OK) == 0 &&
          access(main_cf.c_str(), R_OK) == 0;
 }

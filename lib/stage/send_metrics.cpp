@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 
 #include <cerrno>
 #include <iterator>
@@ -25,13 +24,7 @@ Result<Fd> lock(const std::string& file) {
     while (flock(fd->get(), LOCK_EX) != 0) {
       if (errno != EINTR) return system_failure("cannot lock " + file, errno);
     }
-    struct stat ours{};
-    struct stat there{};
-    if (fstat(fd->get(), &ours) != 0) return system_failure("cannot look at " + file, errno);
-    if (stat(file.c_str(), &there) == 0 && there.st_ino == ours.st_ino &&
-        there.st_dev == ours.st_dev) {
-      return fd;
-    }
+    if (is_same_file(*fd, file)) return fd;
   }
 }
 
