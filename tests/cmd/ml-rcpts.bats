@@ -57,3 +57,29 @@ load common
   is 75 "$status"
   [[ "$output" == *ann@example.org* ]]
 }
+
+# What its page says, with awk and a shell for each section.
+slowly() { # COMMAND
+  awk -v command="$1" '
+    /^rcpt\t/ { print | command; next }
+    /^end\t/ { close(command) }
+    { print; fflush() }'
+}
+
+@test "ml-rcpts: random sections come out as the slow and obvious way has them" {
+  for seed in {1..20}; do
+    awk -v seed="$seed" 'BEGIN {
+      srand(seed)
+      for (i = 0; i < 6; ++i) {
+        printf "message\tx%d\tnews@x.org\taGk=\n", i
+        for (left = int(rand() * 12); left > 0; --left)
+          printf "rcpt\tu%d@example.%s\t-%s\n", rand() * 9, rand() < 0.5 ? "org" : "com", rand() < 0.5 ? "" : "\tn=1"
+        print "end\t0"
+      }
+    }' >in
+    for command in tac sort 'sort -u' 'grep -v com' 'sed -n 2~2p' 'head -n 3' cat; do
+      # shellcheck disable=SC2086
+      is "$(slowly "$command" <in)" "$(ml-rcpts -- $command <in)"
+    done
+  done
+}

@@ -9,8 +9,11 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
+#include <map>
 #include <random>
+#include <set>
 
 #include "base/digest.hpp"
 #include "base/fd.hpp"
@@ -131,6 +134,53 @@ ExpandOptions to_lists(Texts lists) {
   options.lists = std::move(lists);
   return options;
 }
+
+// news@x.org expanded by a process of its own, as in life, for LMDB is opened once in a process; all
+// is written that a pipe takes, and the process is blocked in write(2) until rest() reads.
+class BlockedExpansion {
+ public:
+  explicit BlockedExpansion(const Place& place) {
+    const Fd in(memfd_create("in", MFD_CLOEXEC));
+    REQUIRE(write_all(in, section("\tlist=news@x.org", {}), "in"));
+    REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
+    auto pipe = make_pipe();
+    REQUIRE(pipe);
+    child_ = fork();
+    if (child_ == 0) {
+      pipe->read.reset();
+      Writer out(pipe->write.get());
+      ExpandOptions options;
+      options.home = place.home();
+      _exit(expand(options, in.get(), out) ? 0 : 1);
+    }
+    output_ = std::move(pipe->read);
+    for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);  // polls
+    REQUIRE(blocked());
+  }
+  [[nodiscard]] bool blocked() const {
+    const auto waits_in = read_file(fmt::format("/proc/{}/wchan", child_), 100);
+    return waits_in && waits_in->find("pipe_write") != std::string::npos;
+  }
+  // All of its output; it must have ended well.
+  [[nodiscard]] std::string rest() {
+    std::string all;
+    std::string room(1 << 16, '\0');
+    for (;;) {
+      const auto got = read_some(output_.get(), room, "pipe");
+      REQUIRE(got);
+      if (*got == 0) break;
+      all.append(room, 0, *got);
+    }
+    int ending = 0;
+    REQUIRE(waitpid(child_, &ending, 0) == child_);
+    CHECK(ending == 0);
+    return all;
+  }
+
+ private:
+  pid_t child_ = -1;
+  Fd output_;
+};
 
 using Catch::Matchers::Contains;
 
@@ -626,6 +676,121 @@ TEST_CASE("expand: the author and those in To and Cc get the list's copy unless 
   CHECK(names("", header) == "ann bob dee env ");
 }
 
+namespace {
+
+// People at random, few enough that the same come again, some with capitals.
+class Crowd {
+ public:
+  explicit Crowd(unsigned seed) : random_(seed) {}
+
+  [[nodiscard]] std::size_t pick(std::size_t below) { return random_() % below; }
+  [[nodiscard]] std::string one() {
+    constexpr std::array names{"ann", "Ann", "bob", "c.y", "dee+x", "Eve", "eve", "f"};
+    constexpr std::array domains{"x.org", "a.x.org", "x-y.org", "example.com", "mail.example.com"};
+    return fmt::format("{}@{}", names[pick(names.size())], domains[pick(domains.size())]);
+  }
+  [[nodiscard]] Texts some(std::size_t most) {
+    Texts people;
+    for (std::size_t left = pick(most + 1); left > 0; --left) people.push_back(one());
+    return people;
+  }
+
+ private:
+  std::mt19937 random_;
+};
+
+std::string mailbox_of(const std::string& address) {
+  const auto at = address.find('@');
+  return lower(address.substr(0, at)) + address.substr(at);
+}
+
+// Domain order, written the slow way.
+std::vector<std::string> place_in_order(const std::string& address) {
+  const std::string mailbox = mailbox_of(address);
+  const auto at = mailbox.find('@');
+  std::vector<std::string> order;
+  for (const auto label : split(std::string_view(mailbox).substr(at + 1), '.')) {
+    order.emplace(order.begin(), label);
+  }
+  order.push_back('\0' + mailbox.substr(0, at));  // whoever is at a domain, before its subdomains
+  return order;
+}
+
+// What ml-expand's page says, one address at a time.
+struct Model {
+  std::set<std::string> seen;  // mailboxes
+  std::set<std::string> out;   // the excluded and the suppressed
+  Texts lines;
+
+  void add(const std::string& address, const std::string& attributes = {}) {
+    if (out.contains(mailbox_of(address)) || !seen.insert(mailbox_of(address)).second) return;
+    lines.push_back(address + "\t-" + attributes);
+  }
+};
+
+std::string rows(const Texts& people) {
+  std::string text;
+  for (const auto& one : people) text += one + '\n';
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("expand: random lists and files come to what the slow and obvious way comes to") {
+  constexpr std::array states{State::active,   State::nomail,    State::digest,
+                              State::bouncing, State::suspended, State::removed};
+  for (unsigned seed = 0; seed < 60; ++seed) {
+    INFO("seed " << seed);
+    Crowd crowd(seed);
+    Place place;
+    Model model;
+    ExpandOptions options;
+    const Texts present = crowd.some(4);
+    for (const auto& address : present) {
+      model.seen.insert(mailbox_of(address));
+      model.lines.push_back(address + "\t-");
+    }
+    {
+      Store store = store_of(place);
+      for (const auto& address : crowd.some(3)) {
+        REQUIRE(store.suppress(*text_to_address(address), ""));
+        model.out.insert(mailbox_of(address));
+      }
+    }
+    const Texts excluded = crowd.some(3);
+    for (const auto& address : excluded) model.out.insert(mailbox_of(address));
+    if (!excluded.empty()) options.exclude.push_back(place.file(rows(excluded)));
+    for (const std::string list : {"news@x.org", "jobs@x.org", "fun@example.com"}) {
+      std::map<std::vector<std::string>, std::pair<std::string, State>> people;
+      for (const auto& address : crowd.some(30)) {
+        const State state = states[crowd.pick(states.size())];
+        if (people.try_emplace(place_in_order(address), address, state).second) {
+          subscribe(place, list, {address}, state, "n=" + std::to_string(people.size()));
+        }
+      }
+      if (people.empty() || crowd.pick(3) == 0) continue;
+      options.lists.push_back(list);
+      Store store = store_of(place);
+      const auto number = store.list(list);
+      for (const auto& [order, one] : people) {
+        if (!is_due(one.second)) continue;
+        const auto found = store.find(*number, *text_to_address(one.first));
+        REQUIRE((found && *found));
+        model.add(one.first, "\t" + (*found)->attributes);
+      }
+    }
+    for (std::size_t files = crowd.pick(3); files > 0; --files) {
+      const Texts people = crowd.some(20);
+      options.to.push_back(place.file(rows(people)));
+      for (const auto& address : people) model.add(address);
+    }
+    if (options.lists.empty() && options.to.empty() && present.empty()) continue;
+    const auto found = expanded(section("", present), options, place);
+    CHECK(found.status == 0);
+    CHECK(rcpts(found) == model.lines);
+  }
+}
+
 TEST_CASE("expand: who leaves before its turn gets no copy and nobody who moves gets two") {
   Place place;
   Texts many;
@@ -633,26 +798,7 @@ TEST_CASE("expand: who leaves before its turn gets no copy and nobody who moves 
     many.push_back(fmt::format("some-quite-long-local-part-{:05}@example.org", i));
   }
   subscribe(place, "news@x.org", many);
-  const Fd in(memfd_create("in", MFD_CLOEXEC));
-  REQUIRE(write_all(in, section("\tlist=news@x.org", {}), "in"));
-  REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
-  auto pipe = make_pipe();
-  REQUIRE(pipe);
-  const pid_t child = fork();
-  if (child == 0) {
-    pipe->read.reset();
-    Writer out(pipe->write.get());
-    ExpandOptions options;
-    options.home = place.home();
-    _exit(expand(options, in.get(), out) ? 0 : 1);
-  }
-  pipe->write.reset();
-  const auto blocked = [&] {
-    auto state = read_file(fmt::format("/proc/{}/wchan", child), 100);
-    return state && state->find("pipe_write") != std::string::npos;
-  };
-  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);  // polls
-  REQUIRE(blocked());
+  BlockedExpansion expansion(place);
 
   // Behind the first slice: the last tenth leaves, one is taken off and put back, one is new. In
   // the first slice, which was read: one leaves and comes back, so that its record is written anew.
@@ -670,21 +816,11 @@ TEST_CASE("expand: who leaves before its turn gets no copy and nobody who moves 
       REQUIRE(store.put(*list, {{*text_to_address(who), State::active, 1, 1, ""}}, Revive::yes));
     }
   }
-  std::string all;
-  std::string room(1 << 16, '\0');
-  for (;;) {
-    const auto got = read_some(pipe->read.get(), room, "pipe");
-    REQUIRE(got);
-    if (*got == 0) break;
-    all.append(room, 0, *got);
-  }
-  int ending = 0;
-  REQUIRE(waitpid(child, &ending, 0) == child);
-  CHECK(ending == 0);
   Texts wanted(many.begin(), many.begin() + 54'000);
   wanted.push_back(fresh);
   wanted.push_back(many[59'999]);
   Texts found;
+  const std::string all = expansion.rest();
   for (const auto line : split(all, '\n')) {
     if (line.starts_with("rcpt\t")) found.emplace_back(split(line, '\t')[1]);
   }
@@ -698,29 +834,7 @@ TEST_CASE("expand: no snapshot of the store is held while the output is blocked"
     many.push_back("some-quite-long-local-part-" + std::to_string(i) + "@example.org");
   }
   subscribe(place, "news@x.org", many);
-  const Fd in(memfd_create("in", MFD_CLOEXEC));
-  REQUIRE(write_all(in, section("\tlist=news@x.org", {}), "in"));
-  REQUIRE(lseek(in.get(), 0, SEEK_SET) == 0);
-  auto pipe = make_pipe();
-  REQUIRE(pipe);
-
-  // In a process of its own, as in life: LMDB is opened once in a process.
-  const pid_t child = fork();
-  if (child == 0) {
-    pipe->read.reset();
-    Writer out(pipe->write.get());
-    ExpandOptions options;
-    options.home = place.home();
-    _exit(expand(options, in.get(), out) ? 0 : 1);
-  }
-  pipe->write.reset();
-  // Full pipe: the child is blocked in write(2) and stays so until we read.
-  const auto blocked = [&] {
-    auto state = read_file(fmt::format("/proc/{}/wchan", child), 100);
-    return state && state->find("pipe_write") != std::string::npos;
-  };
-  for (int tries = 0; tries < 2000 && !blocked(); ++tries) usleep(5000);  // polls
-  REQUIRE(blocked());
+  BlockedExpansion expansion(place);
 
   // Were a snapshot open, no page could be used again and the file would grow by each commit.
   const auto size = [&] { return std::filesystem::file_size(place.home() + "/store/data.mdb"); };
@@ -739,18 +853,6 @@ TEST_CASE("expand: no snapshot of the store is held while the output is blocked"
   const auto before = size();
   for (int i = 0; i < 200; ++i) commit(i);
   CHECK(size() == before);
-  REQUIRE(blocked());
-
-  std::string all;
-  std::string room(1 << 16, '\0');
-  for (;;) {
-    const auto got = read_some(pipe->read.get(), room, "pipe");
-    REQUIRE(got);
-    if (*got == 0) break;
-    all.append(room, 0, *got);
-  }
-  int ending = 0;
-  REQUIRE(waitpid(child, &ending, 0) == child);
-  CHECK(ending == 0);
-  CHECK(std::ranges::count(all, '\n') == 30'002);
+  REQUIRE(expansion.blocked());
+  CHECK(std::ranges::count(expansion.rest(), '\n') == 30'002);
 }
