@@ -115,7 +115,7 @@ void Connections::part(Connection& connection, Clock::time_point now) {
   }
 }
 
-void Connections::finish(Clock::time_point latest) {
+void Connections::finish(const Latest& latest) {
   for (auto at = all_.begin(); at != all_.end();) {
     Connection& connection = *at++;
     connection.outlet->hurry(latest);

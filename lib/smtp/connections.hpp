@@ -63,7 +63,7 @@ class Connections {
   [[nodiscard]] bool all_out() const;
   [[nodiscard]] bool none() const { return all_.empty(); }
   // No more will be given: those who have no answer due are closed, at the latest then.
-  void finish(Clock::time_point latest);
+  void finish(const Latest& latest);
 
  private:
   class Connection;

@@ -576,13 +576,17 @@ void Dialogue::end(Parting parting, const Reply& reply) {
   abandon_all(last_words_);
 }
 
+// What is answered has left the ring, and what is written stands in it in order.
+bool Dialogue::in_doubt() const {
+  return count_ > 0 && is_out(front());
+}
+
 // Whoever has no reply of their own: the message may have gone out to those whose end was written.
 void Dialogue::abandon_all(const Reply& reply) {
   out_.forget();
   for (; count_ > 0; --count_, head_ = (head_ + 1) % ring_.size()) {
     Group& group = front();
-    const bool out = group.message_sent && out_.written() >= group.end;
-    settle_all(group, out ? Fate::unanswered : Fate::again, reply);
+    settle_all(group, is_out(group) ? Fate::unanswered : Fate::again, reply);
   }
 }
 

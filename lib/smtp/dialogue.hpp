@@ -153,6 +153,8 @@ class Dialogue {
   [[nodiscard]] Parting parting() const { return parting_; }
   // The reply, or the words, that ended it.
   [[nodiscard]] const Reply& last_words() const { return last_words_; }
+  // A message was written whose reply has not come: it may have been taken.
+  [[nodiscard]] bool in_doubt() const;
   // The relay is about to close.
   [[nodiscard]] bool leaving() const { return phase_ == Phase::leaving; }
   // What the next reply answers; for the caller's deadline (RFC 5321 4.5.3.2).
@@ -212,6 +214,9 @@ class Dialogue {
   [[nodiscard]] const Group& front() const { return ring_[head_]; }
   [[nodiscard]] Group& back() { return at(count_ - 1); }
   [[nodiscard]] const Group& back() const { return ring_[(head_ + count_ - 1) % ring_.size()]; }
+  [[nodiscard]] bool is_out(const Group& group) const {
+    return group.message_sent && out_.written() >= group.end;
+  }
   [[nodiscard]] Group& at(std::size_t index) { return ring_[(head_ + index) % ring_.size()]; }
   void drop_front();
 

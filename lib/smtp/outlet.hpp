@@ -26,6 +26,12 @@ namespace ml {
 
 using Clock = std::chrono::steady_clock;
 
+// How long what was given is waited for in the end.
+struct Latest {
+  Clock::time_point in_doubt;   // a message that was sent: its reply says whether it was taken
+  Clock::time_point otherwise;  // nothing is lost by giving it up
+};
+
 class Outlet {
  public:
   virtual ~Outlet() = default;
@@ -43,8 +49,8 @@ class Outlet {
   // Writes what there is to write; never blocks. To be called when all that is wanted was given,
   // so that it goes out in one piece.
   virtual void flush(Clock::time_point /*now*/) {}
-  // From now on nothing may wait longer than until `latest`.
-  virtual void hurry(Clock::time_point /*latest*/) {}
+  // From now on nothing may wait longer than until then.
+  virtual void hurry(const Latest& /*latest*/) {}
 
   // True until it can be given anything.
   [[nodiscard]] virtual bool opening() const { return false; }

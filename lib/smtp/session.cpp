@@ -176,16 +176,23 @@ pollfd Session::watched() const {
 Clock::time_point Session::deadline() const {
   if (dialogue_.over()) return Clock::time_point::max();
   const Step step = dialogue_.awaited();
-  if (dialogue_.leaving()) return std::min(latest_, since_ + time_to_leave);
+  if (dialogue_.leaving()) return std::min(latest(), since_ + time_to_leave);
   if (stage_ != Stage::talking || step == Step::greeting) {
-    return std::min(latest_, since_ + patience_);
+    return std::min(latest(), since_ + patience_);
   }
-  if (step == Step::nothing && !dialogue_.has_output()) return latest_;
-  return std::min(latest_, since_ + time_for(step));
+  if (step == Step::nothing && !dialogue_.has_output()) return latest();
+  return std::min(latest(), since_ + time_for(step));
 }
 
-void Session::hurry(Clock::time_point latest) {
-  latest_ = std::min(latest_, latest);
+Clock::time_point Session::latest() const {
+  if (!latest_) return Clock::time_point::max();
+  return dialogue_.in_doubt() ? latest_->in_doubt : latest_->otherwise;
+}
+
+void Session::hurry(const Latest& latest) {
+  if (!latest_) latest_ = latest;
+  latest_->in_doubt = std::min(latest_->in_doubt, latest.in_doubt);
+  latest_->otherwise = std::min(latest_->otherwise, latest.otherwise);
 }
 
 void Session::hear(short ready, Clock::time_point now) {

@@ -29,7 +29,7 @@ class Session : public Outlet {
   [[nodiscard]] Clock::time_point deadline() const override;
   void hear(short ready, Clock::time_point now) override;
   void flush(Clock::time_point now) override;
-  void hurry(Clock::time_point latest) override;
+  void hurry(const Latest& latest) override;
   [[nodiscard]] Parting parting() const override { return dialogue_.parting(); }
   [[nodiscard]] const Reply& last_words() const override { return dialogue_.last_words(); }
   [[nodiscard]] std::size_t messages() const override { return dialogue_.messages(); }
@@ -54,6 +54,7 @@ class Session : public Outlet {
   void write_tls(Clock::time_point now);
   void part_from(TlsStream::State state);
   [[nodiscard]] std::string_view waited_for() const;
+  [[nodiscard]] Clock::time_point latest() const;
 
   const Relay& relay_;
   Dialogue dialogue_;
@@ -65,7 +66,7 @@ class Session : public Outlet {
   bool heard_ = false;         // since the last write
   std::uint64_t replies_ = 0;  // when since_ was set
   Clock::time_point since_;    // the last reply or write
-  Clock::time_point latest_ = Clock::time_point::max();
+  std::optional<Latest> latest_;
 };
 
 }  // namespace ml

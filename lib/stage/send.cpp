@@ -27,7 +27,8 @@ using namespace std::chrono_literals;
 constexpr std::size_t most_waiting = 2000;
 constexpr std::size_t most_waiting_shared = 20'000;
 constexpr unsigned most_tries = 10;  // of one recipient in one run
-constexpr auto patience_when_stopped = 30s;
+constexpr auto patience_when_in_doubt = 30s;
+constexpr auto patience_when_stopped = 5s;
 constexpr auto patience_at_goodbye = 5s;
 constexpr auto pause_between_signals = 100ms;
 
@@ -395,7 +396,8 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
 void Sender::stop(Clock::time_point now, std::string why) {
   if (given_up_) return;
   given_up_ = local_reply(451, {4, 3, 2}, std::move(why));
-  connections_.finish(in_flight_ == 0 ? now : now + patience_when_stopped);
+  if (in_flight_ == 0) return connections_.finish({now, now});
+  connections_.finish({now + patience_when_in_doubt, now + patience_when_stopped});
 }
 
 // ---- fates
@@ -472,7 +474,8 @@ void Sender::keep(Result<> kept) {
 // ---- the end
 
 Result<Status> Sender::conclude() {
-  connections_.finish(Clock::now() + patience_at_goodbye);
+  const auto latest = Clock::now() + patience_at_goodbye;
+  connections_.finish({latest, latest});
   if (auto served = serve(Until::parted); !served) return fail(served);
   const auto settled = settle_sections();
   progress_.end({delivered_, left_, refused_});

@@ -46,6 +46,40 @@ load sink
   is 0 "$status"
 }
 
+@test "faults: a relay that falls silent in the middle of a dialogue costs nobody the message" {
+  verp $(seq -f 'u%g@x.org' 9) >in
+  local senders=() dir
+  for step in mail rcpt data; do
+    for extensions in '' --without=PIPELINING; do
+      dir=$step$extensions
+      mkdir "$dir"
+      cd "$dir"
+      # shellcheck disable=SC2086 # no word or one
+      sink $extensions --fault "$step>3=silence"
+      ml-send --home home --for 1 --connections 1 --via "$via" --undelivered left <../in >said 2>&1 3>&- &
+      senders+=($!)
+      cd ..
+    done
+  done
+  for sender in "${senders[@]}"; do
+    status=0
+    wait "$sender" || status=$?
+    is 75 "$status"
+  done
+  for dir in */; do
+    cd "$dir"
+    echo "$dir: $(cat said)"
+    [[ "$(cat said)" == "ml-send: 6 of 9 left; go on with: "* ]]
+    is 6 "$(rcpts left | wc -l)"
+    mv log first.log
+    sink
+    run ml-send --home home --via "$via" <left
+    is "" "$output"
+    is "$(rcpts ../in | sort)" "$(cat first.log log | cut -f2 | sort)"
+    cd ..
+  done
+}
+
 @test "faults: a reader of the left that has gone is 75 in silence and the same again goes on" {
   sink
   verp ann@x.org late@x.org full@x.org >in
