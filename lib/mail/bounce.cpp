@@ -19,6 +19,7 @@
 #include "mail/notice.hpp"
 #include "mail/parts.hpp"
 #include "mail/ses.hpp"
+#include "mail/shapes.hpp"
 
 namespace ml {
 namespace {

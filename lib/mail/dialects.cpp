@@ -1,392 +1,39 @@
 #include "mail/dialects.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 #include "base/text.hpp"
-#include "mail/diagnosis.hpp"
-#include "mail/header.hpp"
+#include "mail/dialect_table.hpp"
 #include "mail/mentions.hpp"
+#include "mail/notice_recipients.hpp"
+#include "mail/notice_text.hpp"
 
 namespace ml {
 namespace {
 
-constexpr std::size_t most_recipients = 1000;
-constexpr std::size_t longest_diagnostic = 1000;
-
-// How recipients stand behind the words that lead to them.
-enum class Shape {
-  lines,     // at the beginning of lines, with brackets, bullets or blanks
-  behind,    // right behind the words, each time they come
-  before,    // right before them, in the same line
-  within,    // not far behind the words
-  names,     // local parts in lines of their own; the domain is the server's
-  returned,  // not named at all: the only recipient in the header that came back
-};
-
-struct Dialect {
-  std::string_view name;
-  std::string_view sign;  // must be in the text, From or Subject; empty: `lead` is sign enough
-  std::string_view lead;
-  Shape shape;
-  Action action = Action::failed;
-};
-
-// Words in lower case, single blanks for any run of blanks and line ends.
-constexpr std::array dialects = std::to_array<Dialect>({
-    // Reports of a delay come first: they often hold the words of the failure to come.
-    {"gmail-delay", "", "delivery to the following recipient has been delayed", Shape::lines,
-     Action::delayed},
-    {"gmail-delays", "", "delivery to the following recipients has been delayed", Shape::lines,
-     Action::delayed},
-    {"opensmtpd-delay", "a message is delayed for more than", "list of recipients:", Shape::lines,
-     Action::delayed},
-    {"exim-delay", "", "the message has not yet been delivered is:", Shape::lines, Action::delayed},
-    {"exim-delays", "", "the message has not yet been delivered are:", Shape::lines,
-     Action::delayed},
-    {"sendmail-delay", "", "the following addresses had transient non-fatal errors", Shape::lines,
-     Action::delayed},
-    // qmail and what descends from it.
-    {"qmail", "", "able to deliver your message to the following address", Shape::lines},
-    {"yahoo", "", "unable to deliver message to the following address", Shape::lines},
-    {"yahoo-nameless", "", "able to deliver the following message", Shape::returned},
-    {"secureserver", "", "problem with the e-mail address(es) you're trying to send to",
-     Shape::lines},
-    {"eyou", "", "this is the deliver program at", Shape::lines},
-    {"ieo", "", "this is the email server at", Shape::within},
-    {"earthlink", "", "sorry, unable to deliver your message to", Shape::lines},
-    // Google, Microsoft.
-    {"gmail", "", "delivery to the following recipient failed", Shape::lines},
-    {"outlook", "", "to the following recipients failed", Shape::lines},
-    {"smtpsvc-aborted", "", "to the following recipients was aborted", Shape::lines},
-    {"gmail-page", "", "your message wasn't delivered to", Shape::behind},
-    {"gmail-problem", "", "there was a problem delivering your message to", Shape::behind},
-    {"exchange", "", "did not reach the following recipient(s):", Shape::lines},
-    {"exchange-x400", "", "did not reach the following recipient(s):", Shape::within},
-    {"exchange-plain", "", "did not reach the following recipient", Shape::lines},
-    {"exchange-2007", "",
-     "delivery has failed to these recipients or distribution lists:", Shape::lines},
-    {"exchange-2010", "", "delivery has failed to these recipients or groups:", Shape::lines},
-    {"exchange-server", "", "generating server:", Shape::lines},
-    {"exchange-de", "", "fehler bei der nachrichtenzustellung an folgende", Shape::lines},
-    {"exchange-de-old", "", "konnte den folgenden", Shape::lines},
-    {"exchange-fr", "", "pas pu être remis aux destinataires suivants", Shape::lines},
-    {"exchange-fr-2007", "", "chec de la remise pour ces destinataires", Shape::lines},
-    {"exchange-es", "", "error de entrega a los siguientes destinatarios", Shape::lines},
-    {"exchange-it", "", "recapito non riuscito per i seguenti destinatari", Shape::lines},
-    {"exchange-nl", "", "bezorgen is mislukt voor deze geadresseerden", Shape::lines},
-    {"office365", "", "couldn't be delivered to the following recipients", Shape::lines},
-    {"smtpsvc", "", "could not be delivered to the following user", Shape::lines},
-    // Exim and those who use its words.
-    {"exim", "", "the following address(es) failed:", Shape::lines},
-    {"exim-to-one", "", "the following address failed:", Shape::lines},
-    {"exim-frozen", "frozen", "address(es) have yet to be delivered:", Shape::lines},
-    {"exim-undisclosed", "an undisclosed address", "(generated from", Shape::behind},
-    {"exim-pipe", "pipe to |", "generated by", Shape::behind},
-    {"zoho", "", "could not be delivered to one or more of its recipients", Shape::lines},
-    {"exim-all", "", "could not be delivered to all of its recipients", Shape::lines},
-    {"mail.ru", "", "a message that you sent was rejected", Shape::lines},
-    {"demon", "created automatically by mail delivery software", "addressed to", Shape::behind},
-    {"robanal", "created automatically by mail delivery software", "rcpt to:", Shape::behind},
-    // Postfix, Sendmail, Courier, OpenSMTPD, DragonFly.
-    {"postfix", "", "could not be delivered to one or more recipients", Shape::lines},
-    {"postfix-old", "", "could not be delivered to one or more destinations", Shape::lines},
-    {"sendmail", "", "the following addresses had permanent", Shape::lines},
-    {"sendmail-problems", "", "the following addresses had delivery", Shape::lines},
-    {"opensmtpd", "", "for the following list of recipients:", Shape::lines},
-    {"courier", "", "to the following recipients cannot be delivered", Shape::lines},
-    {"dragonfly", "", "there was an error delivering your mail to", Shape::behind},
-    {"smail", "", "failed addresses follow:", Shape::lines},
-    // Servers that name one address behind a label.
-    {"imail-userid", "", "invalid final delivery userid:", Shape::behind},
-    {"imail-attempts", "", "delivery failed 20 attempts:", Shape::behind},
-    {"imail-user", "smtp32", "unknown user:", Shape::behind},
-    {"imail-host", "smtp32", "unknown host:", Shape::behind},
-    {"imail-full", "", "user mailbox exceeds allowed size:", Shape::behind},
-    {"imail", "", "undeliverable to", Shape::behind},
-    {"compuserve", "", "invalid receiver address:", Shape::behind},
-    {"hotpop", "", "undeliverable address:", Shape::behind},
-    {"lsmtp", "special format", "error-for:", Shape::behind},
-    {"mailenable", "", "recipient: [smtp:", Shape::behind},
-    {"usa.net", "", "intended recipient:", Shape::behind},
-    {"prodigy", "", "user's mailbox is full:", Shape::behind},
-    {"failed-recipient", "", "failed recipient:", Shape::behind},
-    {"surfcontrol", "", "addressed to:", Shape::behind},
-    {"kddi", "", "could not be delivered to:", Shape::behind},
-    {"mailfoundry", "", "unable to deliver message to:", Shape::behind},
-    {"virus-wall", "", "unable to deliver message to", Shape::behind},
-    {"interscan", "message from interscan", "rcpt to:", Shape::behind},
-    {"james", "error message below", "rcpt to:", Shape::behind},
-    {"vtext", "message details:", "rcpt to:", Shape::behind},
-    {"vzwpix", "", "message could not be delivered to mobile", Shape::returned},
-    {"sun-messaging", "cannot be delivered to the following recipients",
-     "recipient address:", Shape::behind},
-    {"ezweb", "each of the following recipients was rejected", "recipient:", Shape::behind},
-    {"x6", "", "rejected recipient", Shape::behind},
-    {"sieve", "was automatically rejected", "your message to", Shape::behind},
-    {"socgen", "", "your message could not be delivered to", Shape::behind},
-    {"dadoservice", "your message has encountered delivery problems", "addressed to",
-     Shape::behind},
-    {"fml", "x-mlserver: fml", "<", Shape::behind},
-    // Servers that list addresses.
-    {"ezweb-user", "", "the following recipients did not receive this message:", Shape::lines},
-    {"mdaemon", "", "did not receive a copy of your message:", Shape::lines},
-    {"mdaemon-user", "", "no such user here", Shape::before},
-    {"groupwise", "",
-     "the message that you sent was undeliverable to the following:", Shape::lines},
-    {"mailmarshal", "", "the following recipients were affected:", Shape::lines},
-    {"domino", "", "was not delivered to:", Shape::lines},
-    {"notes", "", "failure reasons", Shape::lines},
-    {"uci", "", "message not delivered to the following addresses", Shape::lines},
-    {"fastdns", "", "the following recipient(s) could not be reached", Shape::lines},
-    {"webshield", "", "here is your list of failed recipients", Shape::lines},
-    {"e500", "", "failed recipients ---", Shape::lines},
-    {"notification", "", "this is a delivery failure notification message", Shape::lines},
-    {"aol", "", "because they are not accepting mail from", Shape::names},
-});
-
-// Words of reports that nothing has failed yet, and of those that nothing ever did.
-constexpr std::array waiting_words = std::to_array<std::string_view>({
-    "this is a warning message only",
-    "you do not need to resend",
-    "you do not need to re-send",
-    "no action is required on your part",
-    "delivery attempts will continue",
-    "will be retried",
-    "will continue to try",
-    "will keep trying",
-    "still being retried",
-    "still trying to deliver",
-    "has not yet been delivered",
-    "has been delayed",
-    "delivery is delayed",
-    "is delayed for more than",
-    "this is only a temporary failure report",
-    "could not send message for past",
-    "could not be delivered yet",
-    "only a warning",
-    "weiterhin versuch",
-    "verzögert",
-    "verzoegert",
-    "verzögerung",
-    "noch nicht zugestellt",
-    "n'a pas encore",
-    "pas encore pu être",
-    "a été retard",
-    "sera retent",
-    "todavía no se ha",
-    "aún no se ha",
-    "se ha retrasado",
-    "retraso en la entrega",
-    "ainda não foi",
-    "foi adiada",
-    "não foi ainda",
-    "non è ancora stato",
-    "non è stato ancora",
-    "consegna ritardata",
-    "задерж",
-    "пока не доставлено",
-    "配信が遅れ",
-    "遅延",
-    "再送を試み",
-});
-constexpr std::array final_words = std::to_array<std::string_view>({
-    "permanent",
-    "given up",
-    "giving up",
-    "not going to try again",
-    "endgültig",
-    "endgueltig",
-    "définiti",
-    "definitiv",
-    "abandonn",
-    "окончательн",
-});
-constexpr std::array success_words = std::to_array<std::string_view>({
-    "successfully delivered",
-    "was successfully",
-    "has been successfully",
-    "delivered successfully",
-    "successful mail delivery",
-    "return receipt",
-    "(success)",
-    "was relayed to",
-    "read receipt",
-    "has been delivered to",
-});
-
-// Words that say in some language that a delivery failed, for sentences of no known dialect.
-constexpr std::array failing_words = std::to_array<std::string_view>({
-    "undeliver",
-    "not be delivered",
-    "not deliver",
-    "not delivered",
-    "n't deliver",
-    "n't delivered",
-    "unable to deliver",
-    "unable to send",
-    "cannot be delivered",
-    "could not send",
-    "delivery failed",
-    "delivery has failed",
-    "failed to deliver",
-    "failure",
-    "rejected",
-    "user unknown",
-    "unknown user",
-    "unknown recipient",
-    "no such user",
-    "not found",
-    "not exist",
-    "mailbox full",
-    "mailbox is full",
-    "over quota",
-    "quota",
-    "disabled",
-    "suspended",
-    "unavailable",
-    "does not like recipient",
-    "invalid",
-    "returned",
-    "bounced",
-    "had trouble",
-    "was not sent",
-    "has an error",
-    "not listed",
-    "not known",
-    "unknown",
-    "nicht zugestellt",
-    "unzustellbar",
-    "non remis",
-    "no se pudo entregar",
-    "no se ha podido",
-    "non recapitabile",
-});
-
-bool holds_any(std::string_view text, auto& words) {
-  return std::ranges::any_of(
-      words, [&](std::string_view each) { return text.find(each) != std::string_view::npos; });
-}
-
-// The text in lower case with one blank for any run of white space, so that words are found
-// however they were wrapped; and where each octet of it stands in the text.
-struct Flow {
-  std::string text;
-  std::vector<std::uint32_t> origin;
-
-  explicit Flow(std::string_view from) {
-    text.reserve(from.size());
-    origin.reserve(from.size());
-    for (std::size_t i = 0; i < from.size(); ++i) {
-      const bool space = is_space(from[i]);
-      if (space && (text.empty() || text.back() == ' ')) continue;
-      text.push_back(space ? ' ' : to_lower(from[i]));
-      origin.push_back(static_cast<std::uint32_t>(i));
-    }
-  }
-
-  [[nodiscard]] std::size_t place(std::size_t at, std::size_t end) const {
-    return at < origin.size() ? origin[at] : end;
-  }
-};
-
-struct TextLine {
-  std::string_view text;
-  std::size_t begin = 0;
-  std::size_t indent = 0;
-  bool blank = false;
-  std::optional<Mention> lead;  // the address that it begins with; its places are in the line
-};
-
-// What may stand in front of a line's address: bullets, numbers, brackets, a label.
-std::size_t dressing_length(std::string_view line) {
-  constexpr std::array<std::string_view, 8> labels{
-      "to:", "recipient:", "recipient address:", "user:", "address:", "rcpt to:", "e-mail:", ">>>"};
-  std::size_t at = 0;
-  const auto skip = [&] {
-    while (at < line.size() &&
-           std::string_view(" \t<>*-\"'[(").find(line[at]) != std::string_view::npos) {
-      ++at;
-    }
-  };
-  skip();
-  for (const auto label : labels) {
-    if (begins_nocase(line.substr(at), label)) {
-      at += label.size();
-      skip();
-      return at;
-    }
-  }
-  std::size_t digits = at;
-  while (digits < line.size() && is_digit(line[digits])) ++digits;
-  if (digits > at && digits - at < 4 && digits + 1 < line.size() &&
-      (line[digits] == '.' || line[digits] == ')') && is_blank(line[digits + 1])) {
-    at = digits + 1;
-    skip();
-  }
-  return at;
-}
-
-std::vector<TextLine> lines_of(std::string_view text) {
-  std::vector<TextLine> lines;
-  for (std::size_t at = 0; at < text.size();) {
-    TextLine line;
-    line.begin = at;
-    line.text = text.substr(at, text.find('\n', at) - at);
-    line.indent = std::min(line.text.find_first_not_of(" \t"), line.text.size());
-    line.blank = trim(line.text).empty();
-    if (line.text.find('@') != std::string_view::npos) {
-      const auto mentions = mentions_in(line.text);
-      if (!mentions.empty() && mentions.front().begin <= dressing_length(line.text)) {
-        line.lead = mentions.front();
-      }
-    }
-    at += line.text.size() + 1;
-    lines.push_back(line);
-  }
-  return lines;
-}
-
-// A recipient that was found, and where in the text what is said of it begins.
-struct Found {
-  std::string address;
-  std::size_t place = 0;
-};
-
-class NoticeReader {
+class DialectReader {
  public:
-  explicit NoticeReader(const Notice& notice)
+  explicit DialectReader(const Notice& notice)
       : notice_(notice),
         text_(notice.text),
         flow_(text_),
         lines_(lines_of(text_)),
-        all_(notice.envelope + flow_.text) {}
+        all_(notice.envelope + flow_.text),
+        found_(notice) {}
 
-  Words read_words() {
-    if (text_.empty()) return {};
-    const bool waits = holds_any(all_, waiting_words);
-    for (const Dialect& dialect : dialects) {
+  Words read() {
+    const bool waits = speaks_of_waiting(all_) && !speaks_of_the_end(flow_.text);
+    for (const Dialect& dialect : dialects()) {
       if (!read_dialect(dialect)) continue;
-      const bool delayed =
-          dialect.action == Action::delayed || (waits && !holds_any(flow_.text, final_words));
-      return {dialect.name, reports(delayed ? Action::delayed : Action::failed)};
+      const bool delayed = dialect.action == Action::delayed || waits;
+      return {dialect.name, found_.reports(delayed ? Action::delayed : Action::failed)};
     }
     return {};
-  }
-
-  std::vector<Report> read_shape() {
-    if (text_.empty()) return {};
-    const bool waits = holds_any(all_, waiting_words);
-    if (waits && !holds_any(flow_.text, final_words)) return {};
-    if (holds_any(all_, success_words)) return {};
-    if (!read_shapes()) return {};
-    return reports(Action::failed);
   }
 
  private:
@@ -394,26 +41,19 @@ class NoticeReader {
     if (!dialect.sign.empty() && all_.find(dialect.sign) == std::string::npos) return false;
     std::size_t at = flow_.text.find(dialect.lead);
     for (; at != std::string::npos; at = flow_.text.find(dialect.lead, at + 1)) {
-      const std::size_t end = at + dialect.lead.size();
-      switch (dialect.shape) {
-        case Shape::lines: read_lines(flow_.place(end, text_.size())); break;
-        case Shape::behind: read_behind(flow_.place(end, text_.size())); break;
-        case Shape::before: read_before(flow_.place(at, text_.size())); break;
-        case Shape::within: read_within(flow_.place(end, text_.size())); break;
-        case Shape::returned: read_returned(); break;
-        case Shape::names: read_names(flow_.place(end, text_.size())); break;
+      const std::size_t begin = flow_.place(at, text_.size());
+      const std::size_t end = flow_.place(at + dialect.lead.size(), text_.size());
+      switch (dialect.placement) {
+        case Placement::lines: read_lines(end); break;
+        case Placement::behind: found_.add_behind(end); break;
+        case Placement::before: read_before(begin); break;
+        case Placement::within: read_within(end); break;
+        case Placement::returned: found_.add_returned(); break;
+        case Placement::names: read_names(end); break;
       }
-      if (!found_.empty() && dialect.shape == Shape::lines) break;
+      if (!found_.empty() && dialect.placement == Placement::lines) break;
     }
     return !found_.empty();
-  }
-
-  void add(std::string_view address, std::size_t place) {
-    if (same_nocase(address, notice_.from) || found_.size() >= most_recipients) return;
-    for (const Found& found : found_) {
-      if (same_nocase(found.address, address)) return;
-    }
-    found_.push_back({std::string(address), place});
   }
 
   // Recipients stand at the beginning of lines that look like the first one, each where a new
@@ -433,7 +73,7 @@ class NoticeReader {
       const bool alone = alike && trim(line.text.substr(line.lead->end)).size() < 2;
       if (alike && (fresh || alone)) {
         if (!model) model = line;
-        add(line.lead->address, line.begin + line.lead->end);
+        found_.add(line.lead->address, line.begin + line.lead->end);
         continue;
       }
       fresh = model && line.indent > model->indent;
@@ -445,30 +85,21 @@ class NoticeReader {
     const std::string_view rest = line.text.substr(from - line.begin);
     const auto mentions = mentions_in(rest);
     if (!mentions.empty() && mentions.front().begin < 4) {
-      add(mentions.front().address, from + mentions.front().end);
+      found_.add(mentions.front().address, from + mentions.front().end);
     }
   }
 
   // The first address not far behind the leading words.
   void read_within(std::size_t from) {
     const auto mentions = mentions_in(text_.substr(from, 600));
-    if (!mentions.empty()) add(mentions.front().address, from + mentions.front().end);
-  }
-
-  void read_behind(std::size_t from) {
-    const std::string_view rest = text_.substr(from, 400);
-    const auto mentions = mentions_in(rest);
-    if (mentions.empty()) return;
-    const std::string_view between = rest.substr(0, mentions.front().begin);
-    if (between.find_first_not_of(" \t\n<\"':([") != std::string_view::npos) return;
-    add(mentions.front().address, from + mentions.front().end);
+    if (!mentions.empty()) found_.add(mentions.front().address, from + mentions.front().end);
   }
 
   void read_before(std::size_t to) {
     const std::size_t line =
         text_.rfind('\n', to) == std::string_view::npos ? 0 : text_.rfind('\n', to) + 1;
     const auto mentions = mentions_in(text_.substr(line, to - line));
-    if (!mentions.empty()) add(mentions.back().address, to);
+    if (!mentions.empty()) found_.add(mentions.back().address, to);
   }
 
   void read_names(std::size_t from) {
@@ -481,204 +112,9 @@ class NoticeReader {
         continue;
       }
       if (std::ranges::all_of(name, [](char c) { return is_alnum(c) || c == '.' || c == '_'; })) {
-        add(std::string(name) + notice_.from.substr(at), line.begin + line.text.size());
+        found_.add(std::string(name) + notice_.from.substr(at), line.begin + line.text.size());
       }
     }
-  }
-
-  // --- where no dialect fits ---
-
-  bool read_shapes() {
-    const bool says_so = notice_.from_daemon || notice_.subject_fails;
-    if (!says_so) return false;
-    read_leads(Lead::bracketed);
-    if (found_.empty()) read_transcript();
-    if (found_.empty()) read_leads(Lead::alone);
-    if (found_.empty()) read_asked();
-    if (found_.empty()) read_leads(Lead::any);
-    const bool fails = notice_.subject_fails || holds_any(flow_.text, failing_words);
-    if (found_.empty() && fails) read_sentences();
-    if (found_.empty() && fails && notice_.from_daemon) {
-      if (!notice_.verp.empty()) add(notice_.verp, 0);
-      if (found_.empty()) read_returned();
-    }
-    return !found_.empty();
-  }
-
-  enum class Lead { bracketed, alone, any };
-
-  // Nobody's failure: the one who sent the message, and those to ask about it.
-  bool is_bystander(std::string_view address) const {
-    const std::string low = lower(address);
-    const std::string_view local = std::string_view(low).substr(0, low.find('@'));
-    constexpr std::array<std::string_view, 8> desks{"postmaster", "mailer-daemon", "abuse",
-                                                    "helpdesk",   "support",       "webmaster",
-                                                    "hostmaster", "help"};
-    if (std::ranges::find(desks, local) != desks.end()) return true;
-    return low == notice_.from || low == notice_.to;
-  }
-
-  void read_leads(Lead kind) {
-    bool fresh = true;
-    for (const TextLine& line : lines_) {
-      if (line.blank) {
-        fresh = true;
-        continue;
-      }
-      if (line.lead && fresh && !is_bystander(line.lead->address)) {
-        const std::string_view rest = trim(line.text.substr(line.lead->end));
-        const bool fits = kind == Lead::bracketed
-                              ? rest.starts_with(">:") || rest.starts_with("\":")
-                          : kind == Lead::alone ? rest.size() < 2
-                                                : true;
-        if (fits) {
-          add(line.lead->address, line.begin + line.lead->end);
-          continue;
-        }
-      }
-      fresh = line.text.ends_with(':');
-    }
-  }
-
-  // "550 <ann@c.org>... User unknown", or a refusal behind ">>> RCPT TO:<ann@c.org>".
-  void read_transcript() {
-    std::string_view asked;
-    for (const TextLine& line : lines_) {
-      const std::string_view words = trim(line.text);
-      if (words.starts_with(">>>")) {
-        const auto mentions = mentions_in(words);
-        const bool rcpt = lower(words).find("rcpt to") != std::string::npos;
-        asked = rcpt && !mentions.empty() ? mentions.front().address : std::string_view();
-        continue;
-      }
-      const std::size_t digits = words.starts_with("<<<") ? words.find_first_of("0123456789") : 0;
-      if (digits == std::string_view::npos) continue;
-      const unsigned code = quoted_code(words.substr(digits, 4));
-      if (code == 0) continue;
-      const auto mentions = mentions_in(words);
-      if (!asked.empty()) {
-        add(asked, line.begin);
-      } else if (!mentions.empty() && !is_bystander(mentions.front().address)) {
-        add(mentions.front().address, line.begin);
-      }
-      asked = {};
-    }
-  }
-
-  // "Sent <<< RCPT TO:<ann@c.org>" in a transcript of another kind.
-  void read_asked() {
-    constexpr std::string_view command = "rcpt to:";
-    std::size_t at = 0;
-    while ((at = flow_.text.find(command, at)) != std::string::npos) {
-      at += command.size();
-      read_behind(flow_.place(at, text_.size()));
-    }
-  }
-
-  void read_sentences() {
-    const auto mentions = mentions_in(text_);
-    for (const Mention& mention : mentions) {
-      if (!is_bystander(mention.address) && is_returned_recipient(mention.address)) {
-        add(mention.address, mention.begin);
-      }
-    }
-    if (!found_.empty()) return;
-    for (const Mention& mention : mentions) {
-      const std::size_t begin = mention.begin > 300 ? mention.begin - 300 : 0;
-      const std::string around = lower(text_.substr(begin, mention.end + 300 - begin));
-      if (is_bystander(mention.address) || !holds_any(around, failing_words)) continue;
-      add(mention.address, begin);
-      return;
-    }
-  }
-
-  bool is_returned_recipient(std::string_view address) const {
-    for (const Field& field : Fields(notice_.returned)) {
-      if (!same_nocase(field.name, "To") && !same_nocase(field.name, "Cc")) continue;
-      for (const Mention& mention : mentions_in(field.value)) {
-        if (same_nocase(mention.address, address)) return true;
-      }
-    }
-    return false;
-  }
-
-  // The message came back without a word about whom it was for: its only recipient.
-  void read_returned() {
-    const auto to = find_field(notice_.returned, "To");
-    if (!to) return;
-    const auto mentions = mentions_in(to->value);
-    if (mentions.size() == 1 && !is_bystander(mentions.front().address)) {
-      add(mentions.front().address, 0);
-    }
-  }
-
-  // --- what is said of them ---
-
-  // From where a recipient stands to the end of its paragraph, or to the next recipient.
-  std::string_view said_of(std::size_t which, std::string_view until) const {
-    const std::size_t begin = std::min(found_[which].place, text_.size());
-    std::size_t end = std::min(text_.find(until, begin), text_.size());
-    if (which + 1 < found_.size() && found_[which + 1].place > begin) {
-      end = std::min(end, found_[which + 1].place);
-    }
-    return text_.substr(begin, end - begin);
-  }
-
-  static bool says_something(std::string_view text) {
-    return !quoted_status(text).empty() || quoted_code(text) != 0 ||
-           text_to_class(text) != BounceClass::unknown;
-  }
-
-  // In one line, without the punctuation between it and the address.
-  static std::string flat(std::string_view text) {
-    const std::size_t begin = std::min(text.find_first_not_of(" \t\n>:;,.\"')]-"), text.size());
-    text = text.substr(begin, longest_diagnostic);
-    std::string line;
-    for (const auto word : words(text)) line.append(line.empty() ? "" : " ").append(word);
-    return line;
-  }
-
-  std::string diagnostic_of(std::size_t which, const std::string& of_all) const {
-    const std::string_view own = said_of(which, "\n\n");
-    if (says_something(own)) return flat(own);
-    const std::string_view more = said_of(which, "\n\n\n\n\n\n");
-    if (says_something(more)) return flat(more);
-    return of_all.empty() ? flat(own) : of_all;
-  }
-
-  // From the line that names a status or a code.
-  static std::string_view telling_part(std::string_view text) {
-    for (std::size_t at = 0; at < text.size();) {
-      const std::string_view line = text.substr(at, text.find('\n', at) - at);
-      if (!quoted_status(line).empty() || quoted_code(line) != 0) {
-        return text.substr(at, text.find("\n\n", at) - at);
-      }
-      at += line.size() + 1;
-    }
-    return text;
-  }
-
-  std::vector<Report> reports(Action action) const {
-    const std::string of_all = says_something(text_) ? flat(telling_part(text_)) : std::string();
-    std::vector<Report> reports;
-    reports.reserve(found_.size());
-    for (std::size_t i = 0; i < found_.size(); ++i) {
-      Report report;
-      report.final_recipient = found_[i].address;
-      report.action = action;
-      report.diagnostic = diagnostic_of(i, of_all);
-      report.status = status_of(report.diagnostic, action);
-      reports.push_back(std::move(report));
-    }
-    return reports;
-  }
-
-  static std::string status_of(std::string_view diagnostic, Action action) {
-    std::string status = quoted_status(diagnostic);
-    if (!status.empty() && !status.starts_with('2')) return status;
-    const unsigned code = quoted_code(diagnostic);
-    if (code != 0) return code < 500 ? "4.0.0" : "5.0.0";
-    return action == Action::delayed ? "4.0.0" : "5.0.0";
   }
 
   const Notice& notice_;
@@ -686,24 +122,20 @@ class NoticeReader {
   Flow flow_;
   std::vector<TextLine> lines_;
   std::string all_;
-  std::vector<Found> found_;
+  NoticeRecipients found_;
 };
 
 }  // namespace
 
 Words words_to_reports(const Notice& notice) {
-  return NoticeReader(notice).read_words();
+  return notice.text.empty() ? Words() : DialectReader(notice).read();
 }
 
 std::vector<std::string_view> dialect_names() {
   std::vector<std::string_view> names;
-  names.reserve(dialects.size());
-  for (const Dialect& dialect : dialects) names.push_back(dialect.name);
+  names.reserve(dialects().size());
+  for (const Dialect& dialect : dialects()) names.push_back(dialect.name);
   return names;
-}
-
-std::vector<Report> shape_to_reports(const Notice& notice) {
-  return NoticeReader(notice).read_shape();
 }
 
 }  // namespace ml

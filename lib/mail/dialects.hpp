@@ -1,13 +1,12 @@
 // Bounces of servers that use no standard: whom they say they could not reach.
 //
 // Each dialect is a row of a table: the fixed words with which it leads to its recipients, and how
-// those stand there. Where no row fits, the shape of the text decides: a line that begins with
-// `<ann@c.org>:`, a line that is an address, the transcript of a dialogue, a sentence about one.
+// those stand there. Where no row fits, shapes.hpp may still find them.
 //
 //   auto reports = words_to_reports(notice).reports;
 //   if (reports.empty()) reports = shape_to_reports(notice);
 //
-// To add a dialect: a row in dialects.cpp, in the order of how sure its words are, and a test of
+// To add a dialect: a row in dialect_table.cpp, in the order of how sure its words are, and a test of
 // that name in tests/lib/dialects.cpp.
 #pragma once
 
@@ -31,9 +30,5 @@ struct Words {
 
 // The names of all rows, in their order: each is to have a test.
 [[nodiscard]] std::vector<std::string_view> dialect_names();
-
-// By the shape of a text that a mail server wrote, or whose subject speaks of a failure; only who
-// failed, nobody where it speaks of a delay or of a success.
-[[nodiscard]] std::vector<Report> shape_to_reports(const Notice& notice);
 
 }  // namespace ml

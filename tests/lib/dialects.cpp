@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "mail/mime.hpp"
+#include "mail/shapes.hpp"
 
 using namespace ml;
 
