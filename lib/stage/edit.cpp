@@ -6,6 +6,7 @@
 #include "base/coprocess.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
+#include "stream/filter.hpp"
 
 namespace ml {
 namespace {
@@ -51,36 +52,31 @@ Result<std::string> edited(const MessageRecord& message, const std::vector<std::
   return std::move(intake->message);
 }
 
+struct Editing {
+  const std::vector<std::string>& command;
+  Writer& out;
+
+  Result<> message(Reader& in) {
+    const MessageRecord& message = in.message();
+    auto text = edited(message, command);
+    if (!text) return fail(text);
+    std::string attributes(message.attributes.text());
+    if (!attributes.empty()) attributes.insert(0, 1, '\t');
+    out.message(message.id, message.sender, *text, attributes);
+    return {};
+  }
+  Result<> recipient(Reader& in) {
+    out.pass(in.line());
+    return {};
+  }
+  static Result<> finish(Reader&, Result<> so_far) { return so_far; }
+};
+
 }  // namespace
 
 Result<Status> edit(Reader& in, Writer& out, const std::vector<std::string>& command) {
-  Verdict verdict;
-  Result<> state;  // of this section
-  for (;;) {
-    switch (in.next()) {
-      case Record::message: {
-        const MessageRecord& message = in.message();
-        auto text = edited(message, command);
-        state = text ? Result<>() : fail(text);
-        if (!text) break;
-        std::string attributes(message.attributes.text());
-        if (!attributes.empty()) attributes.insert(0, 1, '\t');
-        out.message(message.id, message.sender, *text, attributes);
-        break;
-      }
-      case Record::rcpt:
-        if (state) out.pass(in.line());
-        break;
-      case Record::end:
-        end_section(in.end(), state, out, verdict);
-        state = {};
-        break;
-      case Record::none:
-        if (auto flushed = out.flush(); !flushed) return fail(flushed);
-        return verdict.result();
-    }
-    if (out.failed()) return fail(out.flush());
-  }
+  Editing editing{command, out};
+  return filter(in, out, editing);
 }
 
 }  // namespace ml

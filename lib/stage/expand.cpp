@@ -23,6 +23,7 @@
 #include "stage/bare_message.hpp"
 #include "stage/own_copy.hpp"
 #include "store/store.hpp"
+#include "stream/filter.hpp"
 #include "stream/rcpt_line.hpp"
 #include "stream/reader.hpp"
 
@@ -488,37 +489,27 @@ void begin_section(const MessageRecord& message, Expansion& expansion) {
       OwnCopies(base64_to_head(message.base64), message.attributes.value("author").value_or("")));
 }
 
-// A section that failed before this stage is not expanded: its message comes again.
-Result<Status> expand_stream(Expansion& expansion, const Changes& changes, Reader& in,
-                             Writer& out) {
-  Verdict verdict;
-  bool has_message = false;
-  Result<> state;  // of this section
-  for (;;) {
-    switch (in.next()) {
-      case Record::message:
-        has_message = true;
-        begin_section(in.message(), expansion);
-        state = pass_message(in.message(), in.line(), changes, expansion, out);
-        break;
-      case Record::rcpt:
-        if (!state) break;
-        if (expansion.add_present(in.rcpt().address)) out.pass(in.line());
-        break;
-      case Record::end:
-        if (state && has_message && in.end().status == 0) {
-          state = expansion.add_recipients(out);
-        }
-        if (out.failed()) return fail(out.flush());
-        end_section(in.end(), state, out, verdict);
-        has_message = false;
-        state = {};
-        break;
-      case Record::none: return verdict.result();
-    }
-    if (out.failed()) return fail(out.flush());
+struct Expanding {
+  Expansion& expansion;
+  const Changes& changes;
+  Writer& out;
+  bool has_message = false;  // the section has
+
+  Result<> message(Reader& in) {
+    has_message = true;
+    begin_section(in.message(), expansion);
+    return pass_message(in.message(), in.line(), changes, expansion, out);
   }
-}
+  Result<> recipient(Reader& in) {
+    if (expansion.add_present(in.rcpt().address)) out.pass(in.line());
+    return {};
+  }
+  // A section that failed before this stage is not expanded: its message comes again.
+  Result<> finish(Reader& in, Result<> so_far) {
+    if (!std::exchange(has_message, false) || !so_far || in.end().status != 0) return so_far;
+    return expansion.add_recipients(out);
+  }
+};
 
 // What fails before a section could end is told to the stages behind in an end of our own.
 Result<Status> refuse(const Error& error, Writer& out) {
@@ -546,7 +537,8 @@ Result<Status> expand_input(const ExpandOptions& options, int input, Writer& out
     changes.sender = std::move(*sender);
   }
   Reader in(input, *first);
-  return expand_stream(expansion, changes, in, out);
+  Expanding expanding{expansion, changes, out};
+  return filter(in, out, expanding);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "base/coprocess.hpp"
 #include "base/text.hpp"
+#include "stream/filter.hpp"
 
 namespace ml {
 namespace {
@@ -67,40 +68,32 @@ class Run {
   std::string wrong_;
 };
 
+struct Filtering {
+  const std::vector<std::string>& command;
+  Writer& out;
+  std::optional<Run> run{};  // of this section
+
+  Result<> message(Reader& in) {
+    out.pass(in.line());
+    auto started = Coprocess::start(command);
+    if (!started) return fail(started);
+    run.emplace(std::move(*started), out);
+    return {};
+  }
+  Result<> recipient(Reader& in) { return run ? run->give(in.line(), in.ready()) : Result<>(); }
+  Result<> finish(Reader&, Result<> so_far) {
+    if (!run) return so_far;
+    const auto finished = run->finish(command.front());
+    run.reset();
+    return so_far ? finished : so_far;
+  }
+};
+
 }  // namespace
 
 Result<Status> rcpts(Reader& in, Writer& out, const std::vector<std::string>& command) {
-  Verdict verdict;
-  std::optional<Run> run;
-  Result<> state;  // of this section
-  for (;;) {
-    switch (in.next()) {
-      case Record::message: {
-        out.pass(in.line());
-        auto started = Coprocess::start(command);
-        state = started ? Result<>() : fail(started);
-        if (started) run.emplace(std::move(*started), out);
-        break;
-      }
-      case Record::rcpt:
-        if (state && run) state = run->give(in.line(), in.ready());
-        break;
-      case Record::end: {
-        if (run) {
-          const auto finished = run->finish(command.front());
-          if (state) state = finished;
-          run.reset();
-        }
-        end_section(in.end(), state, out, verdict);
-        state = {};
-        break;
-      }
-      case Record::none:
-        if (auto flushed = out.flush(); !flushed) return fail(flushed);
-        return verdict.result();
-    }
-    if (out.failed()) return fail(out.flush());
-  }
+  Filtering filtering{command, out};
+  return filter(in, out, filtering);
 }
 
 }  // namespace ml

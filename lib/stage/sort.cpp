@@ -12,6 +12,7 @@
 #include "stage/mail_hosts.hpp"
 #include "stage/pace.hpp"
 #include "stage/sorter.hpp"
+#include "stream/filter.hpp"
 
 namespace ml {
 namespace {
@@ -253,6 +254,23 @@ class PaceSection : public Section {
   std::optional<Pace> pace_;  // of that list's last message
 };
 
+struct Sorting {
+  Section& section;
+  Writer& out;
+
+  Result<> message(Reader& in) {
+    auto begun = section.begin(in.message());
+    out.pass(in.line());
+    return begun;
+  }
+  Result<> recipient(Reader& in) { return section.add(in.line()); }
+  Result<> finish(Reader&, Result<> so_far) {
+    if (so_far) so_far = section.finish(out);
+    section.clear();
+    return so_far;
+  }
+};
+
 std::unique_ptr<Section> make_section(const SortOptions& options) {
   switch (options.order) {
     case Order::domain: break;
@@ -281,31 +299,9 @@ std::uint64_t fair_place(std::uint64_t index, std::uint64_t count, std::uint64_t
 }
 
 Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {
-  Verdict verdict;
   const auto section = make_section(options);
-  Result<> state;  // of this section
-  for (;;) {
-    switch (in.next()) {
-      case Record::message:
-        state = section->begin(in.message());
-        out.pass(in.line());
-        break;
-      case Record::rcpt:
-        if (state) state = section->add(in.line());
-        break;
-      case Record::end:
-        if (state) state = section->finish(out);
-        section->clear();
-        if (out.failed()) return fail(out.flush());
-        end_section(in.end(), state, out, verdict);
-        state = {};
-        break;
-      case Record::none:
-        if (auto flushed = out.flush(); !flushed) return fail(flushed);
-        return verdict.result();
-    }
-    if (out.failed()) return fail(out.flush());
-  }
+  Sorting sorting{*section, out};
+  return filter(in, out, sorting);
 }
 
 }  // namespace ml

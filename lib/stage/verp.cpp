@@ -14,6 +14,7 @@
 #include "stage/bounce_address.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
+#include "stream/filter.hpp"
 
 namespace ml {
 namespace {
@@ -179,36 +180,22 @@ class Senders {
   bool lacks_handles_ = false;           // one of the first of them has none yet
 };
 
-// The stream, section by section.
-class Stage {
+class Signing {
  public:
-  Stage(Reader& in, Writer& out, const std::optional<std::string>& home, VerpSender sender)
-      : in_(in), out_(out), home_(home), sender_(sender) {}
+  Signing(Writer& out, const std::optional<std::string>& home, VerpSender sender)
+      : out_(out), home_(home), sender_(sender) {}
 
-  Result<Status> run() {
-    for (;;) {
-      switch (in_.next()) {
-        case Record::message: begin(); break;
-        case Record::rcpt: rcpt(); break;
-        case Record::end: end(); break;
-        case Record::none:
-          if (auto flushed = out_.flush(); !flushed) return fail(flushed);
-          return verdict_.result();
-      }
-      if (out_.failed()) return fail(out_.flush());
-    }
-  }
-
- private:
-  void begin() {
-    state_ = {};
+  Result<> message(Reader& in) {
     senders_.reset();
-    const MessageRecord& message = in_.message();
-    if (message.sender == "<>") return out_.pass(in_.line());
+    const MessageRecord& message = in.message();
+    if (message.sender == "<>") {
+      out_.pass(in.line());
+      return {};
+    }
     auto verp = verp_of(message);
     if (!verp) {
-      state_ = fail(verp);
-      return out_.pass(in_.line());
+      out_.pass(in.line());
+      return fail(verp);
     }
     const bool asks_token = message.attributes.raw(token_attribute).has_value();
     if (sender_ == VerpSender::each || asks_token) {
@@ -216,31 +203,33 @@ class Stage {
       if (asks_token) tokens.emplace(rooms_->token_key, list_);
       senders_.emplace(*verp, std::move(tokens), *rooms_, out_);
     }
-    if (sender_ == VerpSender::each) return out_.pass(in_.line());
+    if (sender_ == VerpSender::each) {
+      out_.pass(in.line());
+      return {};
+    }
     std::string& to = out_.buffer();
     to.append("message\t").append(message.id).push_back('\t');
     verp->append_shared_sender(to);
     to.append("\t").append(message.base64).push_back('\t');
     to.append(with_attribute(message.attributes, "ml.xverp", "+=")).push_back('\n');
     out_.settle();
+    return {};
   }
 
-  void rcpt() {
-    if (!state_) return;
-    if (!senders_) return out_.pass(in_.line());
-    state_ = senders_->sign(in_.line(), in_.rcpt(), sender_);
+  Result<> recipient(Reader& in) {
+    if (senders_) return senders_->sign(in.line(), in.rcpt(), sender_);
+    out_.pass(in.line());
+    return {};
   }
 
-  void end() {
-    if (senders_) {
-      const auto flushed = senders_->flush();
-      if (state_) state_ = flushed;
-      senders_.reset();
-    }
-    end_section(in_.end(), state_, out_, verdict_);
-    state_ = {};
+  Result<> finish(Reader&, Result<> so_far) {
+    if (!senders_) return so_far;
+    const auto flushed = senders_->flush();
+    senders_.reset();
+    return so_far ? flushed : so_far;
   }
 
+ private:
   Result<Verp> verp_of(const MessageRecord& message) {
     const auto named = message.attributes.value("list");
     const auto list = named ? text_to_list_name(*named) : sender_to_list(message.sender);
@@ -271,15 +260,12 @@ class Stage {
     return row_to_list_handle(rows->front());
   }
 
-  Reader& in_;
   Writer& out_;
   const std::optional<std::string>& home_;
   VerpSender sender_;
   std::string list_;  // of this section
-  Verdict verdict_;
   std::optional<Rooms> rooms_;
   std::optional<Senders> senders_;  // of this section, where there is something to sign
-  Result<> state_;                  // of this section
 };
 
 Result<std::string> decoded_token(const SubscriptionToken& token, const Keys& keys) {
@@ -296,7 +282,8 @@ Result<std::string> decoded_token(const SubscriptionToken& token, const Keys& ke
 
 Result<Status> verp(Reader& in, Writer& out, const std::optional<std::string>& home,
                     VerpSender sender) {
-  return Stage(in, out, home, sender).run();
+  Signing signing(out, home, sender);
+  return filter(in, out, signing);
 }
 
 Result<std::string> decoded_verp(const std::string& address,
