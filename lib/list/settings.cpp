@@ -244,16 +244,16 @@ std::string settings_path(const ListName& list) {
 }
 
 Result<Settings> load_settings(const Home& home, const ListName* list) {
-  std::vector<std::string> files = {"lists.toml"};
-  if (list) {
-    files.push_back("lists/" + list->domain + ".toml");
-    files.push_back(settings_path(*list));
+  Settings site;
+  if (auto laid = overlay_file(site, home, "lists.toml"); !laid) return fail(laid);
+  return list ? list_settings(home, std::move(site), *list) : site;
+}
+
+Result<Settings> list_settings(const Home& home, Settings site, const ListName& list) {
+  for (const std::string& file : {"lists/" + list.domain + ".toml", settings_path(list)}) {
+    if (auto laid = overlay_file(site, home, file); !laid) return fail(laid);
   }
-  Settings settings;
-  for (const std::string& file : files) {
-    if (auto laid = overlay_file(settings, home, file); !laid) return fail(laid);
-  }
-  return settings;
+  return site;
 }
 
 Result<Settings> site_settings(const std::optional<std::string>& home) {

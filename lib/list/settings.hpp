@@ -53,6 +53,8 @@ class Settings {
 
 // Missing files are no failure.
 [[nodiscard]] Result<Settings> load_settings(const Home& home, const ListName* list);
+// The same of a list, over the site's that have been loaded.
+[[nodiscard]] Result<Settings> list_settings(const Home& home, Settings site, const ListName& list);
 
 // The site's alone, for a filter that needs no home: none where there is no home, or where it is
 // another user's and so has nothing to say to us.

@@ -139,11 +139,12 @@ bool has_been_at(std::string_view head, std::string_view address) {
 Result<Intake> Intake::open(const Home& home, std::optional<std::string> log) {
   auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
-  const auto delimiter = delimiter_of(home);
+  const auto now = std::chrono::steady_clock::now();
+  auto site = load_settings(home, nullptr);
+  if (!site) return fail(site);
+  const auto delimiter = delimiter_of(*site);
   if (!delimiter) return fail(delimiter);
-  auto programs = program_directory();
-  if (!programs) return fail(programs);
-  return Intake(home, std::move(log), std::move(*store), *delimiter, std::move(*programs));
+  return Intake(home, std::move(log), std::move(*store), {std::move(*site), now}, *delimiter);
 }
 
 Result<std::optional<Route>> Intake::route(std::string_view recipient) const {
@@ -163,7 +164,12 @@ Result<const Intake::ListTerms*> Intake::terms_of(const ListName& list) {
     if (now - known->second.read < fresh) return &known->second;
     terms_.erase(known);
   }
-  auto settings = load_settings(*home_, &list);
+  if (now - site_.read >= fresh) {
+    auto site = load_settings(*home_, nullptr);
+    if (!site) return fail(site);
+    site_ = {std::move(*site), now};
+  }
+  auto settings = list_settings(*home_, site_.settings, list);
   if (!settings) return fail(settings);
   ReceiveOptions options;
   options.log = log_;
@@ -226,7 +232,9 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
   const auto letter = octets_to_letter(arrival.octets, arrival.sender);
   if (!letter) return fail(letter);
   std::vector<std::vector<std::string>> argvs;
-  for (const std::string& stage : inside) argvs.push_back(stage_to_argv(stage, {programs_, list}));
+  const auto programs = program_directory();
+  if (!programs) return fail(programs);
+  for (const std::string& stage : inside) argvs.push_back(stage_to_argv(stage, {*programs, list}));
   const auto input = file_in_memory(arrival.octets);
   if (!input) return fail(input);
   const auto output = file_in_memory({});
@@ -238,7 +246,7 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
     errors.push_back(std::move(*file));
   }
   const auto environment = stage_environment(
-      programs_, home_->directory(),
+      *programs, home_->directory(),
       {list, role_to_text(route.role), arrival.recipient, letter->sender, route.extension});
   const auto ending = run_stages(argvs, environment, {*input, *output, errors}, patience);
   if (!ending) return fail(ending);
@@ -321,10 +329,8 @@ Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arri
 
 Result<Queue*> Intake::open_queue(std::string_view queue) {
   if (const auto known = queues_.find(queue); known != queues_.end()) return known->second.get();
-  if (queue != held) {
-    if (auto run = check_runner(*home_, queue); !run) return fail(run);
-  }
-  auto opened = Queue::open(*home_, queue, Create::yes);
+  auto opened =
+      queue == held ? Queue::open(*home_, held, Create::yes) : open_run_queue(*home_, queue);
   if (!opened) return fail(opened);
   return queues_.emplace(queue, std::make_unique<Queue>(std::move(*opened))).first->second.get();
 }
@@ -339,9 +345,7 @@ Result<> Intake::draft(std::string_view queue, std::string_view name,
   if (auto written = write(out); !written) return written;
   if (auto flushed = out.flush(); !flushed) return flushed;
   drafts_.push_back(std::move(*entry));
-  if (queue != held && std::ranges::find(touched_, queue) == touched_.end()) {
-    touched_.emplace_back(queue);
-  }
+  if (queue != held) touched_.insert(*opened);
   return {};
 }
 
@@ -352,11 +356,11 @@ Result<> Intake::keep_drafts() {
 
 Result<> Intake::commit() {
   const auto kept = keep_drafts();
-  const std::vector<std::string> touched = std::exchange(touched_, {});
+  const auto touched = std::exchange(touched_, {});
   drafts_.clear();
   if (!kept) return kept;
-  for (const std::string& queue : touched) {
-    if (auto woken = wake_runner(*home_, queue); !woken) return woken;
+  for (const Queue* const queue : touched) {
+    if (auto woken = wake_runner(*home_, *queue); !woken) return woken;
   }
   return {};
 }

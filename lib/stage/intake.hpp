@@ -31,6 +31,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,13 +87,17 @@ class Intake {
     std::chrono::steady_clock::time_point read;
   };
 
-  Intake(const Home& home, std::optional<std::string> log, Store store, char delimiter,
-         std::string programs)
+  struct Site {
+    Settings settings;
+    std::chrono::steady_clock::time_point read;
+  };
+
+  Intake(const Home& home, std::optional<std::string> log, Store store, Site site, char delimiter)
       : home_(&home),
         log_(std::move(log)),
         store_(std::move(store)),
-        delimiter_(delimiter),
-        programs_(std::move(programs)) {}
+        site_(std::move(site)),
+        delimiter_(delimiter) {}
 
   [[nodiscard]] Result<const ListTerms*> terms_of(const ListName& list);
   [[nodiscard]] Result<> take_post(const ListTerms& terms, Arrival arrival);
@@ -110,13 +115,13 @@ class Intake {
   const Home* home_;
   std::optional<std::string> log_;
   Store store_;
+  Site site_;
   char delimiter_;
-  std::string programs_;
   std::map<std::string, ListTerms, std::less<>> terms_;
   std::map<std::string, std::unique_ptr<Queue>, std::less<>> queues_;
   std::vector<QueueEntry> drafts_;
   Syncer syncer_;
-  std::vector<std::string> touched_;  // queues with drafts that are to be run
+  std::set<const Queue*> touched_;  // with drafts that are to be run
 };
 
 }  // namespace ml

@@ -63,7 +63,11 @@ Result<std::optional<Route>> text_to_route(const Store& store, std::string_view 
 Result<char> delimiter_of(const Home& home) {
   const auto site = load_settings(home, nullptr);
   if (!site) return fail(site);
-  const std::string delimiter = site->text("delimiter").value_or("+");
+  return delimiter_of(*site);
+}
+
+Result<char> delimiter_of(const Settings& site) {
+  const std::string delimiter = site.text("delimiter").value_or("+");
   if (delimiter == "+" || delimiter == "-") return delimiter.front();
   return retry("lists.toml: delimiter must be \"+\" or \"-\", not \"{}\"",
                printable(delimiter, 40));

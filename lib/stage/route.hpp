@@ -12,6 +12,7 @@
 #include "base/home.hpp"
 #include "base/result.hpp"
 #include "list/name.hpp"
+#include "list/settings.hpp"
 #include "store/store.hpp"
 
 namespace ml {
@@ -31,5 +32,6 @@ struct Route {
 
 // The site setting `delimiter`: '+', or '-', where the longest name that is a list wins.
 [[nodiscard]] Result<char> delimiter_of(const Home& home);
+[[nodiscard]] Result<char> delimiter_of(const Settings& site);
 
 }  // namespace ml

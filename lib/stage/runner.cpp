@@ -8,12 +8,12 @@
 #include <optional>
 #include <string>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/process.hpp"
 #include "list/name.hpp"
 #include "list/settings.hpp"
-#include "queue/queue.hpp"
 #include "stage/mta.hpp"
 #include "stage/stages.hpp"
 
@@ -93,22 +93,12 @@ Result<> start_runner(const Home& home, const std::string& queue) {
                         *errors, directory, stage_environment(programs->directory, directory, {}));
 }
 
-}  // namespace
-
-Runner runner_of(const Home& home, std::string_view queue) {
-  const auto opened = Queue::open(home, queue, Create::no);
-  if (opened && opened->has_runner()) return Runner::held;
+Runner runner_beside(const Home& home, std::string_view queue) {
   if (has_unit(home, queue)) return Runner::unit;
   return runs_by_itself(queue) && programs_beside_us() ? Runner::startable : Runner::nobody;
 }
 
-Result<> check_runner(const Home& home, std::string_view queue) {
-  if (runner_of(home, queue) == Runner::nobody) return nobody(home, queue);
-  return {};
-}
-
-Result<> wake_runner(const Home& home, std::string_view queue) {
-  const Runner runner = runner_of(home, queue);
+Result<> wake(const Home& home, std::string_view queue, Runner runner) {
   if (runner == Runner::nobody) return nobody(home, queue);
   if (runner != Runner::startable) return {};
   if (auto started = start_runner(home, std::string(queue)); !started) return started;
@@ -116,13 +106,39 @@ Result<> wake_runner(const Home& home, std::string_view queue) {
   return {};
 }
 
+}  // namespace
+
+Runner runner_of(const Home& home, const Queue& queue) {
+  return queue.has_runner() ? Runner::held : runner_beside(home, queue.name());
+}
+
+Runner runner_of(const Home& home, std::string_view queue) {
+  const auto opened = Queue::open(home, queue, Create::no);
+  return opened ? runner_of(home, *opened) : runner_beside(home, queue);
+}
+
+Result<Queue> open_run_queue(const Home& home, std::string_view queue) {
+  auto opened = Queue::open(home, queue, Create::no);
+  const Runner runner = opened ? runner_of(home, *opened) : runner_beside(home, queue);
+  if (runner == Runner::nobody) return nobody(home, queue);
+  return opened ? std::move(opened) : Queue::open(home, queue, Create::yes);
+}
+
+Result<> wake_runner(const Home& home, const Queue& queue) {
+  return wake(home, queue.name(), runner_of(home, queue));
+}
+
+Result<> wake_runner(const Home& home, std::string_view queue) {
+  return wake(home, queue, runner_of(home, queue));
+}
+
 void wake_runners(const Home& home) {
   const auto names = Queue::names(home);
   if (!names) return;
   for (const std::string& name : *names) {
-    if (runner_of(home, name) != Runner::startable) continue;
     const auto queue = Queue::open(home, name, Create::no);
-    const auto waits = queue ? queue->has_waiting() : Result<bool>(false);
+    if (!queue || runner_of(home, *queue) != Runner::startable) continue;
+    const auto waits = queue->has_waiting();
     if (waits && *waits) static_cast<void>(start_runner(home, name));
   }
 }
