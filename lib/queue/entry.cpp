@@ -7,7 +7,7 @@
 
 #include <array>
 #include <cerrno>
-#include <set>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -86,33 +86,37 @@ Result<QueueEntry> QueueEntry::create(const Queue& queue, std::string_view name)
   return QueueEntry(queue, std::string(name), std::move(draft), std::move(fd));
 }
 
-// Under the lock of its directory: gives the place whose directory is to be synced.
-Result<std::string> QueueEntry::settle(Same same) {
+Result<QueueEntry::Directory> QueueEntry::settle(Same same) {
   flock(fd_.get(), LOCK_UN);
   for (;;) {
     auto locked = queue_->lock(name_);
     if (!locked) return fail(locked);
     auto there = queue_->find(name_);
     if (!there) return fail(there);
-    std::string place = *there ? **there : due_place(name_);
-    if (*there) {
-      const Fd old(openat(queue_->fd().get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-      if (!old.open()) return system_failure("cannot open the entry " + queue_->path(place), errno);
-      if (same_octets(old, fd_)) return place;
-      if (same == Same::beside) {
-        auto hash = hash_of(fd_, queue_->path(draft_));
-        if (!hash) return fail(hash);
-        name_ += '.' + hash->substr(0, 8);
-        same = Same::replace;
-        continue;
-      }
-      if (auto replaced = replace(place, old); !replaced) return fail(replaced);
-    } else if (auto renamed = queue_->rename(draft_, place); !renamed) {
-      return fail(renamed);
-    } else {
+    const std::string place = *there ? **there : due_place(name_);
+    const std::string directory = queue_->path(place.substr(0, place.rfind('/')));
+    if (!*there) {
+      if (auto renamed = queue_->rename(draft_, place); !renamed) return fail(renamed);
       draft_.clear();
+      flock(locked->get(), LOCK_UN);
+      return Directory{std::move(*locked), directory};
     }
-    return place;
+    const Fd old(openat(queue_->fd().get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    if (!old.open()) return system_failure("cannot open the entry " + queue_->path(place), errno);
+    const bool same_entry = same_octets(old, fd_);
+    if (!same_entry && same == Same::beside) {
+      auto hash = hash_of(fd_, queue_->path(draft_));
+      if (!hash) return fail(hash);
+      name_ += '.' + hash->substr(0, 8);
+      same = Same::replace;
+      continue;
+    }
+    if (!same_entry) {
+      if (auto replaced = replace(place, old); !replaced) return fail(replaced);
+    }
+    auto opened = open_file(directory, O_RDONLY | O_DIRECTORY);
+    if (!opened) return fail(opened);
+    return Directory{std::move(*opened), directory};
   }
 }
 
@@ -140,9 +144,9 @@ Result<> QueueEntry::replace(const std::string& place, const Fd& there) {
 
 Result<> QueueEntry::keep(Same same) {
   if (auto synced = sync(fd_, queue_->path(draft_)); !synced) return synced;
-  auto place = settle(same);
-  if (!place) return fail(place);
-  return queue_->sync_around(*place);
+  auto directory = settle(same);
+  if (!directory) return fail(directory);
+  return sync(directory->fd, directory->name);
 }
 
 // The octets of all are on their way to the disk before the first of them is waited for.
@@ -156,20 +160,17 @@ Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, Syncer& syncer, Sam
   const auto draft_of = [&](std::size_t i) { return entries[i].queue_->path(entries[i].draft_); };
   if (auto synced = syncer.sync(files, draft_of); !synced) return synced;
 
-  std::set<std::string> directories;
+  std::map<std::string, Fd> directories;
   for (QueueEntry& entry : entries) {
-    const auto place = entry.settle(same);
-    if (!place) return fail(place);
-    directories.insert(entry.queue_->path(place->substr(0, place->rfind('/'))));
-  }
-  const std::vector<std::string> names(directories.begin(), directories.end());
-  std::vector<Fd> opened;
-  std::vector<int> fds;
-  for (const std::string& name : names) {
-    auto directory = open_file(name, O_RDONLY | O_DIRECTORY);
+    auto directory = entry.settle(same);
     if (!directory) return fail(directory);
-    fds.push_back(directory->get());
-    opened.push_back(std::move(*directory));
+    directories.try_emplace(std::move(directory->name), std::move(directory->fd));
+  }
+  std::vector<int> fds;
+  std::vector<std::string> names;
+  for (const auto& [name, fd] : directories) {
+    fds.push_back(fd.get());
+    names.push_back(name);
   }
   return syncer.sync(fds, [&](std::size_t i) { return names[i]; });
 }

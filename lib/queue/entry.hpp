@@ -52,7 +52,12 @@ class QueueEntry {
  private:
   QueueEntry(const Queue& queue, std::string name, std::string draft, Fd fd);
 
-  [[nodiscard]] Result<std::string> settle(Same same);
+  struct Directory {
+    Fd fd;
+    std::string name;  // for people
+  };
+  // Under the lock of its directory. Gives the directory that is to be synced, unlocked.
+  [[nodiscard]] Result<Directory> settle(Same same);
   [[nodiscard]] Result<> replace(const std::string& place, const Fd& there);
 
   std::optional<Queue> own_;  // where the caller has none

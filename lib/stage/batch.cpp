@@ -24,8 +24,9 @@ class Box : public BatchLetterbox {
 
   void whole(const HandedEnvelope& envelope) override {
     message_.envelope = envelope;
-    HandedMessage* const one = &message_;
-    take_in(intake_, {&one, 1});
+    HandedGroup group(intake_);
+    group.take(message_);
+    group.commit();
     for (std::size_t i = 0; i < message_.verdicts.size(); ++i) {
       count(message_.verdicts[i], envelope.recipients[i]);
     }

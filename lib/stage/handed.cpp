@@ -7,46 +7,6 @@ namespace {
 
 constexpr std::size_t most_at_once = 256;  // drafts held open
 
-// Drafts that wait for their commit, and whose verdicts hang on it.
-class Group {
- public:
-  explicit Group(Intake& intake) : intake_(intake) {}
-
-  void take(HandedMessage& message, std::size_t index, std::string octets) {
-    Result<>& verdict = message.verdicts[index];
-    verdict = intake_.take({.recipient = message.envelope.recipients[index],
-                            .sender = {.option = message.envelope.sender},
-                            .octets = std::move(octets)});
-    if (!verdict) return;
-    waiting_.push_back(&verdict);
-    if (waiting_.size() >= most_at_once) commit();
-  }
-
-  void commit() {
-    if (waiting_.empty()) return;
-    const auto safe = intake_.commit();
-    for (Result<>* const verdict : waiting_) *verdict = safe;
-    waiting_.clear();
-  }
-
- private:
-  Intake& intake_;
-  std::vector<Result<>*> waiting_;
-};
-
-void take_one(Group& group, HandedMessage& message) {
-  const std::size_t count = message.envelope.recipients.size();
-  message.verdicts.assign(count, {});
-  auto octets = message.text.octets();
-  message.text.clear();
-  if (!octets) {
-    message.verdicts.assign(count, fail(octets));
-    return;
-  }
-  for (std::size_t i = 0; i + 1 < count; ++i) group.take(message, i, *octets);
-  if (count > 0) group.take(message, count - 1, std::move(*octets));
-}
-
 }  // namespace
 
 Result<> HandedText::append(std::string_view piece) {
@@ -73,10 +33,34 @@ void HandedText::clear() {
   spill_.clear();
 }
 
-void take_in(Intake& intake, std::span<HandedMessage* const> messages) {
-  Group group(intake);
-  for (HandedMessage* const message : messages) take_one(group, *message);
-  group.commit();
+void HandedGroup::take(HandedMessage& message) {
+  const std::size_t count = message.envelope.recipients.size();
+  message.verdicts.assign(count, {});
+  auto octets = message.text.octets();
+  message.text.clear();
+  if (!octets) {
+    message.verdicts.assign(count, fail(octets));
+    return;
+  }
+  for (std::size_t i = 0; i + 1 < count; ++i) take(message, i, *octets);
+  if (count > 0) take(message, count - 1, std::move(*octets));
+}
+
+void HandedGroup::take(HandedMessage& message, std::size_t index, std::string octets) {
+  Result<>& verdict = message.verdicts[index];
+  verdict = intake_->take({.recipient = message.envelope.recipients[index],
+                           .sender = {.option = message.envelope.sender},
+                           .octets = std::move(octets)});
+  if (!verdict) return;
+  waiting_.push_back(&verdict);
+  if (waiting_.size() >= most_at_once) commit();
+}
+
+void HandedGroup::commit() {
+  if (waiting_.empty()) return;
+  const auto safe = intake_->commit();
+  for (Result<>* const verdict : waiting_) *verdict = safe;
+  waiting_.clear();
 }
 
 }  // namespace ml

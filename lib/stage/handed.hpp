@@ -3,11 +3,12 @@
 //   HandedMessage message({.directories = {home.directory()}});
 //   message.text.append(piece);                     // LMTP, batched SMTP, a file of a Maildir
 //   message.envelope = {"ann@example.org", {"news@x.org"}};
-//   HandedMessage* group[] = {&message};
-//   take_in(intake, group);                         // message.verdicts, one a recipient
+//   HandedGroup group(intake);
+//   group.take(message);
+//   group.commit();                                 // message.verdicts, one a recipient
 #pragma once
 
-#include <span>
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,11 +42,26 @@ struct HandedMessage {
 
   HandedEnvelope envelope;
   HandedText text;
-  std::vector<Result<>> verdicts;  // of take_in(), one a recipient: 65, 77 or 75, or it is safe
+  std::vector<Result<>> verdicts;  // of HandedGroup, one a recipient: 65, 77 or 75, or it is safe
 };
 
-// Takes each message for each of its recipients, and returns when those without a failure are on
-// disk: many for the price of one sync. Of the octets one message is in memory at a time.
-void take_in(Intake& intake, std::span<HandedMessage* const> messages);
+// Messages that are taken in together. They stay where they are until they have their verdicts.
+class HandedGroup {
+ public:
+  explicit HandedGroup(Intake& intake) : intake_(&intake) {}
+
+  // For each of its recipients: a failure at once, or a draft. Of the octets one message is in
+  // memory at a time; many drafts are committed at once.
+  void take(HandedMessage& message);
+
+  // Returns when all is on disk, or has its failure.
+  void commit();
+
+ private:
+  void take(HandedMessage& message, std::size_t index, std::string octets);
+
+  Intake* intake_;
+  std::vector<Result<>*> waiting_;  // verdicts that hang on the commit
+};
 
 }  // namespace ml

@@ -42,6 +42,7 @@ std::string LmtpConnection::ask(const std::string&, const std::string& recipient
 }
 
 bool LmtpConnection::gone() const {
+  if (taken_) return false;
   if (broken_) return true;
   const bool nothing_to_come = dialogue_.over() || (ended_ && unheard_.empty());
   return nothing_to_come && !wants_to_write() && !dialogue_.waits_for_answer();
@@ -96,10 +97,13 @@ void LmtpConnection::close(std::string_view why, Clock::time_point now) {
 }
 
 HandedMessage* LmtpConnection::whole_message() {
-  return dialogue_.waits_for_answer() && !broken_ ? &message_ : nullptr;
+  if (!dialogue_.waits_for_answer() || broken_ || taken_) return nullptr;
+  taken_ = true;
+  return &message_;
 }
 
 void LmtpConnection::answer(Clock::time_point now) {
+  taken_ = false;
   std::vector<std::string> replies;
   for (std::size_t i = 0; i < message_.verdicts.size(); ++i) {
     const auto& verdict = message_.verdicts[i];

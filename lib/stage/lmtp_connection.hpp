@@ -2,8 +2,8 @@
 //
 //   LmtpConnection connection(std::move(socket), manner, intake, directories, now);
 //   connection.read_some(room, now);
-//   if (HandedMessage* message = connection.whole_message()) ...   // take_in(), then:
-//   connection.answer(now);
+//   if (HandedMessage* message = connection.whole_message()) group.take(*message);
+//   connection.answer(now);                        // when the group has its verdicts
 //   connection.flush(now);
 //   if (connection.gone()) ...
 #pragma once
@@ -51,7 +51,8 @@ class LmtpConnection : private Letterbox {
   void close(std::string_view why, Clock::time_point now);
   [[nodiscard]] Clock::time_point deadline(const LmtpPatience& patience) const;
 
-  // A message that is to be taken in, then answered by its verdicts; nothing if there is none.
+  // A message that is to be taken in, handed out once; nothing if there is none. From then on the
+  // connection does not go before it has been answered by the message's verdicts.
   [[nodiscard]] HandedMessage* whole_message();
   void answer(Clock::time_point now);
 
@@ -70,6 +71,7 @@ class LmtpConnection : private Letterbox {
   LmtpDialogue dialogue_;
   std::string unheard_;  // behind a message that waits for its verdicts, or behind many replies
   bool is_tcp_ = true;   // until the socket says otherwise
+  bool taken_ = false;   // the message is handed out
   bool ended_ = false;   // nothing more comes from the client
   bool broken_ = false;  // nothing more can be said to it
   std::uint64_t progress_ = 0;

@@ -12,6 +12,7 @@
 #include <csignal>
 #include <list>
 #include <memory>
+#include <utility>
 
 #include "base/diag.hpp"
 #include "base/listen.hpp"
@@ -96,9 +97,11 @@ class Server {
     keep_time(now);
     // Whoever waits for a reply gets it before the sync and can send its message meanwhile.
     flush_all(now);
+    take_in();
     while (is_group_due(now)) {
-      take_in(now);
+      commit(now);
       flush_all(now);
+      take_in();
     }
     connections_.remove_if([](const LmtpConnection& connection) { return connection.gone(); });
     return {};
@@ -173,34 +176,33 @@ class Server {
     }
   }
 
-  // Are there whole messages, and are they all that will come soon? Whoever handed over a message
-  // a moment ago is likely to have another one, and a sync costs the same for one more. So a group
-  // is held open for as long as the last sync took, at most, until it is of the same size.
-  bool is_group_due(Clock::time_point now) {
-    const auto size = static_cast<std::size_t>(std::ranges::count_if(
-        connections_, [](LmtpConnection& one) { return one.whole_message() != nullptr; }));
-    if (size == 0) gathering_until_.reset();  // who had one may be gone
-    if (size == 0) return false;
-    if (!gathering_until_) gathering_until_ = now + last_sync_;
-    return size >= last_size_ || now >= *gathering_until_;
+  // What is whole becomes drafts, while others are still sending.
+  void take_in() {
+    for (LmtpConnection& connection : connections_) {
+      HandedMessage* const message = connection.whole_message();
+      if (message == nullptr) continue;
+      group_.take(*message);
+      owners_.push_back(&connection);
+    }
   }
 
-  // All messages that are whole, and their answers. Behind an answer the next one may be whole.
-  void take_in(Clock::time_point now) {
-    std::vector<LmtpConnection*> owners;
-    std::vector<HandedMessage*> messages;
-    for (LmtpConnection& connection : connections_) {
-      if (HandedMessage* const message = connection.whole_message()) {
-        owners.push_back(&connection);
-        messages.push_back(message);
-      }
-    }
+  // Are there messages, and are they all that will come soon? Whoever handed over a message a
+  // moment ago is likely to have another one, and a sync costs the same for one more. So a group
+  // is held open for as long as the last sync took, at most, until it is of the same size.
+  bool is_group_due(Clock::time_point now) {
+    if (owners_.empty()) return false;
+    if (!gathering_until_) gathering_until_ = now + last_sync_;
+    return owners_.size() >= last_size_ || now >= *gathering_until_;
+  }
+
+  // Behind an answer the next message may be whole.
+  void commit(Clock::time_point now) {
     const Clock::time_point begin = Clock::now();
-    ml::take_in(intake_, messages);
+    group_.commit();
     last_sync_ = std::min<Clock::duration>(Clock::now() - begin, longest_gathering);
-    last_size_ = owners.size();
+    last_size_ = owners_.size();
     gathering_until_.reset();
-    for (LmtpConnection* const owner : owners) owner->answer(now);
+    for (LmtpConnection* const owner : std::exchange(owners_, {})) owner->answer(now);
   }
 
   void keep_time(Clock::time_point now) {
@@ -219,6 +221,8 @@ class Server {
   }
 
   Intake intake_;
+  HandedGroup group_{intake_};
+  std::vector<LmtpConnection*> owners_;  // of the messages in it
   LmtpDialogue::Manner manner_;
   std::vector<std::string> directories_;
   std::size_t most_;

@@ -1,7 +1,7 @@
 // ml-lmtpd: takes mail for the lists from mail servers by LMTP, into the queues.
 //
-// One process and one thread. In each turn it hears all connections that have something to say;
-// the messages that became whole are taken in together, for the price of one sync, and then each
+// One process and one thread. In each turn it hears all connections that have something to say and
+// writes what is whole to drafts; these are kept together, for the price of one sync, and then each
 // recipient is answered. While the disk syncs, the next ones gather in the sockets; a group waits
 // for those that are likely to come, but no longer than a sync takes.
 //
