@@ -4,9 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string_view>
 
+#include "fuzz/demand.hpp"
 #include "octets.hpp"
 
 using namespace ml;
@@ -14,10 +14,6 @@ using namespace ml;
 namespace {
 
 constexpr std::size_t limit = 100;
-
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
 
 // Takes the next line off `rest` by the plain rules and compares.
 void expect(const Line& line, std::string_view& rest) {

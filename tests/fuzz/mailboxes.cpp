@@ -3,20 +3,16 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/text.hpp"
+#include "fuzz/demand.hpp"
 #include "mail/rfc2047.hpp"
 
 using namespace ml;
 
 namespace {
-
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
 
 bool is_clean(std::string_view text) {
   for (const char c : text) {

@@ -7,12 +7,12 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "fuzz/demand.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
 #include "mail/parts.hpp"
@@ -24,10 +24,6 @@ using namespace ml;
 namespace {
 
 constexpr std::string_view nonce = "k7w2nonce4f";
-
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
 
 std::optional<std::string> copy(std::string_view marked, std::string_view value) {
   const auto slotted = marked_to_slotted(marked, nonce);

@@ -2,10 +2,10 @@
 // whatever stands there; every line given out is clean, and what is written reads back the same.
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
+#include "fuzz/demand.hpp"
 #include "octets.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
@@ -15,10 +15,6 @@ using namespace ml;
 namespace {
 
 constexpr std::size_t longest_line = 2000;  // so that over-long lines are met too
-
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
 
 // Passes a stream on as a filter does, and says in one line what was seen.
 std::string passed_on(const Fd& input, const Fd& output) {

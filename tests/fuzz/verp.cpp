@@ -3,21 +3,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 
 #include "base/text.hpp"
+#include "fuzz/demand.hpp"
 #include "mail/address.hpp"
 #include "mail/subscription_token.hpp"
 
 using namespace ml;
 
 namespace {
-
-void demand(bool holds) {
-  if (!holds) std::abort();
-}
 
 // The text as a recipient: its sender names it again, however odd it is.
 void write_and_read(std::string_view text) {

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "dialogue_output.hpp"
 #include "smtp/wire.hpp"
 
 using namespace ml;
@@ -40,21 +41,6 @@ struct Book : Outcomes {
 const std::string hello_text = "Subject: hello\n\n.Hello.\n";
 const std::string hello_wire = text_to_wire(hello_text, Dots::doubled);
 const WireMessage hello{{hello_wire}, hello_wire.size(), false};
-
-std::string flush(Dialogue& dialogue) {
-  std::string wrote;
-  std::array<iovec, 8> room{};
-  while (dialogue.has_output()) {
-    const std::size_t count = dialogue.gather(room);
-    std::size_t octets = 0;
-    for (std::size_t i = 0; i < count; ++i) {
-      wrote.append(static_cast<const char*>(room[i].iov_base), room[i].iov_len);
-      octets += room[i].iov_len;
-    }
-    dialogue.wrote(octets);
-  }
-  return wrote;
-}
 
 // A talk by script. Transactions are given whenever the dialogue wants one; each is
 // {sender, recipient...}; recipients are numbered from 0.

@@ -1,11 +1,11 @@
 // The dialogue before mail: STARTTLS and AUTH, by script.
 #include <catch2/catch.hpp>
 
-#include <array>
 #include <map>
 #include <string>
 #include <vector>
 
+#include "dialogue_output.hpp"
 #include "smtp/dialogue.hpp"
 
 using namespace ml;
@@ -34,28 +34,13 @@ struct Talk {
     if (octets == "TLS") {
       CHECK(dialogue.wants_tls());
       dialogue.secured();
-      return flush();
+      return flush(dialogue);
     }
     std::string wrote;
     while (!octets.empty()) {
       dialogue.hear(octets.substr(0, piece));
       octets.remove_prefix(std::min(piece, octets.size()));
-      wrote += flush();
-    }
-    return wrote;
-  }
-
-  std::string flush() {
-    std::string wrote;
-    std::array<iovec, 8> room{};
-    while (dialogue.has_output()) {
-      const std::size_t count = dialogue.gather(room);
-      std::size_t octets = 0;
-      for (std::size_t i = 0; i < count; ++i) {
-        wrote.append(static_cast<const char*>(room[i].iov_base), room[i].iov_len);
-        octets += room[i].iov_len;
-      }
-      dialogue.wrote(octets);
+      wrote += flush(dialogue);
     }
     return wrote;
   }
@@ -172,7 +157,7 @@ TEST_CASE("secure: a relay that is not trusted gets not a word more") {
   talk.hears(with_tls);
   talk.hears(go);
   talk.dialogue.not_secured("its certificate is not trusted");
-  CHECK(talk.flush().empty());
+  CHECK(flush(talk.dialogue).empty());
   CHECK(talk.dialogue.parting() == Parting::no_tls);
 }
 
