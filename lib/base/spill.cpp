@@ -148,8 +148,13 @@ Result<> Spill::read(std::uint64_t at, std::span<char> room) {
   return {};
 }
 
+std::optional<std::string_view> Spill::in_memory(std::uint64_t begin, std::uint64_t end) const {
+  if (end > held_) return std::nullopt;
+  return std::string_view(in_memory_.get() + begin, end - begin);
+}
+
 Result<std::string_view> Spill::view(std::uint64_t at, std::span<char> room) {
-  if (at + room.size() <= held_) return std::string_view(in_memory_.get() + at, room.size());
+  if (const auto held = in_memory(at, at + room.size())) return *held;
   if (auto got = read(at, room); !got) return fail(got);
   return std::string_view(room.data(), room.size());
 }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ class Spill {
 
   // As many octets as `room` has, from position `at`: there, or where they are in memory.
   [[nodiscard]] Result<std::string_view> view(std::uint64_t at, std::span<char> room);
+  // Those from `begin` to `end` where they are in memory, until the next append() or clear();
+  // nothing where some of them are in a file.
+  [[nodiscard]] std::optional<std::string_view> in_memory(std::uint64_t begin,
+                                                          std::uint64_t end) const;
 
   // Empty again; the disk gets its room back, the memory stays.
   void clear();

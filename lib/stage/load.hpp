@@ -68,6 +68,15 @@ class Load {
       return true;
     }
     [[nodiscard]] std::string_view record() const { return record_; }
+    // What to say of it in a run, where the records were out of order.
+    [[nodiscard]] RunMark told() const {
+      const Mark& mark = load_->sorted_[at_ - 1];
+      RunMark told;
+      if (const auto local = mark.local()) told.local = static_cast<std::uint8_t>(*local);
+      if (mark.size()) told.size = static_cast<std::uint16_t>(record_.size());
+      told.same_domain = at_ > 1 && load_->sorted_[at_ - 2].domain() == mark.domain();
+      return told;
+    }
 
    private:
     static constexpr std::size_t ahead = 16;

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 #include <numeric>
+#include <ranges>
 
 #include "base/digest.hpp"
 #include "base/octets.hpp"
@@ -36,19 +37,21 @@ std::uint64_t folded(std::uint64_t octets) {
   return octets | capitals >> 2;
 }
 
-// The octets of `text` from `from` on, folded, as one number; a short rest is filled up with NUL.
-std::uint64_t eight_octets(std::string_view text, std::size_t from) {
-  if (from >= text.size()) return 0;
-  const std::size_t held = text.size() - from;
+// Of fewer octets than a word: filled up with NUL.
+std::uint64_t few_octets(std::string_view text) {
   std::uint64_t value = 0;
-  if (held >= word) {
-    std::memcpy(&value, text.data() + from, word);
-    return folded(big_endian(value));
-  }
-  for (std::size_t i = 0; i < held; ++i) {
-    value |= static_cast<std::uint64_t>(folded(text[from + i])) << (8 * (word - 1 - i));
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    value |= static_cast<std::uint64_t>(folded(text[i])) << (8 * (word - 1 - i));
   }
   return value;
+}
+
+// The octets of `text` from `from` on, folded, as one number; a short rest is filled up with NUL.
+inline std::uint64_t eight_octets(std::string_view text, std::size_t from) {
+  if (from + word > text.size()) return few_octets(text.substr(std::min(from, text.size())));
+  std::uint64_t value = 0;
+  std::memcpy(&value, text.data() + from, word);
+  return folded(big_endian(value));
 }
 
 // Takes the last label off a domain; a literal is a label as a whole.
@@ -74,6 +77,23 @@ std::array<std::uint64_t, 2> first_of_key(std::string_view domain) {
   return {eight_octets(text, 0), eight_octets(text, word)};
 }
 
+// Texts of few words, which memcmp() is slow for.
+bool same(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  if (a.size() < word) return a == b;
+  const auto differ = [&](std::size_t at) {
+    std::uint64_t of_a = 0;
+    std::uint64_t of_b = 0;
+    std::memcpy(&of_a, a.data() + at, word);
+    std::memcpy(&of_b, b.data() + at, word);
+    return of_a != of_b;
+  };
+  for (std::size_t at = 0; at + word < a.size(); at += word) {
+    if (differ(at)) return false;
+  }
+  return !differ(a.size() - word);
+}
+
 __extension__ using Wide = unsigned __int128;
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
@@ -92,7 +112,7 @@ int compare_locals(std::string_view a, std::string_view b) {
 }
 
 int compare_domains(std::string_view a, std::string_view b) {
-  if (a == b) return 0;
+  if (same(a, b)) return 0;
   while (!a.empty() && !b.empty()) {
     const int order = compare_locals(take_label(a), take_label(b));
     if (order != 0) return order;
@@ -132,14 +152,14 @@ std::uint64_t Domains::hash(std::string_view text) const {
 }
 
 std::uint32_t Domains::number(std::string_view domain) {
-  if (!domains_.empty() && domains_[last_].text == domain) return last_;
+  if (!domains_.empty() && same(domains_[last_].text, domain)) return last_;
   if (domains_.size() * 2 >= slots_.size()) grow();
   const std::uint64_t its_hash = hash(domain);
   const std::size_t mask = slots_.size() - 1;
   std::size_t slot = its_hash & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
     const Domain& known = domains_[slots_[slot] - 1];
-    if (known.hash == its_hash && (known.text == domain || same_nocase(known.text, domain))) {
+    if (known.hash == its_hash && (same(known.text, domain) || same_nocase(known.text, domain))) {
       return last_ = slots_[slot] - 1;
     }
   }
@@ -206,14 +226,39 @@ Borders find_borders(std::string_view record) {
   return {std::min(at, from), from};
 }
 
+// The first octets of the local part of `size` octets that begins at `begin`.
+std::uint64_t first_of_local(std::string_view record, std::size_t begin, std::size_t size) {
+  const std::uint64_t octets = eight_octets(record, begin);
+  if (size >= word) return octets;
+  return size == 0 ? 0 : octets & ~std::uint64_t{0} << (8 * (word - size));  // what is behind it
+}
+
+constexpr std::size_t most_classes = 32;
+
+// In the order of octets, finest where local parts mostly begin: a class for each two or three
+// digits and for each letter.
+constexpr auto class_of_octet = [] {
+  std::array<std::uint8_t, 256> classes{};
+  for (std::size_t octet = 0; octet < classes.size(); ++octet) {
+    classes[octet] =
+        octet < '0'    ? 0
+        : octet < 'a'  ? static_cast<std::uint8_t>(1 + std::min<std::size_t>((octet - '0') / 3, 3))
+        : octet <= 'z' ? static_cast<std::uint8_t>(5 + (octet - 'a'))
+                       : 31;
+  }
+  return classes;
+}();
+
 // By local parts whose first octets are in `first`.
 template <class Place>
 int compare_from(const Place& a, const Place& b) {
   if (a.first != b.first) return a.first < b.first ? -1 : 1;
-  if (a.local.size() <= word || b.local.size() <= word) {
-    return a.local.size() < b.local.size() ? -1 : a.local.size() > b.local.size() ? 1 : 0;
+  const std::size_t shorter = std::min(a.local.size(), b.local.size());
+  for (std::size_t from = word; from < shorter; from += word) {
+    const int order = order_of(eight_octets(a.local, from), eight_octets(b.local, from));
+    if (order != 0) return order;
   }
-  return compare_locals(a.local.substr(word), b.local.substr(word));
+  return order_of(a.local.size(), b.local.size());
 }
 
 }  // namespace
@@ -225,10 +270,7 @@ ByDomain::Place ByDomain::place(std::string_view record) const {
   place.local = record.substr(begin, at - begin);
   if (at < end) place.domain = record.substr(at + 1, end - at - 1);
   if (within_ == Within::local) {
-    // What stands behind a short local part is cut off again.
-    const std::size_t held = place.local.size();
-    place.first = eight_octets(record, begin);
-    if (held < word) place.first &= held == 0 ? 0 : ~std::uint64_t{0} << (8 * (word - held));
+    place.first = first_of_local(record, begin, place.local.size());
   }
   return place;
 }
@@ -239,24 +281,26 @@ int ByDomain::compare(const Place& a, const Place& b) const {
   return compare_from(a, b);
 }
 
-void ByDomain::stand(Standing& standing, std::string_view record) const {
+void ByDomain::stand(Standing& standing, std::string_view record, RunMark told) const {
+  if (told.same_domain && told.local != RunMark::untold_local) {
+    const std::size_t begin = std::min(address_at, record.size());
+    standing.local = record.substr(begin, told.local);
+    if (within_ == Within::local) standing.first = first_of_local(record, begin, told.local);
+    return;
+  }
   const Place its = place(record);
   standing.local = its.local;
   standing.first = its.first;
   if (standing.domain == its.domain) return;
   standing.domain = its.domain;
   standing.first_of_domain = first_of_key(its.domain);
+  // A key is as long as its domain: a short one has been looked at as a whole.
+  standing.long_domain = its.domain.size() > sizeof standing.first_of_domain ? 1 : 0;
 }
 
-int ByDomain::compare(const Standing& a, const Standing& b) const {
-  if (a.first_of_domain != b.first_of_domain) {
-    return a.first_of_domain < b.first_of_domain ? -1 : 1;
-  }
-  // A key is as long as its domain: a short one has been looked at as a whole.
-  constexpr std::size_t seen = 2 * word;
-  if (a.domain.size() > seen || b.domain.size() > seen) {
-    if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
-  }
+// By those that agree in the first octets of their domains.
+int ByDomain::compare_rest(const Standing& a, const Standing& b) const {
+  if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
   if (within_ == Within::input) return 0;
   return compare_from(a, b);
 }
@@ -265,20 +309,28 @@ Mark ByDomain::mark(const Place& place, std::size_t offset, std::size_t size) {
   return {place.first, offset, size, place.local.size(), domains_.number(place.domain)};
 }
 
-// Moves each mark into the part of its domain, then sorts the parts.
+// Moves each mark into the part of its domain and, where these are large, of its local part's first
+// octet, then sorts the parts.
 std::span<Mark> ByDomain::sort(std::span<Mark> marks, std::span<Mark> spare,
                                const Records& records) const {
   const auto ranks = domains_.ranks();
-  std::vector<std::uint32_t> ends(ranks.size() + 1);
+  const bool large = within_ == Within::local && marks.size() >= ranks.size() * 8;
+  const std::size_t classes = large ? most_classes : 1;
+  const auto part_of = [&](const Mark& mark) {
+    return mark.domain() * classes + (large ? class_of_octet[mark.first >> 56] : 0);
+  };
+  std::vector<std::uint32_t> ends(ranks.size() * classes + 1);
   for (Mark& mark : marks) {
     mark.set_domain(ranks[mark.domain()]);
-    ++ends[mark.domain() + 1];
+    ++ends[part_of(mark) + 1];
   }
   std::partial_sum(ends.begin(), ends.end(), ends.begin());
-  for (const Mark& mark : marks) spare[ends[mark.domain()]++] = mark;  // begins become ends
+  // The last of input stands in front. Begins become ends.
+  for (const Mark& mark : marks | std::views::reverse) spare[ends[part_of(mark)]++] = mark;
+  if (within_ == Within::input) return spare;
   std::uint32_t begin = 0;
   for (const std::uint32_t end : ends) {
-    sort_part(spare.subspan(begin, end - begin), records, 0);
+    if (end - begin > 1) sort_part(spare.subspan(begin, end - begin), records, 0);
     begin = end;
   }
   return spare;

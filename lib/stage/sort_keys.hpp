@@ -58,6 +58,16 @@ class Mark {
   std::uint32_t rest_ = 0;
 };
 
+// What a run says of a record in front of it, so that whoever merges need not look for it again.
+struct RunMark {
+  static constexpr std::uint16_t untold_size = 0xFFFF;
+  static constexpr std::uint8_t untold_local = 0xFF;
+
+  std::uint16_t size = untold_size;
+  std::uint8_t local = untold_local;  // octets of the local part
+  bool same_domain = false;           // as the record before it in the run has
+};
+
 // The records in memory, each ended by LF. They do not move while there are marks on them.
 class Records {
  public:
@@ -82,6 +92,11 @@ class Records {
   const char* octets_ = nullptr;
   std::size_t size_ = 0;
 };
+
+// -1, 0 or 1, without a branch.
+[[nodiscard]] inline int order_of(std::uint64_t a, std::uint64_t b) {
+  return static_cast<int>(a > b) - static_cast<int>(a < b);
+}
 
 // Less than, equal to or greater than 0: the order of append_key (mail/address.hpp), read off the
 // addresses themselves. Capitals are folded; a text without @ is a local part without domain.
@@ -130,10 +145,11 @@ class ByDomain {
   };
   // Where a source of a merge stands: most of its domain is looked at once for all who have it.
   struct Standing {
-    std::string domain;
     std::array<std::uint64_t, 2> first_of_domain{};  // of its key
-    std::string_view local;
     std::uint64_t first = 0;
+    int long_domain = 0;  // 1: it goes on beyond these octets
+    std::string_view local;
+    std::string domain;
   };
 
   // Octets at the front of a record, before its line.
@@ -145,11 +161,20 @@ class ByDomain {
   [[nodiscard]] Place place(std::string_view line, std::uint64_t) const { return place(line); }
   [[nodiscard]] int compare(const Place& a, const Place& b) const;
 
-  void stand(Standing& standing, std::string_view record) const;
-  [[nodiscard]] int compare(const Standing& a, const Standing& b) const;
+  void stand(Standing& standing, std::string_view record, RunMark told) const;
+  // Nobody can foretell how a comparison ends, so that it must not branch.
+  [[nodiscard]] int compare(const Standing& a, const Standing& b) const {
+    const int domains = 2 * order_of(a.first_of_domain[0], b.first_of_domain[0]) +
+                        order_of(a.first_of_domain[1], b.first_of_domain[1]);
+    const int order = 2 * domains + order_of(a.first, b.first);
+    const int undecided = static_cast<int>(domains == 0) & (a.long_domain | b.long_domain);
+    if ((undecided | static_cast<int>(order == 0)) != 0) return compare_rest(a, b);
+    return order;
+  }
 
   [[nodiscard]] Mark mark(const Place& place, std::size_t offset, std::size_t size);
-  // As many marks as `marks` has, in order: these, or those of `spare`, which is as large.
+  // As many marks as `marks` has, which are in reverse order of input, in order: these, or those of
+  // `spare`, which is as large.
   [[nodiscard]] std::span<Mark> sort(std::span<Mark> marks, std::span<Mark> spare,
                                      const Records& records) const;
   // Of what is kept beside the marks.
@@ -158,6 +183,7 @@ class ByDomain {
 
  private:
   void sort_part(std::span<Mark> part, const Records& records, std::size_t known) const;
+  [[nodiscard]] int compare_rest(const Standing& a, const Standing& b) const;
 
   Within within_;
   Domains domains_;
@@ -177,9 +203,11 @@ class ByNumber {
   [[nodiscard]] Place place(std::string_view record) const;
   [[nodiscard]] Place place(std::string_view, std::uint64_t number) const { return {number}; }
   [[nodiscard]] int compare(const Place& a, const Place& b) const {
-    return a.first < b.first ? -1 : a.first > b.first ? 1 : 0;
+    return order_of(a.first, b.first);
   }
-  void stand(Standing& standing, std::string_view record) const { standing = place(record); }
+  void stand(Standing& standing, std::string_view record, RunMark) const {
+    standing = place(record);
+  }
   [[nodiscard]] Mark mark(const Place& place, std::size_t offset, std::size_t size) const {
     return {place.first, offset, size, 0, 0};
   }

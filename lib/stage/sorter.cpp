@@ -2,38 +2,39 @@
 
 namespace ml {
 
+RunReader::RunReader(Spill& spill, Run run, std::size_t block, std::size_t head)
+    : spill_(&spill), run_(run), head_(head), size_(block) {
+  if (const auto held = spill.in_memory(run.begin, run.end)) {
+    at_ = held->data();
+    end_ = at_ + held->size();
+    run_.begin = run_.end;
+  }
+}
+
 Result<bool> RunReader::next() {
-  if (!block_) block_ = std::make_unique_for_overwrite<char[]>(size_);
   for (;;) {
-    const char* const begin = block_.get() + begin_;
-    const std::size_t held = end_ - begin_;
-    const void* const lf = held > head_ ? std::memchr(begin + head_, '\n', held - head_) : nullptr;
-    if (lf) {
-      record_ = {begin, static_cast<std::size_t>(static_cast<const char*>(lf) - begin)};
-      begin_ += record_.size() + 1;
-      return true;
-    }
+    if (take()) return true;
     if (run_.begin == run_.end) return false;
     if (auto filled = fill(); !filled) return fail(filled);
   }
 }
 
 Result<> RunReader::fill() {
-  const std::size_t held = end_ - begin_;
-  if (held == size_) {
-    auto larger = std::make_unique_for_overwrite<char[]>(size_ * 2);
-    std::memcpy(larger.get(), block_.get() + begin_, held);
+  const auto held = static_cast<std::size_t>(end_ - at_);
+  const bool too_long = held == size_;  // for the block
+  if (too_long) size_ *= 2;
+  if (!block_ || too_long) {
+    auto larger = std::make_unique_for_overwrite<char[]>(size_);
+    if (held > 0) std::memcpy(larger.get(), at_, held);
     block_ = std::move(larger);
-    size_ *= 2;
-  } else if (begin_ > 0) {
-    std::memmove(block_.get(), block_.get() + begin_, held);
+  } else {
+    std::memmove(block_.get(), at_, held);
   }
-  begin_ = 0;
-  end_ = held;
   const std::size_t more = std::min<std::uint64_t>(size_ - held, run_.end - run_.begin);
+  at_ = end_ = block_.get();
   if (auto got = spill_->read(run_.begin, {block_.get() + held, more}); !got) return fail(got);
   run_.begin += more;
-  end_ += more;
+  end_ += held + more;
   return {};
 }
 

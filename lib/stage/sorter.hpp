@@ -24,12 +24,12 @@
 #include <future>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -39,33 +39,100 @@
 
 namespace ml {
 
-// A part of a spill: sorted records.
+// A part of a spill: sorted records, each ended by LF; with a RunMark in front where they are
+// marked.
 struct Run {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
+  bool marked = false;
 };
 
-// The records of one run, one after the other, by blocks.
+// The records of one run, one after the other: where they are in memory, or by blocks.
 class RunReader {
  public:
-  RunReader(Spill& spill, Run run, std::size_t block, std::size_t head)
-      : spill_(&spill), run_(run), head_(head), size_(block) {}
+  RunReader(Spill& spill, Run run, std::size_t block, std::size_t head);
 
   // False at the end of the run.
   [[nodiscard]] Result<bool> next();
+  // The same without a detour for nearly every record. False: next() knows.
+  [[nodiscard]] bool take();
   [[nodiscard]] std::string_view record() const { return record_; }  // its LF stands behind it
+  [[nodiscard]] RunMark told() const { return told_; }
 
  private:
   [[nodiscard]] Result<> fill();
 
   Spill* spill_;
-  Run run_;  // what is not yet in the block
+  Run run_;  // what is not yet read
   std::size_t head_;
   std::size_t size_;
   std::unique_ptr<char[]> block_;
-  std::size_t begin_ = 0;
-  std::size_t end_ = 0;
+  const char* at_ = nullptr;  // what is read and not yet given out
+  const char* end_ = nullptr;
   std::string_view record_;
+  RunMark told_;
+};
+
+inline bool RunReader::take() {
+  const char* begin = at_;
+  RunMark told;
+  if (run_.marked) {
+    if (static_cast<std::size_t>(end_ - begin) < sizeof told) return false;
+    std::memcpy(&told, begin, sizeof told);
+    begin += sizeof told;
+  }
+  const auto held = static_cast<std::size_t>(end_ - begin);
+  std::size_t size = told.size;
+  if (size == RunMark::untold_size) {
+    const void* const lf = held > head_ ? std::memchr(begin + head_, '\n', held - head_) : nullptr;
+    if (!lf) return false;
+    size = static_cast<std::size_t>(static_cast<const char*>(lf) - begin);
+  }
+  if (held <= size) return false;
+  record_ = {begin, size};
+  told_ = told;
+  at_ = begin + size + 1;
+  return true;
+}
+
+// Short texts gathered, so that whoever takes them is called seldom.
+template <class Call>
+class Gathering {
+ public:
+  explicit Gathering(Call call) : call_(std::move(call)) {}
+
+  [[nodiscard]] Result<> put(std::string_view text) {
+    if (text.size() > size - used_) {
+      if (auto given = give(); !given) return given;
+      if (text.size() > size) return call_(text);
+    }
+    copy(text, block_.get() + used_);
+    used_ += text.size();
+    return {};
+  }
+  [[nodiscard]] Result<> give() {
+    const std::string_view all(block_.get(), std::exchange(used_, 0));
+    return all.empty() ? Result<>() : call_(all);
+  }
+
+ private:
+  static constexpr std::size_t size = std::size_t{128} << 10;
+  static constexpr std::size_t piece = 16;
+
+  // Most are of a few pieces; the last may overlap the one before.
+  static void copy(std::string_view text, char* to) {
+    if (text.size() < piece) {
+      text.copy(to, text.size());
+      return;
+    }
+    const std::size_t last = text.size() - piece;
+    for (std::size_t at = 0; at < last; at += piece) std::memcpy(to + at, text.data() + at, piece);
+    std::memcpy(to + last, text.data() + last, piece);
+  }
+
+  Call call_;
+  std::unique_ptr<char[]> block_ = std::make_unique_for_overwrite<char[]>(size);
+  std::size_t used_ = 0;
 };
 
 template <class Key>
@@ -129,6 +196,7 @@ class Sorter {
     at_work_ = {};
   }
   [[nodiscard]] Result<> spill(Load<Key>& load);
+  [[nodiscard]] Result<> append_marked(const Load<Key>& load);
   [[nodiscard]] Result<> merge_runs();
 
   std::size_t memory_;
@@ -148,33 +216,44 @@ template <class Key>
 class Sorter<Key>::Cursor {
  public:
   [[nodiscard]] Result<bool> next();
+  // The same without a detour for nearly every line. False: next() knows.
+  [[nodiscard]] bool take();
   // Without its LF, which stands behind it, and without the key's head.
   [[nodiscard]] std::string_view line() const { return record_.substr(Key::head); }
 
  private:
   friend class Sorter;
   struct Source {
-    std::variant<RunReader, typename Load<Key>::Cursor> records;
+    RunReader records;
     typename Key::Standing standing{};
-    bool over = false;
   };
 
   Cursor(Sorter& sorter, std::size_t part_of_memory);
-  [[nodiscard]] Result<> start();
-  [[nodiscard]] Result<> advance(std::size_t source);
-  [[nodiscard]] bool before(std::size_t a, std::size_t b) const;
+  [[nodiscard]] Result<bool> start();
+  // All bits where it stands before, else none. Equal records keep the order of their runs, which
+  // is that of input.
+  [[nodiscard]] std::size_t before(std::size_t a, std::size_t b) const {
+    const int order = sorter_->key_.compare(sources_[a].standing, sources_[b].standing);
+    const std::ptrdiff_t with_ties = 2 * order - static_cast<int>(a < b);
+    return static_cast<std::size_t>(with_ties >> (8 * sizeof with_ties - 1));
+  }
+  void stand(Source& source) {
+    sorter_->key_.stand(source.standing, source.records.record(), source.records.told());
+  }
+  void build();
   void play(std::size_t source);
-  [[nodiscard]] std::string_view record_of(const Source& source) const {
-    return std::visit([](const auto& records) { return records.record(); }, source.records);
+  [[nodiscard]] bool settle() {
+    record_ = sources_[losers_.front()].records.record();
+    return true;
   }
 
   static constexpr std::size_t nobody = std::numeric_limits<std::size_t>::max();
 
   Sorter* sorter_;
   std::string_view record_;
-  std::vector<Source> sources_;
+  std::optional<typename Load<Key>::Cursor> load_;  // without runs; else
+  std::vector<Source> sources_;                     // those that are not over, in order of input
   std::vector<std::size_t> losers_;  // a tree: [0] the winner, [n] who lost at node n
-  bool started_ = false;
 };
 
 template <class Key>
@@ -198,21 +277,31 @@ Result<> Sorter<Key>::wait() {
 template <class Key>
 Result<> Sorter<Key>::spill(Load<Key>& load) {
   load.sort();
-  const bool goes_on =
-      !runs_.empty() && key_.compare(key_.place(end_of_run_), key_.place(load.first())) <= 0;
-  if (!goes_on) runs_.push_back({spill_.size(), spill_.size()});
-  if (load.in_order()) {
-    if (auto kept = spill_.append(load.text()); !kept) return fail(kept);
-  } else {
-    for (typename Load<Key>::Cursor cursor(load); cursor.next();) {
-      const auto record = cursor.record();
-      if (auto kept = spill_.append({record.data(), record.size() + 1}); !kept) return fail(kept);
-    }
+  const bool marked = !load.in_order();
+  const bool goes_on = !runs_.empty() && runs_.back().marked == marked &&
+                       key_.compare(key_.place(end_of_run_), key_.place(load.first())) <= 0;
+  if (!goes_on) runs_.push_back({spill_.size(), spill_.size(), marked});
+  if (auto kept = marked ? append_marked(load) : spill_.append(load.text()); !kept) {
+    return fail(kept);
   }
   runs_.back().end = spill_.size();
   end_of_run_ = load.last();
   load.clear();
   return {};
+}
+
+template <class Key>
+Result<> Sorter<Key>::append_marked(const Load<Key>& load) {
+  Gathering gathering([this](std::string_view text) { return spill_.append(text); });
+  for (typename Load<Key>::Cursor cursor(load); cursor.next();) {
+    const auto record = cursor.record();
+    const RunMark told = cursor.told();
+    std::array<char, sizeof told> octets;
+    std::memcpy(octets.data(), &told, sizeof told);
+    if (auto kept = gathering.put({octets.data(), octets.size()}); !kept) return kept;
+    if (auto kept = gathering.put({record.data(), record.size() + 1}); !kept) return kept;
+  }
+  return gathering.give();
 }
 
 template <class Key>
@@ -244,13 +333,15 @@ Result<> Sorter<Key>::merge_runs() {
                  begin + static_cast<std::ptrdiff_t>(std::min(runs_at_once(), all.size() - at)));
     fewer.push_back({longer.size(), 0});
     Cursor merged(*this, 1);
+    Gathering gathering([&](std::string_view text) { return longer.append(text); });
     for (;;) {
       const auto more = merged.next();
       if (!more) return fail(more);
       if (!*more) break;
       const auto record = merged.record_;
-      if (auto kept = longer.append({record.data(), record.size() + 1}); !kept) return fail(kept);
+      if (auto kept = gathering.put({record.data(), record.size() + 1}); !kept) return kept;
     }
+    if (auto kept = gathering.give(); !kept) return kept;
     fewer.back().end = longer.size();
   }
   spill_ = std::move(longer);
@@ -263,7 +354,7 @@ template <class Call>
 Result<> Sorter<Key>::give(Call&& call) {
   if constexpr (Key::head == 0) {  // what is in order goes out as it stands
     if (runs_.empty() && loads_[filling_].in_order()) return call(loads_[filling_].text());
-    if (runs_.size() == 1) {
+    if (runs_.size() == 1 && !runs_.front().marked) {
       std::string block(largest_block, '\0');
       for (Run rest = runs_.front(); rest.begin < rest.end;) {
         const std::size_t size = std::min<std::uint64_t>(block.size(), rest.end - rest.begin);
@@ -276,12 +367,15 @@ Result<> Sorter<Key>::give(Call&& call) {
     }
   }
   Cursor all = cursor();
+  Gathering gathering(std::forward<Call>(call));
   for (;;) {
-    const auto more = all.next();
-    if (!more) return fail(more);
-    if (!*more) return {};
+    if (!all.take()) {
+      const auto more = all.next();
+      if (!more) return fail(more);
+      if (!*more) return gathering.give();
+    }
     const auto line = all.line();
-    if (auto called = call({line.data(), line.size() + 1}); !called) return called;
+    if (auto put = gathering.put({line.data(), line.size() + 1}); !put) return put;
   }
 }
 
@@ -297,7 +391,7 @@ void Sorter<Key>::clear() {
 template <class Key>
 Sorter<Key>::Cursor::Cursor(Sorter& sorter, std::size_t part_of_memory) : sorter_(&sorter) {
   if (sorter.runs_.empty()) {
-    sources_.push_back({typename Load<Key>::Cursor(sorter.loads_[sorter.filling_])});
+    load_.emplace(sorter.loads_[sorter.filling_]);
     return;
   }
   const std::size_t block = std::clamp(
@@ -308,61 +402,72 @@ Sorter<Key>::Cursor::Cursor(Sorter& sorter, std::size_t part_of_memory) : sorter
 }
 
 template <class Key>
+bool Sorter<Key>::Cursor::take() {
+  if (load_) {
+    if (!load_->next()) return false;
+    record_ = load_->record();
+    return true;
+  }
+  if (losers_.empty()) return false;
+  const std::size_t winner = losers_.front();
+  if (!sources_[winner].records.take()) return false;
+  play(winner);
+  return settle();
+}
+
+template <class Key>
 Result<bool> Sorter<Key>::Cursor::next() {
+  if (take()) return true;
   if (sources_.empty()) return false;
-  if (!started_) {
-    if (auto begun = start(); !begun) return fail(begun);
-  } else {
-    const std::size_t source = losers_.front();
-    if (auto advanced = advance(source); !advanced) return fail(advanced);
-    play(source);
-  }
-  const Source& winner = sources_[losers_.front()];
-  if (winner.over) return false;
-  record_ = record_of(winner);
-  return true;
-}
-
-template <class Key>
-Result<> Sorter<Key>::Cursor::start() {
-  started_ = true;
-  losers_.assign(sources_.size(), nobody);
-  for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (auto advanced = advance(i); !advanced) return fail(advanced);
-    play(i);
-  }
-  return {};
-}
-
-template <class Key>
-Result<> Sorter<Key>::Cursor::advance(std::size_t source) {
-  Source& one = sources_[source];
-  const auto more =
-      std::visit([](auto& records) { return Result<bool>(records.next()); }, one.records);
+  if (losers_.empty()) return start();
+  const std::size_t winner = losers_.front();
+  const auto more = sources_[winner].records.next();
   if (!more) return fail(more);
-  one.over = !*more;
-  if (*more && sources_.size() > 1) sorter_->key_.stand(one.standing, record_of(one));
-  return {};
+  if (*more) {
+    play(winner);
+    return settle();
+  }
+  sources_.erase(sources_.begin() + static_cast<std::ptrdiff_t>(winner));
+  if (sources_.empty()) return false;
+  build();
+  return settle();
 }
 
-// Equal records keep the order of their runs, which is that of input.
 template <class Key>
-bool Sorter<Key>::Cursor::before(std::size_t a, std::size_t b) const {
-  if (sources_[a].over || sources_[b].over) return !sources_[a].over;
-  const int order = sorter_->key_.compare(sources_[a].standing, sources_[b].standing);
-  return order != 0 ? order < 0 : a < b;
+Result<bool> Sorter<Key>::Cursor::start() {
+  for (Source& source : sources_) {
+    if (const auto begun = source.records.next(); !begun) return fail(begun);  // no run is empty
+    stand(source);
+  }
+  build();
+  return settle();
 }
 
-// Up the tree from a leaf. While it is being built, the first at a node waits there for the other.
+// Up the tree from each leaf: the first at a node waits there for the other.
+template <class Key>
+void Sorter<Key>::Cursor::build() {
+  losers_.assign(sources_.size(), nobody);
+  for (std::size_t source = 0; source < sources_.size(); ++source) {
+    std::size_t winner = source;
+    std::size_t node = (source + sources_.size()) / 2;
+    for (; node > 0 && losers_[node] != nobody; node /= 2) {
+      if (before(losers_[node], winner) != 0) std::swap(losers_[node], winner);
+    }
+    losers_[node] = winner;
+  }
+}
+
+// Where `source` stands has changed.
 template <class Key>
 void Sorter<Key>::Cursor::play(std::size_t source) {
+  stand(sources_[source]);
   std::size_t winner = source;
   for (std::size_t node = (source + sources_.size()) / 2; node > 0; node /= 2) {
-    if (losers_[node] == nobody) {
-      losers_[node] = winner;
-      return;
-    }
-    if (before(losers_[node], winner)) std::swap(losers_[node], winner);
+    // A swap, or none, without a branch.
+    const std::size_t loser = losers_[node];
+    const std::size_t change = (loser ^ winner) & before(loser, winner);
+    losers_[node] = loser ^ change;
+    winner ^= change;
   }
   losers_.front() = winner;
 }
