@@ -41,7 +41,8 @@ Options options_into(SendGiven& given) {
       .flag(given.progress, "--progress", "numbers on stderr, terminal or not")
       .text(given.log, "--log", "WHERE", "")
       .text(given.reports.metrics, "--metrics", "FILE", "stderr, syslog, a file; for Prometheus")
-      .text(given.home, "--home", "DIR", "journal, queues, left and refused");
+      .text(given.home, "--home", "DIR", "")
+      .number(given.sync, "--sync", "SECONDS", "journal, queues; how often to disk (1)");
   return options;
 }
 

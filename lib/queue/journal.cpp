@@ -24,7 +24,6 @@ namespace {
 constexpr std::size_t log_buffer = std::size_t{64} << 10;
 constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
 constexpr std::uint64_t outcomes_a_sync = 10'000;
-constexpr std::int64_t seconds_a_sync = 1;
 
 std::string file_name(std::string_view id, std::string_view part) {
   std::string name(id);
@@ -137,6 +136,7 @@ struct Journal::Inside {
   bool has_new_files = false;  // names that are not yet synced
   std::uint64_t since_sync = 0;
   std::int64_t last_sync = 0;
+  std::int64_t seconds_a_sync = 1;
   bool failed = false;  // a write or a sync: nothing of it is synced again
   SyncThread syncs;
 
@@ -307,6 +307,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   inside->recall = std::move(*recall);
   inside->next = inside->recall.used();
   inside->last_sync = now;
+  inside->seconds_a_sync = terms.sync;
   return Journal(std::move(inside));
 }
 
@@ -420,7 +421,7 @@ Result<> Journal::sync(std::int64_t now) {
 Result<> Journal::sync_if_due(std::int64_t now) {
   Inside& in = *inside_;
   const bool due = in.since_sync >= outcomes_a_sync ||
-                   (in.since_sync > 0 && now - in.last_sync >= seconds_a_sync);
+                   (in.since_sync > 0 && now - in.last_sync >= in.seconds_a_sync);
   if (!due) return {};
   if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
@@ -449,6 +450,10 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   in.since_sync = 0;
   in.last_sync = now;
   return {};
+}
+
+bool Journal::owes_sync() const {
+  return inside_->since_sync > 0;
 }
 
 Result<> Journal::report(std::int64_t now) {

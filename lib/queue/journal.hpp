@@ -18,7 +18,7 @@
 //   |         | BDAT LAST, sendmail's exec)                               |    | those octets    |
 //   | F       | 2yz to it (LMTP: its own reply)                           | D  | mapped, synced  |
 //   | - F     | refused, of the recipient class                           | R  | with the next   |
-//   | - F R   | 4yz, or of the relay or message class; the fuse undoes R  | T  | round: a second |
+//   | - F R   | 4yz, or of the relay or message class; the fuse undoes R  | T  | round: `sync`   |
 //   | F       | connection lost or no reply at the dot                    | U  | or 10,000       |
 //   | - T U   | the queue entry that keeps it is durable                  | L  | before exit     |
 //   | F U T L | taken up again                                            | F  | as above        |
@@ -76,6 +76,7 @@ struct JournalTerms {
   std::string mark;          // of the queue entry this stream comes from, or empty
   // More of the same message, from whoever closed the journal: C goes.
   bool goes_on = false;
+  std::int64_t sync = 1;  // seconds from one round of syncs to the next; 0: as the disk can
 };
 
 struct Totals {
@@ -144,9 +145,11 @@ class Journal {
 
   // Everything recorded so far is on disk when this returns.
   [[nodiscard]] Result<> sync(std::int64_t now);
-  // The same in another thread, if it is time: a second or 10,000 outcomes since the last. What
-  // fails there fails the next call here.
+  // The same in another thread, if it is time: `sync` seconds or 10,000 outcomes since the last.
+  // What fails there fails the next call here.
   [[nodiscard]] Result<> sync_if_due(std::int64_t now);
+  // Something was recorded that no round of syncs has begun with.
+  [[nodiscard]] bool owes_sync() const;
 
   // All refusals so far were handed over, and durably.
   [[nodiscard]] Result<> report(std::int64_t now);

@@ -76,6 +76,7 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
   const std::string path = journal_path(section.id, section.part);
   terms.goes_on = closed_.contains(path);
+  terms.sync = terms_.sync;
   if (terms_.again == Again::yes && terms.mark.empty() && !begun_.contains(path)) {
     if (auto anew = Journal::begin_anew(**at, terms); !anew) return fail(anew);
     begun_.insert(path);
@@ -130,22 +131,22 @@ LogLine Ledger::line_of(const Party& party, std::string_view relay, const Reply&
   return {party.address, relay, reply_text_};
 }
 
+Result<> Ledger::settle(const Party& party, Outcome outcome, std::string_view relay,
+                        const Reply& reply, std::int64_t now) {
+  if (!party.slot) return {};
+  owes_sync_ = true;
+  return sections_.back().journal->settle(*party.slot, outcome, line_of(party, relay, reply), now);
+}
+
 Result<> Ledger::delivered(const Party& party, std::string_view relay, const Reply& reply,
                            std::int64_t now) {
-  if (!party.slot) return {};
-  return sections_.back().journal->settle(*party.slot, Outcome::delivered,
-                                          line_of(party, relay, reply), now);
+  return settle(party, Outcome::delivered, relay, reply, now);
 }
 
 Result<> Ledger::refused(const Party& party, std::size_t relay_number, std::string_view relay,
                          const Reply& reply, std::int64_t now) {
-  Section& section = sections_.back();
-  ++section.refused;
-  if (party.slot) {
-    auto settled =
-        section.journal->settle(*party.slot, Outcome::refused, line_of(party, relay, reply), now);
-    if (!settled) return settled;
-  }
+  ++sections_.back().refused;
+  if (auto settled = settle(party, Outcome::refused, relay, reply, now); !settled) return settled;
   return remains_.refuse(relay_number, party.slot, party.address, party.sender, party.attributes);
 }
 
@@ -156,19 +157,24 @@ Result<> Ledger::refused_earlier(const Party& party) {
 
 Result<> Ledger::left(const Party& party, std::string_view relay, const Reply& reply, Doubt doubt,
                       std::int64_t now) {
-  Section& section = sections_.back();
-  ++section.left;
-  if (party.slot) {
-    const Outcome outcome = doubt == Doubt::none ? Outcome::deferred : Outcome::unanswered;
-    auto settled = section.journal->settle(*party.slot, outcome, line_of(party, relay, reply), now);
-    if (!settled) return settled;
-  }
+  ++sections_.back().left;
+  const Outcome outcome = doubt == Doubt::none ? Outcome::deferred : Outcome::unanswered;
+  if (auto settled = settle(party, outcome, relay, reply, now); !settled) return settled;
   return remains_.leave(party.slot, party.address, party.sender, party.attributes);
 }
 
 Result<> Ledger::sync_if_due(std::int64_t now) {
-  if (sections_.empty() || !sections_.back().journal) return {};
-  return sections_.back().journal->sync_if_due(now);
+  if (!owes_sync_) return {};
+  const bool all = std::exchange(looked_at_, now) != now;
+  bool owes = false;
+  for (std::size_t i = all ? 0 : sections_.size() - 1; i < sections_.size(); ++i) {
+    auto& journal = sections_[i].journal;
+    if (!journal) continue;
+    if (auto synced = journal->sync_if_due(now); !synced) return synced;
+    owes = owes || journal->owes_sync();
+  }
+  if (all) owes_sync_ = owes;
+  return {};
 }
 
 // ---- the end
@@ -210,6 +216,7 @@ Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now
   add(end_journals(state ? MayClose::yes : MayClose::no, now));
   remains_.clear();
   sections_.clear();
+  owes_sync_ = false;
   add(wake_runners());
   if (!state) return fail(state);
   return conclusion;

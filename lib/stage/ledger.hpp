@@ -51,6 +51,7 @@ class Ledger {
     Journaling journaling = Journaling::on;
     Again again = Again::no;
     Via via = Via::site;
+    std::int64_t sync = 1;  // seconds between syncs of a journal, see JournalTerms
   };
 
   // A recipient as the stream has it.
@@ -95,6 +96,8 @@ class Ledger {
   [[nodiscard]] Result<> left(const Party& party, std::string_view relay, const Reply& reply,
                               Doubt doubt, std::int64_t now);
   [[nodiscard]] Result<> sync_if_due(std::int64_t now);
+  // sync_if_due() should be called again, even if nothing happens.
+  [[nodiscard]] bool owes_sync() const { return owes_sync_; }
   // The section has come to its end.
   void end(Ended how);
 
@@ -151,6 +154,8 @@ class Ledger {
   [[nodiscard]] Result<> end_journals(MayClose may_close, std::int64_t now);
   [[nodiscard]] Result<> wake_runners();
 
+  [[nodiscard]] Result<> settle(const Party& party, Outcome outcome, std::string_view relay,
+                                const Reply& reply, std::int64_t now);
   [[nodiscard]] LogLine line_of(const Party& party, std::string_view relay, const Reply& reply);
 
   Terms terms_;
@@ -159,6 +164,8 @@ class Ledger {
   std::optional<Home> home_;
   Remains remains_;
   std::vector<Section> sections_;  // since the last conclude()
+  bool owes_sync_ = false;
+  std::int64_t looked_at_ = 0;  // when all of them were asked whether they owe one
   // Paths of journals that this run closed: another section may go on; and began anew, by --again.
   std::set<std::string, std::less<>> closed_, begun_;
   std::set<std::string, std::less<>> to_wake_;             // queues

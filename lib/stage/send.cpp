@@ -331,7 +331,8 @@ Result<> Sender::serve(Until until) {
     if (!state_) return state_;
     if (reached(until)) return {};
     progress_.show({delivered_, left_, refused_}, now);
-    Clock::time_point latest = now + (progress_.shown() ? 1s : 3600s);
+    const bool comes_back = progress_.shown() || ledger_.owes_sync();
+    Clock::time_point latest = now + (comes_back ? 1s : 3600s);
     if (deadline_ && !given_up_) latest = std::min(latest, *deadline_);
     readable_ =
         connections_.wait(until == Until::readable ? 0 : -1, latest, interruptions_.while_asleep());

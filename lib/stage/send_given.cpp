@@ -108,6 +108,7 @@ Result<SendOptions> given_to_options(SendGiven given) {
   options.ledger.undelivered = std::move(given.undelivered);
   options.ledger.again = given.again ? Again::yes : Again::no;
   options.ledger.via = given.via_of;
+  if (given.sync) options.ledger.sync = static_cast<std::int64_t>(*given.sync);
   return options;
 }
 

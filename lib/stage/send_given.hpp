@@ -24,8 +24,9 @@ struct SendGiven {
   Papers papers{};
   std::optional<std::uint64_t> connections{};
   std::optional<std::uint64_t> per_connection{};
-  std::optional<std::uint64_t> rate{};      // recipients a second
-  std::optional<std::uint64_t> max_wait{};  // seconds; so are the next two
+  std::optional<std::uint64_t> rate{};  // recipients a second
+  std::optional<std::uint64_t> sync{};  // seconds; so are the next two
+  std::optional<std::uint64_t> max_wait{};
   std::optional<std::uint64_t> lasting{};
   std::optional<std::string> refused{};
   std::optional<std::string> undelivered{};

@@ -235,6 +235,29 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is "$(rcpts in | sort)" "$(cut -f2 log | sort)"
 }
 
+# synced_rounds FILE: rounds of syncs that a trace has seen, of what became of recipients.
+synced_rounds() { grep -c 'fdatasync(.*/slots' "$1" || true; }
+
+@test "journal: it is synced each second though nothing more comes and as often as one wishes" {
+  sink
+  local tracers=() i=0 options=(--sync=3600 --sync=1 --sync=0)
+  for option in "${options[@]}"; do
+    mkfifo "pipe$i"
+    strace -fy -qq -e trace=fdatasync -o "trace$i" ml-send --home "home$i" $option --via "$via" <"pipe$i" 3>&- &
+    tracers+=($!)
+    i=$((i + 1))
+  done
+  exec 7>pipe0 8>pipe1 9>pipe2
+  for fd in 7 8 9; do post spring a@x.org | sed '$d' >&$fd; done
+  until [ "$(synced_rounds trace1)" -ge 1 ] && [ "$(synced_rounds trace2)" -ge 1 ]; do sleep 0.01; done # polls
+  is 0 "$(synced_rounds trace0)"
+  for fd in 7 8 9; do echo $'end\t0' >&$fd; done
+  exec 7>&- 8>&- 9>&-
+  for tracer in "${tracers[@]}"; do wait "$tracer"; done
+  sunk
+  is 3 "$(wc -l <log)"
+}
+
 # What is not synced is dropped (see tests/tools/power-cut.cpp), at each sync of the run in turn.
 @test "journal: a power cut loses nobody and doubles two rounds of syncs at most" {
   post $from_mta $(people u 45000) >in
