@@ -99,8 +99,7 @@ Failure Spill::no_room(int code) const {
   if (code != ENOSPC && code != EDQUOT) {
     return system_failure("cannot write a temporary file in " + directory_, code);
   }
-  return retry("no room for temporary files in {} (name a larger directory with --tmp)",
-               directory_);
+  return retry("no room for temporary files in {}: free some and try again", directory_);
 }
 
 Result<> Spill::write(std::string_view rest) {

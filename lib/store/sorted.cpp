@@ -1,13 +1,8 @@
 #include "store/sorted.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -64,19 +59,10 @@ bool is_whole(std::string_view text) {
          text.size() >= head + big(text.substr(0, 2)) + big(text.substr(2, 4));
 }
 
-Result<std::size_t> read_at(const Fd& file, std::span<char> room, std::uint64_t offset) {
-  for (;;) {
-    const ssize_t got = pread(file.get(), room.data(), room.size(), static_cast<off_t>(offset));
-    if (got > 0) return static_cast<std::size_t>(got);
-    if (got == 0) return retry("a temporary file became shorter while it was read");
-    if (errno != EINTR) return system_failure("cannot read a temporary file", errno);
-  }
-}
-
 }  // namespace
 
 SortedRecords::SortedRecords(std::string directory, std::size_t memory)
-    : directory_(std::move(directory)), memory_(memory) {}
+    : memory_(memory), spill_({std::move(directory)}) {}
 
 Result<> SortedRecords::add(std::string_view key, std::string_view value) {
   const std::size_t size = head + key.size() + value.size();
@@ -106,20 +92,6 @@ Result<> SortedRecords::add(std::string_view key, std::string_view value) {
 std::string_view SortedRecords::last_key() const {
   return count_ == 0 ? std::string_view(last_spilt_)
                      : view(std::string_view(data_).substr(last_start_)).key;
-}
-
-Result<> SortedRecords::open_file_without_name() {
-  const int fd = open(directory_.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (fd >= 0) {
-    file_.reset(fd);
-    return {};
-  }
-  // Not every file system has O_TMPFILE.
-  std::string name = directory_ + "/sorting-XXXXXX";
-  file_.reset(mkostemp(name.data(), O_CLOEXEC));
-  if (!file_.open()) return system_failure("cannot make a temporary file in " + directory_, errno);
-  unlink(name.c_str());
-  return {};
 }
 
 // By the octets of the keys from `depth` on; what is equal there goes on behind them.
@@ -161,30 +133,20 @@ void SortedRecords::sort_memory() {
 }
 
 Result<> SortedRecords::spill() {
-  if (!file_.open()) {
-    if (auto opened = open_file_without_name(); !opened) return fail(opened);
-  }
-  const std::string name = "a temporary file in " + directory_;
-  const std::uint64_t begin = file_end_;
+  const std::uint64_t begin = spill_.size();
   if (run_in_order_) {
-    if (auto written = write_all(file_, data_, name); !written) return fail(written);
-    file_end_ += data_.size();
+    if (auto kept = spill_.append(data_); !kept) return fail(kept);
   } else {
     sort_memory();
-    std::string block;
     for (const std::size_t start : order_) {
       const auto rest = std::string_view(data_).substr(start);
-      block.append(rest.substr(0, view(rest).size()));
-      if (block.size() < largest_buffer && start != order_.back()) continue;
-      if (auto written = write_all(file_, block, name); !written) return fail(written);
-      file_end_ += block.size();
-      block.clear();
+      if (auto kept = spill_.append(rest.substr(0, view(rest).size())); !kept) return fail(kept);
     }
   }
   if (all_in_order_ && !stretches_.empty()) {
-    stretches_.back().end = file_end_;  // one long run, nothing to merge
+    stretches_.back().end = spill_.size();  // one long run, nothing to merge
   } else {
-    stretches_.push_back({begin, file_end_});
+    stretches_.push_back({begin, spill_.size()});
   }
   last_spilt_ = last_key();
   data_.clear();
@@ -228,11 +190,11 @@ Result<bool> SortedRecords::fill(Run& run) {
     if (run.next == run.end) return false;
     const std::size_t held = run.buffer.size();
     const std::size_t room = std::max(run.buffer.capacity() - held, smallest_buffer / 16);
-    run.buffer.resize(held + std::min<std::uint64_t>(room, run.end - run.next));
-    auto got = read_at(file_, std::span(run.buffer).subspan(held), run.next);
+    const std::size_t more = std::min<std::uint64_t>(room, run.end - run.next);
+    run.buffer.resize(held + more);
+    auto got = spill_.read(run.next, std::span(run.buffer).subspan(held));
     if (!got) return fail(got);
-    run.buffer.resize(held + *got);
-    run.next += *got;
+    run.next += more;
   }
   run.key = view(run.buffer).key;
   return true;

@@ -1,13 +1,13 @@
 // Records in the order of their keys out of records in any order, in bounded memory.
 //
-// What does not fit waits, in sorted runs, in a file without a name that ends with the process.
+// What does not fit waits, in sorted runs, in files without a name (base/spill.hpp).
 // Of records with the same key the one added last counts. Records that come in order already are
 // written through and never sorted.
 //
 //   SortedRecords records(directory, std::size_t{64} << 20);
 //   records.add("key", "value");
-//   records.rewind();                                  // after the last add; again for another
-//   round while (auto more = records.next(); more && *more) use(records.key(), records.value());
+//   records.rewind();                       // after the last add; again for another round
+//   for (auto more = records.next(); more && *more; more = records.next()) use(records.key(), records.value());
 #pragma once
 
 #include <cstddef>
@@ -17,14 +17,14 @@
 #include <string_view>
 #include <vector>
 
-#include "base/fd.hpp"
 #include "base/result.hpp"
+#include "base/spill.hpp"
 
 namespace ml {
 
 class SortedRecords {
  public:
-  // `directory` takes the file, if one is needed. `memory`: octets, for runs and for merging.
+  // `directory` takes the files, if any are needed. `memory`: octets, for runs and for merging.
   SortedRecords(std::string directory, std::size_t memory);
 
   // Keys up to 65,535 octets.
@@ -40,9 +40,9 @@ class SortedRecords {
   [[nodiscard]] std::uint64_t added() const { return added_; }
 
  private:
-  // A stretch of the file that is in order, and what of it is in memory.
+  // A stretch of the spill that is in order, and what of it is in memory.
   struct Run {
-    std::uint64_t next = 0;  // in the file
+    std::uint64_t next = 0;  // in the spill
     std::uint64_t end = 0;
     std::string buffer;
     std::size_t at = 0;    // in the buffer: the record that the run stands on
@@ -59,7 +59,6 @@ class SortedRecords {
     std::uint64_t end = 0;
   };
 
-  [[nodiscard]] Result<> open_file_without_name();
   [[nodiscard]] Result<> spill();
   void sort_memory();
   void sort_items(std::span<Item> items, std::size_t depth);
@@ -71,10 +70,8 @@ class SortedRecords {
   [[nodiscard]] bool is_before(std::size_t a, std::size_t b) const;
   void sink(std::size_t place);  // the heap's order, where only the run at `place` may break it
 
-  std::string directory_;
   std::size_t memory_;
-  Fd file_;
-  std::uint64_t file_end_ = 0;
+  Spill spill_;
   std::vector<Stretch> stretches_;
 
   std::string data_;                // records, one behind the other

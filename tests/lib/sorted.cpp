@@ -1,5 +1,7 @@
 #include "store/sorted.hpp"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -85,4 +87,16 @@ TEST_CASE("sorted: keys and values of any octets and of none survive") {
                            {"", std::string(300'000, 'x')},
                            {std::string(60'000, 'k'), std::string("\n\0", 2)}};
   CHECK(sorted(records, 10) == wanted(records));
+}
+
+TEST_CASE("sorted: a limit on file size spreads what does not fit over several files") {
+  const auto records = many(20'000, 15'000);
+  rlimit before{};
+  REQUIRE(getrlimit(RLIMIT_FSIZE, &before) == 0);
+  rlimit limited = before;
+  limited.rlim_cur = 100'000;
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &limited) == 0);
+  const auto result = sorted(records, 10'000);
+  REQUIRE(setrlimit(RLIMIT_FSIZE, &before) == 0);
+  CHECK(result == wanted(records));
 }
