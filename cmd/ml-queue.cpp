@@ -51,49 +51,7 @@ Result<Status> put_entries(VerbLine& line) {
   });
 }
 
-// What run's line gave, and after complete() what the settings of the site add to it.
-struct RunNumbers {
-  bool watch = false;
-  bool until_empty = false;
-  std::optional<std::uint64_t> jobs, runners, give_up, pause, max_pause;
-
-  [[nodiscard]] Result<> complete(const Settings& site) {
-    for (const auto& [key, given] :
-         {std::pair<std::string_view, std::optional<std::uint64_t>*>{"jobs", &jobs},
-          {"give-up", &give_up},
-          {"pause", &pause},
-          {"max-pause", &max_pause}}) {
-      if (*given) continue;
-      auto set = site.size(key);
-      if (!set) return fail(set);
-      *given = *set;
-    }
-    return {};
-  }
-
-  [[nodiscard]] Result<> take(RunOptions& run) const {
-    constexpr std::uint64_t most = 1000;
-    for (const auto& [option, given] : {std::pair{"--jobs", jobs}, {"--runners", runners}}) {
-      if (given && (*given == 0 || *given > most)) {
-        return retry("{} takes 1 to {}, not {}", option, most, *given);
-      }
-    }
-    constexpr std::uint64_t century = 100ULL * 366 * 86400;
-    const auto seconds = [&](const auto& given, std::time_t otherwise) {
-      return given ? static_cast<std::time_t>(std::min(*given, century)) : otherwise;
-    };
-    run.stay = watch ? Stay::for_ever : until_empty ? Stay::until_empty : Stay::while_due;
-    run.jobs = static_cast<unsigned>(jobs.value_or(4));
-    run.runners = static_cast<unsigned>(runners.value_or(1));
-    run.give_up = seconds(give_up, run.give_up);
-    run.first_pause = std::max<std::time_t>(seconds(pause, run.first_pause), 1);
-    run.longest_pause = seconds(max_pause, run.longest_pause);
-    return {};
-  }
-};
-
 Result<Status> run_entries(VerbLine& line) {
-  RunOptions run;
   RunNumbers numbers;
   std::string name;
   std::vector<std::string> command;
@@ -116,11 +74,11 @@ Result<Status> run_entries(VerbLine& line) {
     if (!site) return fail(site);
     if (!log_name) log_name = site->text("log");
     if (auto opened = log_to(log_name.value_or("stderr")); !opened) return fail(opened);
-    if (auto completed = numbers.complete(*site); !completed) return fail(completed);
-    if (auto taken = numbers.take(run); !taken) return fail(taken);
+    const auto run = run_options(numbers, *site);
+    if (!run) return fail(run);
     const auto queue = Queue::open(home, name, create_if_own(name));
     if (!queue) return fail(queue);
-    auto ran = run_queue(home, *queue, command, run);
+    auto ran = run_queue(home, *queue, command, *run);
     if (!ran && log_name && *log_name != "stderr") log(ran.error().text);
     return ran;
   });
@@ -142,9 +100,7 @@ Result<Status> list(VerbLine& line) {
       return Status::done;
     }
     if (!name) return print(queues_text(home, form_of(json)), out);
-    const auto queue = Queue::open(home, *name, Create::no);
-    if (!queue) return fail(queue);
-    return print(entries_text(*queue, form_of(json)), out);
+    return print(entries_text(home, *name, form_of(json)), out);
   });
 }
 

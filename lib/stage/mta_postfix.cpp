@@ -94,8 +94,8 @@ std::string postfix_outbound_text(const MtaFacts& facts) {
       R"sh(# A second Postfix for what the lists send: no spam or virus scan of each copy, no milters, and a
 # queue of its own, so that a big post does not stand before other mail.
 # Read this, then as root, once: {command} | sh
-# After that the lists send through it:
-#   echo 'via = "smtp://127.0.0.1:10025"' >>{home}/lists.toml
+# After that the lists send through it, with this line in {home}/lists.toml, above any [table]:
+#   via = "smtp://127.0.0.1:10025"
 set -eu
 postmulti -e init
 postmulti -I postfix-mlpipe -G mta -e create

@@ -157,8 +157,14 @@ std::string metrics_text(const std::vector<Sum>& all) {
 
 }  // namespace
 
-Result<std::string> entries_text(const Queue& queue, Form form) {
-  auto all = rows(queue);
+Result<std::string> entries_text(const Home& home, std::string_view name, Form form) {
+  const auto names = Queue::names(home);
+  if (!names) return fail(names);
+  const bool is_there = std::ranges::binary_search(*names, name, std::less<>());
+  if (!is_there && create_if_own(name) == Create::yes) return form == Form::json ? joined({}) : "";
+  const auto queue = Queue::open(home, name, Create::no);
+  if (!queue) return fail(queue);
+  auto all = rows(*queue);
   if (!all) return fail(all);
   const std::time_t now = std::time(nullptr);
   std::vector<std::string> texts;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/home.hpp"
 #include "base/json.hpp"
@@ -14,7 +15,8 @@ namespace ml {
 // One line an entry, TABs between: name, state (due, running, later or held), age, time to the
 // next attempt, recipients ("-" where it is no ml-stream or names none), octets, attempts, last
 // reason. By age, oldest first. JSON: an array of objects, times in seconds.
-[[nodiscard]] Result<std::string> entries_text(const Queue& queue, Form form);
+// Of a queue that our programs make by themselves (create_if_own()) there is none before its first.
+[[nodiscard]] Result<std::string> entries_text(const Home& home, std::string_view queue, Form form);
 
 // One line a queue: name, entries due, later and held, age of the oldest, octets, and whether a
 // runner is there.

@@ -1,14 +1,10 @@
 #include "stage/queue_run.hpp"
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/inotify.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <bitset>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -16,12 +12,12 @@
 #include <list>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "base/diag.hpp"
-#include "base/digest.hpp"
-#include "base/text.hpp"
-#include "stage/give_up.hpp"
+#include "stage/queue_fates.hpp"
 #include "stage/queue_job.hpp"
+#include "stage/queue_watch.hpp"
 
 namespace ml {
 namespace {
@@ -34,7 +30,6 @@ constexpr std::size_t most_candidates = 1024;
 // then ever later, for a command that outlived its runner may have it for long.
 constexpr std::time_t look_again = 30;
 constexpr seconds long_run{10};
-constexpr unsigned same_failures = 3;
 
 // --- signals -------------------------------------------------------------------------------
 
@@ -67,74 +62,6 @@ class Signals {
   Pipe both_;
 };
 
-// --- being woken ---------------------------------------------------------------------------
-
-// Says which directories of a queue have something new, and when a time has come.
-class Watch {
- public:
-  static Result<Watch> start(const Queue& queue) {
-    Watch watch;
-    watch.events_ = Fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-    watch.timer_ = Fd(timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK));
-    if (!watch.events_.open() || !watch.timer_.open()) {
-      return system_failure("cannot watch the queue", errno);
-    }
-    for (const char hash : Queue::hashes) {
-      const int number = watch.add(queue.path(std::string(1, hash)));
-      if (number < 0) return system_failure("cannot watch the queue " + queue.path(""), errno);
-      watch.numbers_.push_back(number);
-    }
-    if (watch.add(queue.path("later")) < 0 || watch.add(queue.path("")) < 0) {
-      return system_failure("cannot watch the queue " + queue.path("later"), errno);
-    }
-    return watch;
-  }
-
-  [[nodiscard]] int events() const { return events_.get(); }
-  [[nodiscard]] int timer() const { return timer_.get(); }
-  // Is the queue no longer where it was?
-  [[nodiscard]] bool gone() const { return gone_; }
-
-  // By the clock on the wall, woken too when that is set.
-  void wake_at(std::time_t time) const {
-    itimerspec spec{};
-    spec.it_value.tv_sec = time;
-    timerfd_settime(timer_.get(), TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, nullptr);
-  }
-
-  // Adds to `fresh` the directories that something came into.
-  void collect(std::bitset<32>& fresh) {
-    std::uint64_t expirations = 0;
-    static_cast<void>(!read(timer_.get(), &expirations, sizeof expirations));
-    alignas(inotify_event) std::array<char, 16384> room;
-    for (;;) {
-      const ssize_t got = read(events_.get(), room.data(), room.size());
-      if (got <= 0) return;
-      for (ssize_t at = 0; at < got;) {
-        const auto* const event = reinterpret_cast<const inotify_event*>(room.data() + at);
-        at += static_cast<ssize_t>(sizeof *event + event->len);
-        const auto found = std::ranges::find(numbers_, event->wd);
-        if ((event->mask & IN_Q_OVERFLOW) != 0) fresh.set();
-        if ((event->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) != 0) gone_ = true;
-        if (found != numbers_.end()) {
-          fresh.set(static_cast<std::size_t>(found - numbers_.begin()));
-        }
-      }
-    }
-  }
-
- private:
-  [[nodiscard]] int add(const std::string& path) const {
-    return inotify_add_watch(events_.get(), path.c_str(),
-                             IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
-  }
-
-  Fd events_;
-  Fd timer_;
-  bool gone_ = false;
-  std::vector<int> numbers_;
-};
-
 // --- the runner ----------------------------------------------------------------------------
 
 std::vector<std::string> with_shell(const std::vector<std::string>& command) {
@@ -149,7 +76,10 @@ class Runner {
  public:
   Runner(const Home& home, const Queue& queue, const std::vector<std::string>& command,
          const RunOptions& options)
-      : home_(home), queue_(queue), command_(with_shell(command)), options_(options) {}
+      : queue_(queue),
+        command_(with_shell(command)),
+        options_(options),
+        fates_(home, queue, options) {}
 
   Result<Status> run() {
     auto slot = queue_.become_runner(options_.runners);
@@ -184,7 +114,7 @@ class Runner {
   // Begins to watch when there is something to wait for; what came before that is looked for.
   Result<bool> begins_to_watch() {
     if (watch_) return false;
-    auto watch = Watch::start(queue_);
+    auto watch = QueueWatch::start(queue_);
     if (!watch) return fail(watch);
     watch_.emplace(std::move(*watch));
     fresh_.set();
@@ -309,15 +239,13 @@ class Runner {
       if (queue_.has(place)) passed_over_.insert(place);
       return {};
     }
-    if (place.starts_with("later/") && age_of(**taken) >= options_.give_up) {
-      return give_up(**taken);
-    }
+    if (place.starts_with("later/") && fates_.is_too_old(**taken)) return fates_.give_up(**taken);
     if ((*taken)->facts().size > options_.small && !has_room_for_big()) {
       big_.insert(place);
       return {};
     }
     auto job = Job::start(queue_, **taken, command_);
-    if (!job) return put_off(**taken, {JobEnding::Kind::later, job.error().text, true});
+    if (!job) return fates_.put_off(**taken, {JobEnding::Kind::later, job.error().text, true});
     jobs_.push_back(std::move(*job));
     return {};
   }
@@ -388,85 +316,11 @@ class Runner {
         ++job;
         continue;
       }
-      auto settled = settle(*job);
+      auto settled = fates_.settle(*job);
       if (!settled && state) state = settled;
       job = jobs_.erase(job);
     }
     return state;
-  }
-
-  Result<> settle(Job& job) {
-    auto judgement = job.finish();
-    if (!judgement) return fail(judgement);
-    if (!judgement->at_once) failures_ = 0;
-    switch (judgement->kind) {
-      case JobEnding::Kind::done:
-        if (auto removed = queue_.remove(job.taken()); !removed) return removed;
-        return job.pass_output();
-      case JobEnding::Kind::failed: return move_to_failed(job.taken(), judgement->reason);
-      case JobEnding::Kind::left:
-        return queue_.replace(job.taken(), job.output().draft(), job.output().file(),
-                              pause(job.taken()), note(job.taken(), judgement->reason));
-      case JobEnding::Kind::later: return put_off(job.taken(), *judgement);
-    }
-    return {};
-  }
-
-  Result<> put_off(const Taken& taken, const JobEnding& judgement) {
-    auto done = queue_.put_off(taken, pause(taken), note(taken, judgement.reason));
-    if (!done || !judgement.at_once) return done;
-    failures_ = judgement.reason == last_failure_ ? failures_ + 1 : 1;
-    last_failure_ = judgement.reason;
-    if (failures_ < same_failures) return {};
-    return retry(
-        "the command fails on every entry before it reads any: {} (the queue {} keeps them)",
-        judgement.reason, queue_.name());
-  }
-
-  [[nodiscard]] static std::time_t age_of(const Taken& taken) {
-    return std::max<std::time_t>(std::time(nullptr) - taken.facts().born, 0);
-  }
-
-  // An entry is given up when its time has come, not at the end of a pause that goes beyond.
-  [[nodiscard]] std::time_t pause(const Taken& taken) const {
-    const std::time_t age = age_of(taken);
-    const std::time_t pause =
-        growing_pause(age, options_.first_pause, options_.longest_pause, random_number());
-    return std::clamp<std::time_t>(options_.give_up - age, 1, pause);
-  }
-
-  [[nodiscard]] static EntryNote note(const Taken& taken, const std::string& reason) {
-    return {taken.facts().note.attempts + 1, reason};
-  }
-
-  // A list's recipients are told to ml-bounce, which knows what to make of it; anything else is for
-  // a person. Killed in between, it is given up again and is the same entry there.
-  Result<> give_up(const Taken& taken) {
-    const std::string& last = taken.facts().note.reason;
-    const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
-                                        last.empty() ? "" : ": ", last);
-    if (queue_.name() != "bounces") {
-      auto told = tell_bounces(home_, taken, why);
-      if (!told) return fail(told);
-      if (*told) {
-        log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
-        return queue_.remove(taken);
-      }
-    }
-    return move_to_failed(taken, why);
-  }
-
-  Result<> move_to_failed(const Taken& taken, const std::string& reason) {
-    const std::string& name = taken.facts().name;
-    if (queue_.name() == "failed") return put_off(taken, {JobEnding::Kind::later, reason, false});
-    if (!failed_) {
-      auto opened = Queue::open(home_, "failed", Create::yes);
-      if (!opened) return fail(opened);
-      failed_.emplace(std::move(*opened));
-    }
-    log(fmt::format("{} of the queue {} has failed: {}", name, queue_.name(), reason));
-    return queue_.move(taken, *failed_, fmt::format("{}@{}", name, queue_.name()),
-                       note(taken, reason));
   }
 
   [[noreturn]] static void die_of_it() {
@@ -475,28 +329,58 @@ class Runner {
     _exit(static_cast<int>(Status::retry));
   }
 
-  const Home& home_;
   const Queue& queue_;
   std::vector<std::string> command_;
   const RunOptions& options_;
-  std::optional<Queue> failed_;
-  std::optional<Watch> watch_;
+  EntryFates fates_;
+  std::optional<QueueWatch> watch_;
   Result<> state_;
 
   std::list<Job> jobs_;
   std::deque<std::string> candidates_;  // places
   std::set<std::string> big_;           // places of big entries that wait for a job to end
   std::set<std::string> passed_over_;   // places that others have, or that cannot be opened
-  std::bitset<32> fresh_;               // directories to be read
+  QueueDirectories fresh_;              // directories to be read
   std::size_t next_hash_ = 0;
   std::time_t next_time_ = 0;  // of the soonest directory in later; 0: none
   std::time_t again_ = 0;      // when to look at those passed over
   std::time_t again_pause_ = 1;
-  unsigned failures_ = 0;  // at once, the same, running
-  std::string last_failure_;
 };
 
 }  // namespace
+
+Result<RunOptions> run_options(RunNumbers numbers, const Settings& site) {
+  for (const auto& [key, given] : {std::pair{"jobs", &numbers.jobs},
+                                   {"give-up", &numbers.give_up},
+                                   {"pause", &numbers.pause},
+                                   {"max-pause", &numbers.max_pause}}) {
+    if (*given) continue;
+    auto set = site.size(key);
+    if (!set) return fail(set);
+    *given = *set;
+  }
+  constexpr std::uint64_t most = 1000;
+  for (const auto& [option, given] :
+       {std::pair{"--jobs", numbers.jobs}, {"--runners", numbers.runners}}) {
+    if (given && (*given == 0 || *given > most)) {
+      return retry("{} takes 1 to {}, not {}", option, most, *given);
+    }
+  }
+  RunOptions run;
+  constexpr std::uint64_t century = 100ULL * 366 * 86400;
+  const auto to_seconds = [&](const auto& given, std::time_t otherwise) {
+    return given ? static_cast<std::time_t>(std::min(*given, century)) : otherwise;
+  };
+  run.stay = numbers.watch         ? Stay::for_ever
+             : numbers.until_empty ? Stay::until_empty
+                                   : Stay::while_due;
+  run.jobs = static_cast<unsigned>(numbers.jobs.value_or(run.jobs));
+  run.runners = static_cast<unsigned>(numbers.runners.value_or(run.runners));
+  run.give_up = to_seconds(numbers.give_up, run.give_up);
+  run.first_pause = std::max<std::time_t>(to_seconds(numbers.pause, run.first_pause), 1);
+  run.longest_pause = to_seconds(numbers.max_pause, run.longest_pause);
+  return run;
+}
 
 Result<Status> run_queue(const Home& home, const Queue& queue,
                          const std::vector<std::string>& command, const RunOptions& options) {

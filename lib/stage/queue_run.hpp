@@ -3,10 +3,13 @@
 
 #include <cstdint>
 #include <ctime>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/home.hpp"
 #include "base/result.hpp"
+#include "list/settings.hpp"
 #include "queue/queue.hpp"
 
 namespace ml {
@@ -27,6 +30,17 @@ struct RunOptions {
   std::time_t longest_pause = 3600;
   std::uint64_t small = std::uint64_t{1} << 20;  // an entry of more octets is big
 };
+
+// What a command line of ml-queue run gave.
+struct RunNumbers {
+  bool watch = false;
+  bool until_empty = false;
+  std::optional<std::uint64_t> jobs, runners, give_up, pause, max_pause;
+};
+
+// Where the line says nothing, the settings of the site (jobs, give-up, pause, max-pause) do. 75
+// for a number that cannot be.
+[[nodiscard]] Result<RunOptions> run_options(RunNumbers numbers, const Settings& site);
 
 // Runs `command` (argv; one word with blanks or shell characters goes through sh -c) with each
 // due entry as its stdin. By its exit status:

@@ -401,6 +401,13 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   is numbers "$(ls | grep numbers)"
 }
 
+@test "ml-queue: a queue of ours without a first entry is listed as empty and is not made" {
+  setup_queue
+  is "" "$(ml-queue list outbound)"
+  is "[]" "$(ml-queue list --json bounces)"
+  [ ! -e "$ML_HOME/queue/outbound" ]
+}
+
 @test "ml-queue: a misspelt queue is 75 and is not made" {
   setup_queue
   for verb in "run nosuch -- cat" "list nosuch" "show nosuch x" "retry nosuch" "hold nosuch x" \

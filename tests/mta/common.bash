@@ -24,6 +24,15 @@ port_answers() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # Nobody may be there to collect its status, so one without a command line has gone as well.
 is_gone() { [ -z "$(tr -d '\0' 2>/dev/null <"/proc/$1/cmdline")" ]; }
 
+# stop FILE: ends the process whose number is in it, if there is one.
+stop() {
+  local pid
+  pid=$(cat "$1" 2>/dev/null) || return 0
+  rm "$1"
+  kill "$pid" 2>/dev/null || return 0
+  until_true 10 is_gone "$pid"
+}
+
 # is EXPECTED ACTUAL: fails with both when they differ.
 is() {
   [ "$1" = "$2" ] && return
@@ -63,14 +72,7 @@ start_sink() {
   echo $! >"$T/sink/pid"
   until_true 10 port_answers "$SINK_PORT" || { cat "$T/sink/out"; return 1; }
 }
-stop_sink() {
-  local pid
-  [ -e "$T/sink/pid" ] || return 0
-  pid=$(cat "$T/sink/pid")
-  rm "$T/sink/pid"
-  kill "$pid"
-  until_true 10 is_gone "$pid"
-}
+stop_sink() { stop "$T/sink/pid"; }
 recipients() { cut -f2 "$T/sink/log" | LC_ALL=C sort | paste -sd' '; }
 forget() { : >"$T/sink/log"; }
 # reaches RECIPIENT...: waits until all of them have it, and nobody else.

@@ -12,10 +12,17 @@ domains_setup_file() {
   chown list "$T/home/lists.toml"
 }
 
+# The same for a server out of unpacked packages, in $TREE.
+unpacked_setup_file() {
+  export TREE
+  TREE=$(tests/mta/tree "$1" 2>&1) || skip "no $1 here: $TREE"
+  domains_setup_file
+}
+
 domains_teardown_file() {
   [ -n "${T:-}" ] || return 0
   server_down
-  stop_lmtpd
+  stop "$T/lmtpd.pid"
   stop_sink
   rm -rf "$T"
 }
@@ -25,11 +32,12 @@ start_lmtpd() {
   setpriv --reuid=list --regid=list --clear-groups ml-lmtpd --listen "$1" >"$T/lmtpd.log" 2>&1 3>&- &
   echo $! >"$T/lmtpd.pid"
 }
-stop_lmtpd() {
-  local pid
-  pid=$(cat "$T/lmtpd.pid" 2>/dev/null) || return 0
-  kill "$pid"
-  until_true 10 is_gone "$pid"
+# take_lmtp: mail comes in through its socket.
+take_lmtp() {
+  export BY="lmtp:$T/run/lmtp"
+  install -d -o list -g list "$T/run"
+  start_lmtpd "unix:$T/run/lmtp"
+  until_true 10 [ -S "$T/run/lmtp" ]
 }
 
 domains_setup() {

@@ -6,13 +6,8 @@ load domains
 load exim
 
 setup_file() {
-  export TREE BY
-  TREE=$(tests/mta/tree exim 2>&1) || skip "no Exim here: $TREE"
-  domains_setup_file
-  BY="lmtp:$T/run/lmtp"
-  install -d -o list -g list "$T/run"
-  start_lmtpd "unix:$T/run/lmtp"
-  until_true 10 [ -S "$T/run/lmtp" ]
+  unpacked_setup_file exim
+  take_lmtp
   server_up
 }
 teardown_file() { domains_teardown_file; }

@@ -2,7 +2,6 @@
 #
 #   exim_up DIR TREE PORT SINK_PORT   reads DIR/main, DIR/routers and DIR/transports, which go into
 #                                     those sections, and DIR/mlpipe-lists
-#   exim_down DIR
 #   server_up, server_down   the same in $T/exim with the whole domains of our lists, by $BY
 
 exim_up() {
@@ -55,13 +54,6 @@ CF
   until_true 20 port_answers "$port" || { cat "$dir"/log/* >&2; return 1; }
 }
 
-exim_down() {
-  local pid
-  pid=$(cat "$1/pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null
-  until_true 10 is_gone "$pid"
-}
-
 # The three pieces go where their comments say.
 server_up() {
   mkdir -p "$T/exim"
@@ -72,4 +64,4 @@ server_up() {
   sed -n '/^# Among/,$p' "$T/exim/all" >"$T/exim/transports"
   exim_up "$T/exim" "$TREE" "$PORT" "$SINK_PORT"
 }
-server_down() { exim_down "$T/exim"; }
+server_down() { stop "$T/exim/pid"; }

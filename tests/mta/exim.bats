@@ -6,9 +6,7 @@ load domains
 load exim
 
 setup_file() {
-  export TREE
-  TREE=$(tests/mta/tree exim 2>&1) || skip "no Exim here: $TREE"
-  domains_setup_file
+  unpacked_setup_file exim
   server_up
 }
 teardown_file() { domains_teardown_file; }

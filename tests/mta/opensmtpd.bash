@@ -2,7 +2,6 @@
 #
 #   opensmtpd_up DIR TREE PORT SINK_PORT   reads DIR/matches, which goes into smtpd.conf, and
 #                                          DIR/mlpipe-lists
-#   opensmtpd_down DIR
 #   server_up, server_down   the same in $T/opensmtpd with the whole domains of our lists, by $BY
 
 opensmtpd_up() {
@@ -26,17 +25,10 @@ CF
   until_true 20 port_answers "$port" || { cat "$dir/log" >&2; return 1; }
 }
 
-opensmtpd_down() {
-  local pid
-  pid=$(cat "$1/pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null
-  until_true 10 is_gone "$pid"
-}
-
 server_up() {
   mkdir -p "$T/opensmtpd"
   run_as_list ml-list mta opensmtpd --by "${BY:-pipe}" >"$T/opensmtpd/matches"
   run_as_list ml-list mta opensmtpd --by "${BY:-pipe}" --map >"$T/opensmtpd/mlpipe-lists"
   opensmtpd_up "$T/opensmtpd" "$TREE" "$PORT" "$SINK_PORT"
 }
-server_down() { opensmtpd_down "$T/opensmtpd"; }
+server_down() { stop "$T/opensmtpd/pid"; }

@@ -6,9 +6,7 @@ load domains
 load opensmtpd
 
 setup_file() {
-  export TREE
-  TREE=$(tests/mta/tree opensmtpd 2>&1) || skip "no OpenSMTPD here: $TREE"
-  domains_setup_file
+  unpacked_setup_file opensmtpd
   server_up
 }
 teardown_file() { domains_teardown_file; }

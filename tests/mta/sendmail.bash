@@ -1,7 +1,6 @@
 # A real Sendmail on loopback for tests, out of unpacked packages in a root of its own.
 #
 #   sendmail_up DIR TREE PORT SINK_PORT   reads DIR/mc, which ends sendmail.mc, and DIR/mlpipe-lists
-#   sendmail_down DIR
 #   server_up, server_down   the same in $T/sendmail with the whole domains of our lists, by $BY
 
 sendmail_up() {
@@ -50,13 +49,6 @@ CF
   until_true 20 port_answers "$port" || { cat "$dir/log" >&2; return 1; }
 }
 
-sendmail_down() {
-  local pid
-  pid=$(cat "$1/pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null
-  until_true 10 is_gone "$pid"
-}
-
 # To m4 a # is text.
 server_up() {
   mkdir -p "$T/sendmail"
@@ -64,4 +56,4 @@ server_up() {
   run_as_list ml-list mta sendmail --by "${BY:-pipe}" --map >"$T/sendmail/mlpipe-lists"
   sendmail_up "$T/sendmail" "$TREE" "$PORT" "$SINK_PORT"
 }
-server_down() { sendmail_down "$T/sendmail"; }
+server_down() { stop "$T/sendmail/pid"; }

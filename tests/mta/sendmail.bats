@@ -6,9 +6,7 @@ load domains
 load sendmail
 
 setup_file() {
-  export TREE
-  TREE=$(tests/mta/tree sendmail 2>&1) || skip "no Sendmail here: $TREE"
-  domains_setup_file
+  unpacked_setup_file sendmail
   server_up
 }
 teardown_file() { domains_teardown_file; }

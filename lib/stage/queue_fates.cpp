@@ -1,0 +1,95 @@
+#include "stage/queue_fates.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/diag.hpp"
+#include "base/digest.hpp"
+#include "base/text.hpp"
+#include "stage/give_up.hpp"
+
+namespace ml {
+namespace {
+
+constexpr unsigned same_failures = 3;
+
+std::time_t age_of(const Taken& taken) {
+  return std::max<std::time_t>(std::time(nullptr) - taken.facts().born, 0);
+}
+
+EntryNote note(const Taken& taken, const std::string& reason) {
+  return {taken.facts().note.attempts + 1, reason};
+}
+
+}  // namespace
+
+Result<> EntryFates::settle(Job& job) {
+  auto ending = job.finish();
+  if (!ending) return fail(ending);
+  if (!ending->at_once) failures_ = 0;
+  switch (ending->kind) {
+    case JobEnding::Kind::done:
+      if (auto removed = queue_.remove(job.taken()); !removed) return removed;
+      return job.pass_output();
+    case JobEnding::Kind::failed: return move_to_failed(job.taken(), ending->reason);
+    case JobEnding::Kind::left:
+      return queue_.replace(job.taken(), job.output().draft(), job.output().file(),
+                            pause(job.taken()), note(job.taken(), ending->reason));
+    case JobEnding::Kind::later: return put_off(job.taken(), *ending);
+  }
+  return {};
+}
+
+Result<> EntryFates::put_off(const Taken& taken, const JobEnding& ending) {
+  auto done = queue_.put_off(taken, pause(taken), note(taken, ending.reason));
+  if (!done || !ending.at_once) return done;
+  failures_ = ending.reason == last_failure_ ? failures_ + 1 : 1;
+  last_failure_ = ending.reason;
+  if (failures_ < same_failures) return {};
+  return retry("the command fails on every entry before it reads any: {} (the queue {} keeps them)",
+               ending.reason, queue_.name());
+}
+
+bool EntryFates::is_too_old(const Taken& taken) const {
+  return age_of(taken) >= options_.give_up;
+}
+
+// An entry is given up when its time has come, not at the end of a pause that goes beyond.
+std::time_t EntryFates::pause(const Taken& taken) const {
+  const std::time_t age = age_of(taken);
+  const std::time_t pause =
+      growing_pause(age, options_.first_pause, options_.longest_pause, random_number());
+  return std::clamp<std::time_t>(options_.give_up - age, 1, pause);
+}
+
+// A list's recipients are told to ml-bounce, which knows what to make of it; anything else is for
+// a person. Killed in between, it is given up again and is the same entry there.
+Result<> EntryFates::give_up(const Taken& taken) {
+  const std::string& last = taken.facts().note.reason;
+  const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
+                                      last.empty() ? "" : ": ", last);
+  if (queue_.name() != "bounces") {
+    auto told = tell_bounces(home_, taken, why);
+    if (!told) return fail(told);
+    if (*told) {
+      log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
+      return queue_.remove(taken);
+    }
+  }
+  return move_to_failed(taken, why);
+}
+
+Result<> EntryFates::move_to_failed(const Taken& taken, const std::string& reason) {
+  const std::string& name = taken.facts().name;
+  if (queue_.name() == "failed") return put_off(taken, {JobEnding::Kind::later, reason, false});
+  if (!failed_) {
+    auto opened = Queue::open(home_, "failed", Create::yes);
+    if (!opened) return fail(opened);
+    failed_.emplace(std::move(*opened));
+  }
+  log(fmt::format("{} of the queue {} has failed: {}", name, queue_.name(), reason));
+  return queue_.move(taken, *failed_, fmt::format("{}@{}", name, queue_.name()),
+                     note(taken, reason));
+}
+
+}  // namespace ml
