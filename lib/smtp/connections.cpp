@@ -36,7 +36,8 @@ class Connections::Connection : public Outcomes {
   const std::size_t relay;
   std::unique_ptr<Outlet> outlet;
   bool should_end = false;
-  int watched = -1;  // what epoll knows of it
+  bool is_unfit = false;  // for those who waited when it was asked last
+  int watched = -1;       // what epoll knows of it
   short watched_events = 0;
 
  private:
@@ -60,9 +61,7 @@ void Connections::turn(Clock::time_point now) {
     for (auto at = all_.begin(); at != all_.end();) {
       Connection& connection = *at;
       while (connection.outlet->wants() && may_give(now)) {
-        const std::size_t asked = connection.outlet->recipient_limit();
-        const std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
-        if (!source_.next(transaction_, connection.outlet->form(), limit)) break;
+        if (!offer(connection)) break;
         if (limits_.rate > 0) {
           next_gift_ = std::max(next_gift_, now - burst) +
                        std::chrono::nanoseconds(std::chrono::seconds(1)) *
@@ -86,6 +85,17 @@ void Connections::turn(Clock::time_point now) {
   }
 }
 
+// Fills transaction_ with what this connection is to have; false: nothing.
+bool Connections::offer(Connection& connection) {
+  const std::size_t asked = connection.outlet->recipient_limit();
+  const std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
+  relays_.lacks(connection.relay, connection.outlet->lacks());
+  const Needs elsewhere = relays_.left_to_others(connection.relay);
+  const bool found = source_.next(transaction_, connection.outlet->form(), limit, elsewhere);
+  connection.is_unfit = !found && elsewhere.any();
+  return found;
+}
+
 bool Connections::may_give(Clock::time_point now) {
   return limits_.rate == 0 || next_gift_ <= now;
 }
@@ -94,8 +104,10 @@ bool Connections::may_give(Clock::time_point now) {
 bool Connections::open_one(Clock::time_point now) {
   std::vector<std::size_t> live(relays_.size());
   for (const Connection& connection : all_) {
-    if (connection.outlet->opening() || connection.outlet->wants()) return false;
-    ++live[connection.relay];
+    if (connection.outlet->opening()) return false;
+    if (connection.outlet->wants() && !connection.is_unfit) return false;
+    std::size_t& its = live[connection.relay];
+    its = connection.is_unfit || its == Relays::unfit ? Relays::unfit : its + 1;
   }
   const auto relay = relays_.pick(now, live);
   if (!relay) return false;

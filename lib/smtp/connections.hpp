@@ -31,8 +31,9 @@ class Source {
  public:
   virtual ~Source() = default;
   // Fills `transaction` with those who are next, at most `limit` of them, the message in `form`;
-  // false: nobody waits.
-  [[nodiscard]] virtual bool next(Transaction& transaction, WireForm form, std::size_t limit) = 0;
+  // whoever needs one of `elsewhere` is passed over, for another relay. False: nobody else waits.
+  [[nodiscard]] virtual bool next(Transaction& transaction, WireForm form, std::size_t limit,
+                                  const Needs& elsewhere) = 0;
   [[nodiscard]] virtual std::size_t waiting() const = 0;
   virtual void in_flight(std::uint64_t id) = 0;
   // `relay`: its number in Relays.
@@ -68,6 +69,7 @@ class Connections {
  private:
   class Connection;
 
+  [[nodiscard]] bool offer(Connection& connection);
   [[nodiscard]] bool open_one(Clock::time_point now);
   [[nodiscard]] bool may_give(Clock::time_point now);
   void watch(Connection& connection);

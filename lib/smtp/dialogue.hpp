@@ -127,6 +127,8 @@ class Dialogue {
     if (extensions_.eight_bit) return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
     return next_is_chunk() ? WireForm::chunk_ascii : WireForm::dotted_ascii;
   }
+  // Once it is greeted.
+  [[nodiscard]] Needs lacks() const { return {!extensions_.eight_bit, !extensions_.smtputf8}; }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
   void give(Transaction& transaction);

@@ -38,6 +38,8 @@ class Outlet {
 
   [[nodiscard]] virtual bool wants() const = 0;     // a transaction, now
   [[nodiscard]] virtual WireForm form() const = 0;  // in which it wants the message
+  // Of those it wants a transaction of; what is given all the same is encoded, or left.
+  [[nodiscard]] virtual Needs lacks() const { return {}; }
   virtual void give(Transaction& transaction) = 0;
   virtual void finish() = 0;  // no more will be given
 

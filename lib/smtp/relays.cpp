@@ -47,19 +47,32 @@ Relays::Relays(std::vector<Relay> relays, Terms terms) : terms_(terms) {
 
 std::optional<std::size_t> Relays::pick(Clock::time_point now,
                                         std::span<const std::size_t> live) const {
-  const auto first_free = std::ranges::find_if(
-      all_, [&](const State& state) { return !state.out && state.free_at <= now; });
-  if (first_free == all_.end()) return std::nullopt;
-  const auto first = static_cast<std::size_t>(first_free - all_.begin());
+  const auto is_free = [&](std::size_t i) {
+    return !all_[i].out && all_[i].free_at <= now && live[i] != unfit;
+  };
+  std::size_t first = 0;
+  while (first < all_.size() && !is_free(first)) ++first;
   std::optional<std::size_t> best;
   for (std::size_t i = first; i < all_.size(); ++i) {
     const State& state = all_[i];
-    if (rank(state.relay) != rank(first_free->relay)) break;
+    if (rank(state.relay) != rank(all_[first].relay)) break;
     const std::size_t most = state.relay.is_dialogue() ? state.connections : 1;
-    if (state.out || state.free_at > now || live[i] >= most) continue;
+    if (!is_free(i) || live[i] >= most) continue;
     if (!best || live[i] * all_[*best].relay.weight < live[*best] * state.relay.weight) best = i;
   }
   return best;
+}
+
+Needs Relays::left_to_others(std::size_t index) const {
+  const Needs& own = all_[index].lacks;
+  Needs found;
+  if (!own.any()) return found;
+  for (const State& other : all_) {
+    if (other.out || other.troubled_since) continue;
+    found.eight_bit = found.eight_bit || (own.eight_bit && !other.lacks.eight_bit);
+    found.smtputf8 = found.smtputf8 || (own.smtputf8 && !other.lacks.smtputf8);
+  }
+  return found;
 }
 
 std::optional<Clock::time_point> Relays::next_chance() const {

@@ -18,12 +18,14 @@
 //   |                                        | the third running without a message taken: out    |
 //   | the fuse                               | out, and its refusals of this run are taken back  |
 //
-// "Out" is for the rest of the run. Of several relays that are free, connections go to the one that
+// What a relay cannot take (Needs) is kept for one that may be able to, as long as that one is not
+// in trouble. "Out" is for the rest of the run. Of several relays that are free, connections go to the one that
 // has the fewest for its weight; to a backup only where no other is free, and among those that were
 // looked up to one of a later order only where none of an earlier one is.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +50,9 @@ class Relays {
 
   Relays(std::vector<Relay> relays, Terms terms);
 
+  // In place of how many connections one has: it is none for those who wait.
+  static constexpr std::size_t unfit = SIZE_MAX;
+
   // The relay for the next connection, `live` being how many each has; nothing: none is free now.
   [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now,
                                                 std::span<const std::size_t> live) const;
@@ -60,6 +65,11 @@ class Relays {
   [[nodiscard]] std::size_t recipient_limit(std::size_t index) const {
     return all_[index].recipient_limit;
   }
+
+  // What it has told a connection that it cannot take.
+  void lacks(std::size_t index, const Needs& needs) { all_[index].lacks = needs; }
+  // What of it another relay may be able to take, that is not in trouble.
+  [[nodiscard]] Needs left_to_others(std::size_t index) const;
 
   // One recipient's fate by it. failed() is true if its connection should end now.
   void delivered(std::size_t index);
@@ -95,6 +105,7 @@ class Relays {
     std::size_t connections = 1;  // at most, now
     std::size_t earned = 0;       // messages taken, towards one more
     bool had_too_many = false;    // connections
+    Needs lacks;                  // none, until it is known
   };
 
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);

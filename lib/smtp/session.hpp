@@ -20,6 +20,7 @@ class Session : public Outlet {
 
   [[nodiscard]] bool wants() const override { return dialogue_.wants(); }
   [[nodiscard]] WireForm form() const override { return dialogue_.form(); }
+  [[nodiscard]] Needs lacks() const override { return dialogue_.lacks(); }
   void give(Transaction& transaction) override { dialogue_.give(transaction); }
   void finish() override { dialogue_.finish(); }
   [[nodiscard]] bool opening() const override {

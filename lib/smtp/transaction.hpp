@@ -28,6 +28,13 @@ struct WireMessage {
   std::string_view why_8bit{};  // where it was asked for as ASCII and cannot be
 };
 
+// What not every relay can take: 8BITMIME, SMTPUTF8.
+struct Needs {
+  bool eight_bit = false;
+  bool smtputf8 = false;
+  [[nodiscard]] bool any() const { return eight_bit || smtputf8; }
+};
+
 struct Recipient {
   std::uint64_t id = 0;      // the owner's name for it
   std::string_view address;  // parsed and found good: never a control, never a bracket or blank

@@ -35,6 +35,7 @@ class Letter {
   [[nodiscard]] Result<> read(std::string text, const std::optional<std::string>& nonce);
 
   [[nodiscard]] const std::string& text() const { return of(WireForm::text).octets; }
+  [[nodiscard]] bool has_8bit() const { return of(WireForm::text).message.has_8bit; }
   // It went out with its 8-bit text encoded.
   [[nodiscard]] bool was_recoded() const { return ascii_ == Ascii::made; }
   [[nodiscard]] bool is_personal() const { return of(WireForm::text).slots.has_value(); }

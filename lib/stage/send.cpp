@@ -79,8 +79,11 @@ class Sender : public Source {
   [[nodiscard]] Result<> open_reports() { return reports_.open(); }
   Result<Status> run();
 
-  [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit) override;
-  [[nodiscard]] std::size_t waiting() const override { return pending_.size() + returned_.size(); }
+  [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit,
+                          const Needs& elsewhere) override;
+  [[nodiscard]] std::size_t waiting() const override {
+    return pending_.size() + picky_.size() + returned_.size();
+  }
   void in_flight(std::uint64_t id) override { ledger_.fly(window_[id].slot, now_); }
   void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) override;
   void told(std::string_view line) override {
@@ -108,7 +111,8 @@ class Sender : public Source {
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
     return one.rcpt.sender == "-" ? envelopes_.xverp() : std::string_view();
   }
-  [[nodiscard]] bool take_first(Transaction& transaction, WireForm form, std::size_t limit);
+  [[nodiscard]] bool take_first(std::deque<std::size_t>& from, Transaction& transaction,
+                                WireForm form, std::size_t limit);
 
   void leave_pending(const Reply& reply);
   void leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay = {});
@@ -151,6 +155,7 @@ class Sender : public Source {
   std::deque<Waiting> window_;  // grows without moving: views into it are on their way
   std::vector<std::size_t> free_;
   std::deque<std::size_t> pending_;
+  std::deque<std::size_t> picky_;      // they wait for a relay that knows SMTPUTF8
   bool shares_sender_ = false;         // the newest of them has the message's own
   std::vector<std::size_t> returned_;  // to be offered again, before those who wait
   std::size_t in_flight_ = 0;
@@ -198,7 +203,7 @@ Result<Status> Sender::deliver() {
         break;
       case Record::none: return conclude();
     }
-    if (in_flight_ + pending_.size() >= room()) {
+    if (in_flight_ + waiting() >= room()) {
       if (auto served = serve(Until::room); !served) return fail(served);
     }
   }
@@ -351,21 +356,29 @@ bool Sender::reached(Until until) const {
 
 // Those at the front who share sender and needs, as many as one transaction takes; of a personal
 // message one.
-bool Sender::next(Transaction& transaction, WireForm form, std::size_t limit) {
+bool Sender::next(Transaction& transaction, WireForm form, std::size_t limit,
+                  const Needs& elsewhere) {
   if (!returned_.empty()) {
     pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
     returned_.clear();
   }
   transaction.recipients.clear();
-  while (!pending_.empty() && !given_up_ &&
-         take_first(transaction, form, letter_.is_personal() ? 1 : limit)) {}
+  if (elsewhere.eight_bit && letter_.has_8bit()) return false;
+  while (elsewhere.smtputf8 && !pending_.empty() && window_[pending_.front()].wire.needs_smtputf8) {
+    picky_.push_back(pending_.front());
+    pending_.pop_front();
+  }
+  auto& from = elsewhere.smtputf8 || picky_.empty() ? pending_ : picky_;
+  while (!from.empty() && !given_up_ &&
+         take_first(from, transaction, form, letter_.is_personal() ? 1 : limit)) {}
   in_flight_ += transaction.recipients.size();
   return !transaction.recipients.empty();
 }
 
 // Takes the first of those who wait into the transaction; false if it does not belong there.
-bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t limit) {
-  const std::size_t index = pending_.front();
+bool Sender::take_first(std::deque<std::size_t>& from, Transaction& transaction, WireForm form,
+                        std::size_t limit) {
+  const std::size_t index = from.front();
   Waiting& one = window_[index];
   if (transaction.recipients.size() == limit) return false;
   if (transaction.recipients.empty()) {
@@ -378,7 +391,7 @@ bool Sender::take_first(Transaction& transaction, WireForm form, std::size_t lim
              one.wire.needs_smtputf8 != transaction.needs_smtputf8) {
     return false;
   }
-  pending_.pop_front();
+  from.pop_front();
   if (letter_.is_personal()) {
     if (!one.copy) one.copy = std::make_unique<Letter::Copy>();
     if (auto filled = letter_.fill(*one.copy, form, one.rcpt.address, one.rcpt.attributes);
@@ -432,7 +445,9 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
 
 void Sender::leave_pending(const Reply& reply) {
   pending_.insert(pending_.end(), returned_.begin(), returned_.end());
+  pending_.insert(pending_.end(), picky_.begin(), picky_.end());
   returned_.clear();
+  picky_.clear();
   for (const std::size_t index : pending_) {
     leave(window_[index], reply);
     free_.push_back(index);

@@ -170,6 +170,67 @@ CASES
   cmp original.eml <(tr -d '\r' <mail/1.eml)
 }
 
+# ---- another relay that can
+
+# sinks_of_which_one OPTION...: two relays, the first with the option, the second without; each in a
+# directory of that name.
+sinks_of_which_one() {
+  mkdir -p first second
+  cd first && sink "$@" && first=$via && cd ..
+  cd second && sink && second=$via && cd ..
+}
+got() { cut -f2 "$1/log" | sort | paste -sd' '; }
+
+@test "relays: 8-bit text goes to one that takes it before it is encoded for another" {
+  sinks_of_which_one --without 8BITMIME
+  eight_bit 'X-Name: ü\n' 'ü\n' >in
+  for order in "$first $second" "$second $first" "$first $second?backup"; do
+    read -r a b <<<"$order"
+    run ml-send --again --via "$a" --via "$b" <in
+    is "" "$output"
+    is 0 "$status"
+  done
+  is "" "$(got first)"
+  is 6 "$(wc -l <second/log)"
+  cmp original.eml <(tr -d '\r' <second/mail/1.eml)
+}
+
+@test "relays: who needs SMTPUTF8 goes to one that knows it and others go to all" {
+  sinks_of_which_one --without SMTPUTF8
+  verp ann@x.org zoë@x.org bob@x.org ünal@x.org cy@x.org >in
+  for order in "$first $second" "$second $first" "$first $second?backup"; do
+    read -r a b <<<"$order"
+    run ml-send --again --via "$a" --via "$b" <in
+    is "" "$output"
+    is 0 "$status"
+  done
+  is 6 "$(cut -f2 second/log | grep -c '[zü]')"
+  is 15 "$(cat first/log second/log | wc -l)"
+  run grep -P '[^\x00-\x7f]' first/log
+  is 1 "$status"
+}
+
+@test "relays: where the one that could take it is out of reach nobody waits for it" {
+  sinks_of_which_one --without 8BITMIME --without SMTPUTF8
+  eight_bit '' 'ü\n' | sed '$d' >in
+  printf 'rcpt\tzoë@x.org\t-\nend\t0\n' >>in
+  sunk
+  run ml-send --via "$first" --via "$second?backup" --undelivered left <in
+  is 75 "$status"
+  is "ann@x.org bob@x.org" "$(got first)"
+  grep -q $'^rcpt\tzoë@x.org\t-\tstatus=5.6.7\treply=553 5.6.7 the relay knows no SMTPUTF8' left
+}
+
+@test "relays: where none takes 8-bit text it is encoded for one of them" {
+  sinks_of_which_one --without 8BITMIME
+  other=$first
+  sink --without 8BITMIME
+  eight_bit '' 'ü\n' >in
+  run ml-send --via "$other" --via "$via" <in
+  is "ml-send: x1: to relays without 8BITMIME its 8-bit text went encoded" "$output"
+  is 2 "$(cat first/log log | wc -l)"
+}
+
 # ---- for machines
 
 @test "log: a line a recipient has the fields of ml-log and events stand beside them" {
