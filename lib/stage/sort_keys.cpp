@@ -250,8 +250,7 @@ constexpr auto class_of_octet = [] {
 }();
 
 // By local parts whose first octets are in `first`.
-template <class Place>
-int compare_from(const Place& a, const Place& b) {
+int compare_from(const ByDomain::Place& a, const ByDomain::Place& b) {
   if (a.first != b.first) return a.first < b.first ? -1 : 1;
   const std::size_t shorter = std::min(a.local.size(), b.local.size());
   for (std::size_t from = word; from < shorter; from += word) {
@@ -281,16 +280,20 @@ int ByDomain::compare(const Place& a, const Place& b) const {
   return compare_from(a, b);
 }
 
+void ByDomain::stand_at_local(Standing& standing, std::string_view local) const {
+  standing.local = local;
+  if (within_ == Within::input) return;
+  standing.first_of_local = {eight_octets(local, 0), eight_octets(local, word)};
+}
+
 void ByDomain::stand(Standing& standing, std::string_view record, RunMark told) const {
   if (told.same_domain && told.local != RunMark::untold_local) {
     const std::size_t begin = std::min(address_at, record.size());
-    standing.local = record.substr(begin, told.local);
-    if (within_ == Within::local) standing.first = first_of_local(record, begin, told.local);
+    stand_at_local(standing, record.substr(begin, told.local));
     return;
   }
   const Place its = place(record);
-  standing.local = its.local;
-  standing.first = its.first;
+  stand_at_local(standing, its.local);
   if (standing.domain == its.domain) return;
   standing.domain = its.domain;
   standing.first_of_domain = first_of_key(its.domain);
@@ -302,7 +305,7 @@ void ByDomain::stand(Standing& standing, std::string_view record, RunMark told) 
 int ByDomain::compare_rest(const Standing& a, const Standing& b) const {
   if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
   if (within_ == Within::input) return 0;
-  return compare_from(a, b);
+  return compare_locals(a.local, b.local);
 }
 
 Mark ByDomain::mark(const Place& place, std::size_t offset, std::size_t size) {

@@ -98,6 +98,12 @@ class Records {
   return static_cast<int>(a > b) - static_cast<int>(a < b);
 }
 
+// From -3 to 3: the first number counts for more.
+[[nodiscard]] inline int order_of(const std::array<std::uint64_t, 2>& a,
+                                  const std::array<std::uint64_t, 2>& b) {
+  return 2 * order_of(a[0], b[0]) + order_of(a[1], b[1]);
+}
+
 // Less than, equal to or greater than 0: the order of append_key (mail/address.hpp), read off the
 // addresses themselves. Capitals are folded; a text without @ is a local part without domain.
 [[nodiscard]] int compare_domains(std::string_view a, std::string_view b);
@@ -146,7 +152,7 @@ class ByDomain {
   // Where a source of a merge stands: most of its domain is looked at once for all who have it.
   struct Standing {
     std::array<std::uint64_t, 2> first_of_domain{};  // of its key
-    std::uint64_t first = 0;
+    std::array<std::uint64_t, 2> first_of_local{};
     int long_domain = 0;  // 1: it goes on beyond these octets
     std::string_view local;
     std::string domain;
@@ -164,9 +170,8 @@ class ByDomain {
   void stand(Standing& standing, std::string_view record, RunMark told) const;
   // Nobody can foretell how a comparison ends, so that it must not branch.
   [[nodiscard]] int compare(const Standing& a, const Standing& b) const {
-    const int domains = 2 * order_of(a.first_of_domain[0], b.first_of_domain[0]) +
-                        order_of(a.first_of_domain[1], b.first_of_domain[1]);
-    const int order = 2 * domains + order_of(a.first, b.first);
+    const int domains = order_of(a.first_of_domain, b.first_of_domain);
+    const int order = 4 * domains + order_of(a.first_of_local, b.first_of_local);
     const int undecided = static_cast<int>(domains == 0) & (a.long_domain | b.long_domain);
     if ((undecided | static_cast<int>(order == 0)) != 0) return compare_rest(a, b);
     return order;
@@ -183,6 +188,7 @@ class ByDomain {
 
  private:
   void sort_part(std::span<Mark> part, const Records& records, std::size_t known) const;
+  void stand_at_local(Standing& standing, std::string_view local) const;
   [[nodiscard]] int compare_rest(const Standing& a, const Standing& b) const;
 
   Within within_;

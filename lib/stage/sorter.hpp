@@ -223,27 +223,22 @@ class Sorter<Key>::Cursor {
 
  private:
   friend class Sorter;
-  struct Source {
-    RunReader records;
-    typename Key::Standing standing{};
-  };
-
   Cursor(Sorter& sorter, std::size_t part_of_memory);
   [[nodiscard]] Result<bool> start();
   // All bits where it stands before, else none. Equal records keep the order of their runs, which
   // is that of input.
   [[nodiscard]] std::size_t before(std::size_t a, std::size_t b) const {
-    const int order = sorter_->key_.compare(sources_[a].standing, sources_[b].standing);
+    const int order = sorter_->key_.compare(standings_[a], standings_[b]);
     const std::ptrdiff_t with_ties = 2 * order - static_cast<int>(a < b);
     return static_cast<std::size_t>(with_ties >> (8 * sizeof with_ties - 1));
   }
-  void stand(Source& source) {
-    sorter_->key_.stand(source.standing, source.records.record(), source.records.told());
+  void stand(std::size_t source) {
+    sorter_->key_.stand(standings_[source], sources_[source].record(), sources_[source].told());
   }
   void build();
   void play(std::size_t source);
   [[nodiscard]] bool settle() {
-    record_ = sources_[losers_.front()].records.record();
+    record_ = sources_[losers_.front()].record();
     return true;
   }
 
@@ -252,7 +247,8 @@ class Sorter<Key>::Cursor {
   Sorter* sorter_;
   std::string_view record_;
   std::optional<typename Load<Key>::Cursor> load_;  // without runs; else
-  std::vector<Source> sources_;                     // those that are not over, in order of input
+  std::vector<RunReader> sources_;                  // those that are not over, in order of input
+  std::vector<typename Key::Standing> standings_;   // of each
   std::vector<std::size_t> losers_;  // a tree: [0] the winner, [n] who lost at node n
 };
 
@@ -397,8 +393,9 @@ Sorter<Key>::Cursor::Cursor(Sorter& sorter, std::size_t part_of_memory) : sorter
   const std::size_t block = std::clamp(
       2 * sorter.load_memory() / part_of_memory / sorter.runs_.size(), least_block, largest_block);
   for (const Run& run : sorter.runs_) {
-    sources_.push_back({RunReader(sorter.spill_, run, block, Key::head)});
+    sources_.emplace_back(sorter.spill_, run, block, Key::head);
   }
+  standings_.resize(sources_.size());
 }
 
 template <class Key>
@@ -410,7 +407,7 @@ bool Sorter<Key>::Cursor::take() {
   }
   if (losers_.empty()) return false;
   const std::size_t winner = losers_.front();
-  if (!sources_[winner].records.take()) return false;
+  if (!sources_[winner].take()) return false;
   play(winner);
   return settle();
 }
@@ -421,13 +418,14 @@ Result<bool> Sorter<Key>::Cursor::next() {
   if (sources_.empty()) return false;
   if (losers_.empty()) return start();
   const std::size_t winner = losers_.front();
-  const auto more = sources_[winner].records.next();
+  const auto more = sources_[winner].next();
   if (!more) return fail(more);
   if (*more) {
     play(winner);
     return settle();
   }
   sources_.erase(sources_.begin() + static_cast<std::ptrdiff_t>(winner));
+  standings_.erase(standings_.begin() + static_cast<std::ptrdiff_t>(winner));
   if (sources_.empty()) return false;
   build();
   return settle();
@@ -435,8 +433,8 @@ Result<bool> Sorter<Key>::Cursor::next() {
 
 template <class Key>
 Result<bool> Sorter<Key>::Cursor::start() {
-  for (Source& source : sources_) {
-    if (const auto begun = source.records.next(); !begun) return fail(begun);  // no run is empty
+  for (std::size_t source = 0; source < sources_.size(); ++source) {
+    if (const auto begun = sources_[source].next(); !begun) return fail(begun);  // no run is empty
     stand(source);
   }
   build();
@@ -460,7 +458,7 @@ void Sorter<Key>::Cursor::build() {
 // Where `source` stands has changed.
 template <class Key>
 void Sorter<Key>::Cursor::play(std::size_t source) {
-  stand(sources_[source]);
+  stand(source);
   std::size_t winner = source;
   for (std::size_t node = (source + sources_.size()) / 2; node > 0; node /= 2) {
     // A swap, or none, without a branch.

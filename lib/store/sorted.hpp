@@ -7,7 +7,7 @@
 //   SortedRecords records(directory, std::size_t{64} << 20);
 //   records.add("key", "value");
 //   records.rewind();                       // after the last add; again for another round
-//   for (auto more = records.next(); more && *more; more = records.next()) use(records.key(), records.value());
+//   for (auto more = records.next(); more && *more; more = records.next()) use(records.key());
 #pragma once
 
 #include <cstddef>
