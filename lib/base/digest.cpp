@@ -3,6 +3,7 @@
 #include <endian.h>
 #include <sodium.h>
 
+#include <array>
 #include <cstring>
 #include <new>
 
@@ -12,6 +13,15 @@ namespace ml {
 namespace {
 
 constexpr std::string_view alphabet = "abcdefghijklmnopqrstuvwxyz234567";
+
+// The two digits of each ten bits.
+constexpr auto pairs = [] {
+  std::array<std::array<char, 2>, 1024> table{};
+  for (unsigned value = 0; value < 1024; ++value) {
+    table[value] = {alphabet[value >> 5], alphabet[value & 31]};
+  }
+  return table;
+}();
 
 static_assert(sizeof(crypto_hash_sha256_state) <= 128);
 
@@ -56,8 +66,8 @@ std::uint64_t siphash(const SipKey& key, std::string_view text) {
   std::array<unsigned char, crypto_shorthash_BYTES> out{};
   crypto_shorthash(out.data(), octets_of(text), text.size(), key.data());
   std::uint64_t value = 0;
-  for (unsigned i = 8; i-- > 0;) value = value << 8 | out[i];
-  return value;
+  std::memcpy(&value, out.data(), out.size());
+  return le64toh(value);
 }
 
 std::array<std::uint64_t, 2> siphash128(const SipKey& key, std::string_view text) {
@@ -103,7 +113,12 @@ void append_base32(std::string& to, std::uint64_t value, unsigned count) {
 }
 
 char* base32_digits(char* to, std::uint64_t value, unsigned count) {
-  for (unsigned at = count; at-- > 0; value >>= 5) to[at] = alphabet[value & 31];
+  unsigned at = count;
+  for (; at >= 2; value >>= 10) {
+    at -= 2;
+    std::memcpy(to + at, pairs[value & 1023].data(), 2);
+  }
+  if (at == 1) *to = alphabet[value & 31];
   return to + count;
 }
 
