@@ -1,6 +1,5 @@
 #include "stage/verp.hpp"
 
-#include <algorithm>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -143,7 +142,7 @@ class Senders {
   Result<> look() {
     const auto handles = rooms_.store.known_handles(recipients_, handle_of());
     if (!handles) return fail(handles);
-    lacks_handles_ = std::ranges::find(*handles, std::string()) != handles->end();
+    lacks_handles_ = handles->size() < recipients_.size();
     if (!lacks_handles_) leave(*handles);
     return {};
   }

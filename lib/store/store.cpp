@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <memory>
 #include <utility>
@@ -274,7 +273,8 @@ Result<std::vector<std::string>> Store::known_handles(const std::vector<std::str
   for (const std::string& address : addresses) {
     auto found = find_handle(*snapshot, address, handle_of);
     if (!found) return fail(found);
-    known.push_back(found->is_new ? std::string() : std::move(found->handle));
+    if (found->is_new) break;
+    known.push_back(std::move(found->handle));
   }
   return known;
 }
@@ -283,7 +283,7 @@ Result<std::vector<std::string>> Store::give_handles(const std::vector<std::stri
                                                      const HandleOf& handle_of) {
   // Who was given one earlier need not wait for the writers' lock.
   auto given = known_handles(addresses, handle_of);
-  if (!given || std::ranges::find(*given, std::string()) == given->end()) return given;
+  if (!given || given->size() == addresses.size()) return given;
   auto done = inside_->env.write([&](StoreTransaction& change) -> Result<> {
     given->clear();
     for (const std::string& address : addresses) {

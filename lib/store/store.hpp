@@ -187,7 +187,8 @@ class Store {
   // --- changing subscribers: each call is one durable transaction, done whole or not at all ---
   // The rows of `source`, which fills an empty Entry and says false at the end. They are read to
   // the end, and sorted if need be, before the transaction begins: `source` may block, and its
-  // failure changes nothing. The last row of a mailbox counts. Memory is bounded by the options.
+  // failure changes nothing. The last row of a mailbox counts. Memory is bounded by the options, and
+  // what LMDB holds of changed pages by 512 MiB.
   using Source = std::function<Result<bool>(Entry&)>;
   [[nodiscard]] Result<Change> import(ListNumber list, const Source& source,
                                       const ImportOptions& options);
@@ -213,10 +214,11 @@ class Store {
   [[nodiscard]] Result<std::optional<std::string>> handle_address(std::string_view handle) const;
   // Proposes handles for an address, the one behind the other: attempt 0, 1, ...
   using HandleOf = std::function<std::string(std::string_view address, unsigned attempt)>;
-  // The handles that addresses were given, in their order; empty: none so far. Takes no lock.
+  // The handles that addresses were given, in their order, up to the first that has none. Takes no
+  // lock.
   [[nodiscard]] Result<std::vector<std::string>> known_handles(
       const std::vector<std::string>& addresses, const HandleOf& handle_of) const;
-  // The same, and those who have none are given one, durably, in one transaction: the first
+  // Those of all of them. Who has none is given one, durably, in one transaction: the first
   // proposal that is free.
   [[nodiscard]] Result<std::vector<std::string>> give_handles(
       const std::vector<std::string>& addresses, const HandleOf& handle_of);
