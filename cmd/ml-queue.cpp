@@ -137,16 +137,11 @@ Result<Status> ask_entries(VerbLine& line, Ask what, std::string purpose, std::s
     if (ids.empty() && what != Ask::retry) return failure(Status::usage, "ID is missing");
     const auto queue = Queue::open(home, name, Create::no);
     if (!queue) return fail(queue);
-    const bool is_post = what == Ask::release && !to && name == "held";
-    if (is_post) to = "post";
+    if (what == Ask::release && !to && name == "held") to = "post";
     if (to) {
       if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
     }
-    auto asked = ask(home, *queue, what, ids, to);
-    if (asked && is_post) {
-      if (auto woken = wake_runner(home, "post"); !woken) return fail(woken);
-    }
-    return asked;
+    return ask(home, *queue, what, ids, to);
   });
 }
 

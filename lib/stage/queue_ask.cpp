@@ -3,11 +3,13 @@
 #include <fcntl.h>
 
 #include <array>
+#include <set>
 #include <string_view>
 
 #include "base/diag.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "stage/runner.hpp"
 
 namespace ml {
 namespace {
@@ -29,27 +31,38 @@ std::optional<Origin> origin_of(const Queue& queue, std::string_view name) {
   return Origin{std::string(name.substr(0, at)), std::string(from)};
 }
 
-Result<> move_to(const Home& home, const Queue& queue, const Taken& taken, const std::string& to,
+// What is asked, and the queues in which something is due by it.
+struct Asking {
+  const Home& home;
+  const Queue& queue;
+  Ask what;
+  const std::optional<std::string>& to;
+  std::set<std::string> due;
+};
+
+Result<> move_to(Asking& asking, const Taken& taken, const std::string& to,
                  const std::string& name) {
-  auto target = Queue::open(home, to, Create::yes);
+  auto target = Queue::open(asking.home, to, Create::yes);
   if (!target) return fail(target);
-  return queue.move(taken, *target, name, {});
+  asking.due.insert(to);
+  return asking.queue.move(taken, *target, name, {});
 }
 
-Result<> ask_one(const Home& home, const Queue& queue, Ask what, const Taken& taken,
-                 const std::optional<std::string>& to) {
+Result<> ask_one(Asking& asking, const Taken& taken) {
+  const Queue& queue = asking.queue;
   const std::string& name = taken.facts().name;
   const auto origin = origin_of(queue, name);
-  switch (what) {
+  switch (asking.what) {
     case Ask::remove: return queue.remove(taken);
     case Ask::hold: return queue.hold(taken);
     case Ask::retry:
     case Ask::release: break;
   }
-  if (to && *to != queue.name()) {
-    return move_to(home, queue, taken, *to, origin ? origin->name : name);
+  if (asking.to && *asking.to != queue.name()) {
+    return move_to(asking, taken, *asking.to, origin ? origin->name : name);
   }
-  if (origin) return move_to(home, queue, taken, origin->queue, origin->name);
+  if (origin) return move_to(asking, taken, origin->queue, origin->name);
+  asking.due.insert(queue.name());
   return queue.release(taken);
 }
 
@@ -64,29 +77,37 @@ Result<std::vector<std::string>> waiting_places(const Queue& queue) {
   return places;
 }
 
-Result<> ask_at(const Home& home, const Queue& queue, Ask what, const std::string& place,
-                const std::optional<std::string>& to) {
-  auto taken = queue.take(place);
+Result<> ask_at(Asking& asking, const std::string& place) {
+  auto taken = asking.queue.take(place);
   if (!taken) return fail(taken);
   if (!*taken) {
     return retry("a command has the entry {} just now: try again when it has ended",
                  name_at(place));
   }
-  return ask_one(home, queue, what, **taken, to);
+  return ask_one(asking, **taken);
 }
 
-Result<> ask_by_name(const Home& home, const Queue& queue, Ask what, const std::string& name,
-                     const std::optional<std::string>& to) {
-  auto place = queue.find(name);
+Result<> ask_by_name(Asking& asking, const std::string& name) {
+  auto place = asking.queue.find(name);
   if (!place) return fail(place);
-  if (!*place) return not_there(queue, name);
-  return ask_at(home, queue, what, **place, to);
+  if (!*place) return not_there(asking.queue, name);
+  return ask_at(asking, **place);
+}
+
+// Those that run by themselves; for any other one a person has a runner, or will start one.
+Result<> wake_those_due(const Asking& asking) {
+  for (const std::string& queue : asking.due) {
+    if (runner_of(asking.home, queue) == Runner::nobody) continue;
+    if (auto woken = wake_runner(asking.home, queue); !woken) return woken;
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<Status> ask(const Home& home, const Queue& queue, Ask what,
                    const std::vector<std::string>& names, const std::optional<std::string>& to) {
+  Asking asking{home, queue, what, to, {}};
   Result<> state;  // the first failure; the others are said at once
   const auto add = [&](const Result<>& one) {
     if (one) return;
@@ -99,9 +120,10 @@ Result<Status> ask(const Home& home, const Queue& queue, Ask what,
   if (names.empty() && what == Ask::retry) {
     auto places = waiting_places(queue);
     if (!places) return fail(places);
-    for (const std::string& place : *places) add(ask_at(home, queue, what, place, to));
+    for (const std::string& place : *places) add(ask_at(asking, place));
   }
-  for (const std::string& name : names) add(ask_by_name(home, queue, what, name, to));
+  for (const std::string& name : names) add(ask_by_name(asking, name));
+  add(wake_those_due(asking));
   if (!state) return fail(state);
   return Status::done;
 }

@@ -19,7 +19,8 @@ enum class Ask {
 };
 
 // Does it for each name, and says which it could not: 1 if one is not there, 75 if a command has
-// one just now. No names and Ask::retry: all that wait for their time.
+// one just now. No names and Ask::retry: all that wait for their time. A queue that runs by itself
+// (stage/runner.hpp) and in which something is due by it has a runner then.
 [[nodiscard]] Result<Status> ask(const Home& home, const Queue& queue, Ask what,
                                  const std::vector<std::string>& names,
                                  const std::optional<std::string>& to);

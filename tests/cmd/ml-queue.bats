@@ -371,6 +371,17 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   is "due due" "$(ml-queue list q | cut -f2 | paste -sd' ')"
 }
 
+@test "ml-queue retry: what is due again has a runner where its queue runs by itself" {
+  setup_queue
+  put post one hello
+  ml-queue run post -- 'cat >/dev/null; exit 65'
+  is one@post "$(entries failed)"
+  ml-queue retry failed
+  tried() { ml-queue list post | grep -q 'must be a stream'; }
+  until_true tried
+  is one "$(entries post)"
+}
+
 @test "ml-queue remove: an entry that is not there is 1" {
   setup_queue
   put q one a
@@ -428,7 +439,9 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   ml-queue run outbound -- cat
   put held one hello
   ml-queue release held one --to post
-  is hello "$(ml-queue run post -- cat)"
+  tried() { ml-queue list post | grep -q 'must be a stream'; }
+  until_true tried
+  is hello "$(ml-queue show post one)"
 }
 
 @test "ml-queue run: no jobs or runners at all is 75" {
