@@ -60,4 +60,23 @@ enum class Tabs { allowed, refused };
   return bits_of(good) == 0xFFFF;
 }
 
+// True if any octet is of A to Z.
+[[nodiscard]] inline bool has_capitals(std::string_view text) {
+  if (text.size() < sizeof(Octets16)) {
+    bool found = false;
+    for (const char c : text) found = (c >= 'A' && c <= 'Z') || found;
+    return found;
+  }
+  Octets16 found{};
+  const auto look = [&](const char* from) {
+    const Octets16 octets = load_octets(from);
+    found |= (octets >= 'A') & (octets <= 'Z');
+  };
+  for (std::size_t at = 0; at + sizeof(Octets16) <= text.size(); at += sizeof(Octets16)) {
+    look(text.data() + at);
+  }
+  look(text.data() + text.size() - sizeof(Octets16));
+  return bits_of(found) != 0;
+}
+
 }  // namespace ml

@@ -123,7 +123,7 @@ void Connections::part(Connection& connection, Clock::time_point now) {
   const bool is_local = !relays_.relay(connection.relay).is_dialogue();
   if (is_local && connection.outlet->parting() == Parting::relay_refuses &&
       connection.outlet->messages() > 0) {
-    source_.broken(connection.outlet->last_words().text);
+    source_.broken(connection.outlet->last_words().text());
   }
 }
 

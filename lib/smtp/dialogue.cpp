@@ -85,7 +85,7 @@ bool Dialogue::settle_unable(const Transaction& transaction) {
   if (message.has_8bit && !extensions_.eight_bit) {
     std::string why = "the relay knows no 8BITMIME";
     if (!message.why_8bit.empty()) why.append(", and ").append(message.why_8bit);
-    return leave_all(local_reply(554, {5, 6, 3}, std::move(why)));
+    return leave_all(local_reply(554, {5, 6, 3}, why));
   }
   if (extensions_.size_limit > 0 && message.size > extensions_.size_limit) {
     return leave_all(local_reply(
@@ -175,7 +175,7 @@ void Dialogue::hear(std::string_view octets) {
       return end(Parting::relay_refuses,
                  local_reply(454, {4, 7, 5}, "there are octets behind its reply to STARTTLS"));
     }
-    if (pass_usual(octets)) continue;
+    pass_usual(octets);
     switch (parser_.take(octets)) {
       case ReplyParser::Found::nothing: return;
       case ReplyParser::Found::reply:
@@ -188,22 +188,21 @@ void Dialogue::hear(std::string_view octets) {
   }
 }
 
-// Most of what a relay says: one line of 250 to RSET, MAIL or RCPT of a group sent ahead, and none
-// of it is kept. False: it is something else, or not whole.
-bool Dialogue::pass_usual(std::string_view& octets) {
-  if (phase_ != Phase::ready || count_ == 0 || !octets.starts_with("250 ")) return false;
+// Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead, and
+// none of it is kept.
+void Dialogue::pass_usual(std::string_view& octets) {
+  if (phase_ != Phase::ready || count_ == 0) return;
   Group& group = front();
-  if (!group.pipelined || group.answered >= group.last_step()) return false;
-  if (!parser_.pass_line(octets)) return false;
-  ++replies_;
-  if (group.answered == mail_step) {
-    group.mail_taken = true;
-  } else if (group.answered >= first_rcpt_step && group.mail_taken) {
-    group.answers[group.answered - first_rcpt_step] = Answer::accepted;
-    ++group.accepted;
+  if (!group.pipelined) return;
+  for (; group.answered < group.last_step() && parser_.pass_250(octets); ++group.answered) {
+    ++replies_;
+    if (group.answered == mail_step) {
+      group.mail_taken = true;
+    } else if (group.answered >= first_rcpt_step && group.mail_taken) {
+      group.answers[group.answered - first_rcpt_step] = Answer::accepted;
+      ++group.accepted;
+    }
   }
-  ++group.answered;
-  return true;
 }
 
 void Dialogue::broke_off(std::string_view why, Break how) {
@@ -217,7 +216,7 @@ void Dialogue::broke_off(std::string_view why, Break how) {
     return end(Parting::busy, last_words_);
   }
   const bool said_goodbye = phase_ == Phase::quitting;
-  end(said_goodbye ? Parting::quit : Parting::lost, local_reply(451, {4, 4, 2}, std::string(why)));
+  end(said_goodbye ? Parting::quit : Parting::lost, local_reply(451, {4, 4, 2}, why));
 }
 
 Step Dialogue::awaited() const {
@@ -279,7 +278,7 @@ void Dialogue::on_hello(const Reply& reply) {
     default: return end_fault(fmt::format("'{}' is no greeting", reply_to_text(reply)));
   }
   if (greeting) {
-    const bool exim = reply.text.find(" Exim ") != std::string::npos;
+    const bool exim = reply.text().find(" Exim ") != std::string::npos;
     if (manner_.messages == 0) manner_.messages = exim ? most_messages_of_exim : most_messages;
     return say_hello();
   }
@@ -351,13 +350,13 @@ void Dialogue::secured() {
 }
 
 void Dialogue::not_secured(std::string_view why) {
-  end(Parting::no_tls, local_reply(454, {4, 7, 5}, std::string(why)));
+  end(Parting::no_tls, local_reply(454, {4, 7, 5}, why));
 }
 
 void Dialogue::begin_auth() {
   if (manner_.credentials == nullptr) return begin_mail();
-  const auto cannot = [&](std::string why) {
-    end(Parting::relay_refuses, local_reply(454, {4, 7, 0}, std::move(why)));
+  const auto cannot = [&](std::string_view why) {
+    end(Parting::relay_refuses, local_reply(454, {4, 7, 0}, why));
   };
   if (manner_.channel == Channel::open) return cannot("no password is sent without TLS");
   auth_ = AuthExchange::begin(*manner_.credentials, extensions_.mechanisms);
@@ -377,9 +376,12 @@ void Dialogue::on_auth(const Reply& reply) {
     return out_.put(*line, "\r\n");
   }
   if (reply.positive()) return begin_mail();
-  Reply told = reply;
-  told.text = fmt::format("AUTH {} as {}: {}", auth_->mechanism(), manner_.credentials->user,
-                          auth_->gives_away(reply.text) ? "(it repeats the secret)" : reply.text);
+  const std::string_view said =
+      auth_->gives_away(reply.text()) ? "(it repeats the secret)" : reply.text();
+  Reply told = local_reply(
+      reply.code, reply.enhanced,
+      fmt::format("AUTH {} as {}: {}", auth_->mechanism(), manner_.credentials->user, said));
+  told.ours = false;
   switch (classify(Step::auth, reply, now())) {
     case Meaning::busy: return end(Parting::busy, told);
     case Meaning::relay_refuses: return end(Parting::relay_refuses, told);
@@ -545,7 +547,7 @@ void Dialogue::settle_all(Group& group, Fate fate, const Reply& reply) {
 }
 
 void Dialogue::end_fault(std::string_view why) {
-  end(Parting::fault, local_reply(451, {4, 5, 0}, std::string(why)));
+  end(Parting::fault, local_reply(451, {4, 5, 0}, why));
 }
 
 bool Dialogue::is_more_on_its_way() {

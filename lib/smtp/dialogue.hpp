@@ -136,7 +136,7 @@ class Dialogue {
   void finish();
 
   // What is to be written, at most `room.size()` pieces; valid until the next call but wrote().
-  [[nodiscard]] std::size_t gather(std::span<iovec> room) const { return out_.gather(room); }
+  [[nodiscard]] std::size_t gather(std::span<iovec> room) { return out_.gather(room); }
   void wrote(std::size_t octets) { out_.wrote(octets); }
   [[nodiscard]] bool has_output() const { return !out_.empty(); }
 
@@ -193,7 +193,7 @@ class Dialogue {
     [[nodiscard]] std::size_t last_step() const { return transaction.recipients.size() + 2; }
   };
 
-  [[nodiscard]] bool pass_usual(std::string_view& octets);
+  void pass_usual(std::string_view& octets);
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
   void on_starttls(const Reply& reply);

@@ -14,6 +14,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
@@ -26,7 +27,12 @@ class Outgoing {
   // What the texts say, one behind the other.
   template <class... Texts>
   void put(const Texts&... texts) {
-    put_views(view_of(texts)...);
+    const std::size_t size = (size_of(texts) + ...);
+    if (own_.size() - own_size_ < size) grow(size);
+    char* at = own_.data() + own_size_;
+    ((at = copied(at, texts)), ...);
+    own_size_ += size;
+    queued_ += size;
   }
   void put_foreign(std::string_view text);
   // What is not yet written up to this position is ours from now on.
@@ -35,10 +41,10 @@ class Outgoing {
   void forget();
 
   // What is to be written, at most `room.size()` pieces; valid until anything but wrote() is called.
-  [[nodiscard]] std::size_t gather(std::span<iovec> room) const;
+  [[nodiscard]] std::size_t gather(std::span<iovec> room);
   void wrote(std::size_t octets);
 
-  [[nodiscard]] bool empty() const { return segments_.empty(); }
+  [[nodiscard]] bool empty() const { return segments_.empty() && own_size_ == closed_; }
   [[nodiscard]] std::uint64_t queued() const { return queued_; }
   [[nodiscard]] std::uint64_t written() const { return written_; }
 
@@ -49,27 +55,25 @@ class Outgoing {
     std::size_t size = 0;
   };
 
-  static constexpr std::string_view view_of(std::string_view text) { return text; }
+  // Literals have sizes that the compiler knows.
   template <std::size_t Size>
-  static constexpr std::string_view view_of(const char (&literal)[Size]) {
-    return {literal, Size - 1};
+  static constexpr std::size_t size_of(const char (& /*literal*/)[Size]) {
+    return Size - 1;
   }
-
-  template <class... Views>
-  void put_views(const Views&... views) {
-    const std::size_t offset = own_.size();
-    const std::size_t size = (views.size() + ...);
-    // libstdc++ 12 hands the capacity in where it should be the size.
-    own_.resize_and_overwrite(offset + size, [&](char* room, std::size_t /*size*/) {
-      char* at = room + offset;
-      ((at += views.copy(at, views.size())), ...);
-      return offset + size;
-    });
-    add_own(offset, size);
+  static std::size_t size_of(std::string_view text) { return text.size(); }
+  template <std::size_t Size>
+  static char* copied(char* to, const char (&literal)[Size]) {
+    std::memcpy(to, literal, Size - 1);
+    return to + Size - 1;
   }
-  void add_own(std::size_t offset, std::size_t size);
+  static char* copied(char* to, std::string_view text) { return to + text.copy(to, text.size()); }
 
-  std::string own_;
+  void grow(std::size_t size);
+  void close();
+
+  std::string own_;           // room, of which
+  std::size_t own_size_ = 0;  // so much is used,
+  std::size_t closed_ = 0;    // and so much belongs to segments
   std::vector<Segment> segments_;
   std::size_t first_ = 0;       // segment not yet written
   std::size_t first_done_ = 0;  // octets of it that were

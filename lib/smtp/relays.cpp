@@ -148,7 +148,7 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       if (outlet.parting() == Parting::no_tls && may_do_without_tls(state.relay)) {
         state.relay.tls = Tls::none;
         return fmt::format("relay {} has no TLS that works ({}); going on in clear",
-                           state.relay.name, state.why.text);
+                           state.relay.name, state.why.text());
       }
       return drop(state, state.why.ours ? "cannot be used" : "does not talk to us");
     case Parting::fault:

@@ -1,7 +1,6 @@
 #include "smtp/reply.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 
 #include <fmt/format.h>
@@ -14,7 +13,7 @@ namespace {
 
 constexpr std::size_t longest_line = 4096;
 constexpr std::size_t longest_reply = std::size_t{64} << 10;
-constexpr std::size_t longest_text = 512;
+constexpr std::size_t longest_said = 512;
 
 // One to three digits off the front, or -1.
 int take_number(std::string_view& text) {
@@ -33,8 +32,9 @@ bool take_dot(std::string_view& text) {
   return true;
 }
 
-char digit(int value) {
-  return static_cast<char>('0' + value);
+// Of a line that begins with three digits.
+int code_of(std::string_view line) {
+  return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
 // "2.1.5 Ok", as nearly all of them are.
@@ -80,29 +80,22 @@ std::string reply_to_text(const Reply& reply) {
 }
 
 void append_reply(std::string& to, const Reply& reply) {
-  const auto& [kind, subject, detail] = reply.enhanced;
-  std::array<char, 64> head{};
-  const auto code = fmt::format_int(reply.code);
-  char* end = std::ranges::copy(std::string_view(code.data(), code.size()), head.begin()).out;
-  if (kind != 0 && subject < 10 && detail < 10) {
-    for (const char c : {' ', digit(kind), '.', digit(subject), '.', digit(detail)}) *end++ = c;
-  } else if (kind != 0) {
-    end = fmt::format_to(end, " {}.{}.{}", kind, subject, detail);
-  }
-  to.append(head.data(), end);
-  if (reply.text.empty()) return;
-  to.push_back(' ');
   // Printable ASCII, as nearly all of them are, needs no second look.
-  is_printable(reply.text, Tabs::refused) ? to.append(reply.text)
-                                          : to.append(printable(reply.text));
+  is_printable(reply.said, Tabs::refused) ? to.append(reply.said)
+                                          : to.append(printable(reply.said));
 }
 
-Reply local_reply(int code, EnhancedCode enhanced, std::string text) {
-  return {code, enhanced, std::move(text), true};
+Reply local_reply(int code, EnhancedCode enhanced, std::string_view text) {
+  Reply reply{.code = code, .enhanced = enhanced, .said = fmt::format("{}", code), .ours = true};
+  if (enhanced.kind != 0) reply.said.append(" ").append(enhanced_code_to_text(enhanced));
+  if (!text.empty()) reply.said.push_back(' ');
+  reply.head = reply.said.size();
+  reply.said.append(text);
+  return reply;
 }
 
-bool ReplyParser::pass_line(std::string_view& octets) const {
-  if (!whole_ || !line_.empty()) return false;
+bool ReplyParser::pass_250(std::string_view& octets) const {
+  if (!whole_ || octets.size() < 4 || std::memcmp(octets.data(), "250 ", 4) != 0) return false;
   const auto lf = octets.find('\n');
   if (lf == std::string_view::npos || lf > longest_line) return false;
   octets.remove_prefix(lf + 1);
@@ -110,8 +103,10 @@ bool ReplyParser::pass_line(std::string_view& octets) const {
 }
 
 ReplyParser::Found ReplyParser::take(std::string_view& octets) {
+  if (octets.empty()) return Found::nothing;
   if (whole_) {
     whole_ = false;
+    first_ = true;
     size_ = 0;
     lines_.clear();
   }
@@ -120,7 +115,7 @@ ReplyParser::Found ReplyParser::take(std::string_view& octets) {
     const std::string_view piece = octets.substr(0, lf);
     octets.remove_prefix(lf == std::string_view::npos ? octets.size() : lf + 1);
     if (line_.size() + piece.size() > longest_line) {
-      line_.append(piece.substr(0, longest_text));
+      line_.append(piece.substr(0, longest_said));
       return Found::garbage;
     }
     if (lf == std::string_view::npos) {
@@ -152,24 +147,28 @@ ReplyParser::Step ReplyParser::take_line(std::string_view line) {
   if (line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2])) {
     return Step::garbage;
   }
-  const int code = (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
   const char mark = line.size() == 3 ? ' ' : line[3];
   if (mark != ' ' && mark != '-') return Step::garbage;
+  if (first_) begin_reply(line);
+  if (code_of(line) != reply_.code) return Step::garbage;
   std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
-
-  const bool first = lines_.empty();
-  lines_.append(text).push_back('\n');
-  const EnhancedCode enhanced = take_enhanced_code(text);
-  if (first) {
-    reply_.code = code;
-    reply_.enhanced = enhanced;
-    reply_.text.assign(text.substr(0, longest_text));
-  } else if (code != reply_.code) {
-    return Step::garbage;
-  } else if (reply_.text.size() < longest_text) {
-    reply_.text.append(" ").append(text.substr(0, longest_text - reply_.text.size()));
+  if (!first_ || mark == '-') lines_.append(text).push_back('\n');
+  if (!first_ && reply_.said.size() < longest_said) {
+    static_cast<void>(take_enhanced_code(text));
+    reply_.said.append(" ").append(text.substr(0, longest_said - reply_.said.size()));
   }
+  first_ = false;
   return mark == '-' ? Step::more : Step::last;
+}
+
+void ReplyParser::begin_reply(std::string_view line) {
+  std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
+  reply_.code = code_of(line);
+  reply_.enhanced = take_enhanced_code(text);
+  reply_.said.assign(line.substr(0, longest_said));
+  if (line.size() > 3) reply_.said[3] = ' ';
+  if (text.empty() && reply_.said.back() == ' ') reply_.said.pop_back();
+  reply_.head = std::min(line.size() - text.size(), reply_.said.size());
 }
 
 }  // namespace ml

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/digest.hpp"
+#include "base/octets.hpp"
 #include "base/text.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
@@ -108,8 +109,8 @@ void Ledger::end(Ended how) {
 Result<Ledger::Claim> Ledger::claim(std::string_view address) {
   auto& journal = sections_.back().journal;
   if (!journal) return Claim{};
-  const bool is_lower = std::ranges::none_of(address, [](char c) { return c >= 'A' && c <= 'Z'; });
-  auto before = journal->before(is_lower ? address : std::string_view(lowered_ = lower(address)));
+  if (has_capitals(address)) address = lowered_ = lower(address);
+  auto before = journal->before(address);
   if (!before) return fail(before);
   if (journal->is_settled(*before)) {
     const bool tell = before->outcome == Outcome::refused && !before->reported;
@@ -126,8 +127,8 @@ void Ledger::fly(std::optional<SlotNumber> slot, std::int64_t now) {
 }
 
 LogLine Ledger::line_of(const Party& party, std::string_view relay, const Reply& reply) {
-  reply_text_.clear();
-  append_reply(reply_text_, reply);
+  if (is_printable(reply.said, Tabs::refused)) return {party.address, relay, reply.said};
+  reply_text_ = reply_to_text(reply);
   return {party.address, relay, reply_text_};
 }
 

@@ -24,7 +24,7 @@ namespace {
 using namespace std::chrono_literals;
 
 // Recipients in memory: with transactions of their own, and of one sender, to fill large ones with.
-constexpr std::size_t most_waiting = 2000;
+constexpr std::size_t most_waiting = 400;
 constexpr std::size_t most_waiting_shared = 20'000;
 constexpr unsigned most_tries = 10;  // of one recipient in one run
 constexpr auto patience_when_in_doubt = 30s;

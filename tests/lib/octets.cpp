@@ -14,11 +14,13 @@ TEST_CASE("octets: each octet at each place is judged as one by one") {
         text[at] = static_cast<char>(octet);
         const bool printable = octet >= 0x20 && octet <= 0x7e;
         const bool right = is_printable(text, Tabs::refused) == printable &&
-                           is_printable(text, Tabs::allowed) == (printable || octet == '\t');
+                           is_printable(text, Tabs::allowed) == (printable || octet == '\t') &&
+                           has_capitals(text) == (octet >= 'A' && octet <= 'Z');
         if (!right) FAIL("octet " << octet << " at " << at << " of " << length);
       }
     }
   }
   CHECK(is_printable("", Tabs::refused));
   CHECK(is_printable(std::string_view(), Tabs::refused));
+  CHECK_FALSE(has_capitals(std::string_view()));
 }
