@@ -2,6 +2,7 @@
 #include <array>
 #include <utility>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/header.hpp"
@@ -22,6 +23,7 @@ char tamed(char c) {
 }
 
 void append_text(std::string& to, std::string_view value) {
+  if (is_printable(value, Tabs::allowed)) return static_cast<void>(to.append(value));
   for (const char c : value) to.push_back(tamed(c));
 }
 

@@ -110,31 +110,31 @@ void QuotedPrintable::put(std::string_view encoded) {
   column_ += encoded.size();
 }
 
-// What stands for itself in the middle of a line, wherever it is.
+// How much of the line stands for itself where it would be put.
 std::string_view QuotedPrintable::plain_run(std::string_view line) const {
-  if (column_ == 0 || column_ >= widest) return {};
-  const std::string_view most = line.substr(0, std::min(widest - column_, line.size() - 1));
-  const auto* const end = std::ranges::find_if_not(most, stands_for_itself);
-  return most.substr(0, static_cast<std::size_t>(end - most.begin()));
+  const std::size_t room = column_ < widest ? widest - column_ : widest;
+  const bool starts = room == widest;
+  if (starts && (line.front() == '.' || line.front() == '-' || line.starts_with("From ")))
+    return {};
+  std::string_view run = line.substr(0, room);
+  const auto* const end = std::ranges::find_if_not(run, stands_for_itself);
+  run = run.substr(0, static_cast<std::size_t>(end - run.begin()));
+  // A blank at the end of a line may be lost on the way.
+  if (run.size() == line.size() && is_blank(run.back())) run.remove_suffix(1);
+  return run;
 }
 
 void QuotedPrintable::add_line(std::string_view line) {
-  for (; !line.empty(); line.remove_prefix(1)) {
+  while (!line.empty()) {
     if (const std::string_view run = plain_run(line); !run.empty()) {
       put(run);
       line.remove_prefix(run.size());
-    }
-    const char c = line.front();
-    const bool starts = column_ == 0 || column_ == widest;
-    const bool misread = starts && (c == '.' || c == '-' || line.starts_with("From "));
-    const bool lost = is_blank(c) && line.size() == 1;
-    if (stands_for_itself(c) && !misread && !lost) {
-      put(line.substr(0, 1));
       continue;
     }
-    const auto octet = static_cast<unsigned char>(c);
+    const auto octet = static_cast<unsigned char>(line.front());
     const std::array<char, 3> escape{'=', hex[octet >> 4], hex[octet & 15]};
     put({escape.data(), escape.size()});
+    line.remove_prefix(1);
   }
 }
 

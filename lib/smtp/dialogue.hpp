@@ -60,7 +60,7 @@
 //                                                       it closes, it has not taken
 //   the dot was written            none, lost           its recipients are unanswered
 //
-// Octets from Transaction are never copied but into the commands; views must live as it says.
+// Of a message only short pieces are copied; the views of a Transaction must live as it says.
 #pragma once
 
 #include <sys/uio.h>

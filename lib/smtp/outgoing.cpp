@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace ml {
+namespace {
+
+// What is shorter is copied sooner than it is gathered.
+constexpr std::size_t shortest_foreign = 256;
+
+}  // namespace
 
 void Outgoing::grow(std::size_t size) {
   own_.resize(std::max(own_size_ + size, 2 * own_.size()));
@@ -17,7 +23,7 @@ void Outgoing::close() {
 }
 
 void Outgoing::put_foreign(std::string_view text) {
-  if (text.empty()) return;
+  if (text.size() <= shortest_foreign) return put(text);
   close();
   segments_.push_back({text.data(), 0, text.size()});
   queued_ += text.size();

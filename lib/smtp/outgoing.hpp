@@ -1,5 +1,6 @@
 // The octets that wait to be written to a relay, in their order: own ones, which are copied in, and
-// foreign ones, a message's, which are only pointed at; gathered for one writev(2).
+// foreign ones, a message's, which are only pointed at where they are many; gathered for one
+// writev(2).
 //
 //   Outgoing out;
 //   out.put("RCPT TO:<", address, ">\r\n");        // copied

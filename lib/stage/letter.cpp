@@ -74,7 +74,7 @@ Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attri
     values_.push_back(value);
   }
   if (auto done = mould.slots->fill(values_, copy.filled); !done) return done;
-  copy.message.pieces = copy.filled.pieces;
+  std::swap(copy.message.pieces, copy.filled.pieces);
   copy.message.has_8bit = mould.message.has_8bit;
   copy.message.why_8bit = mould.message.why_8bit;
   copy.message.size = 0;

@@ -23,8 +23,11 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Recipients in memory: with transactions of their own, and of one sender, to fill large ones with.
-constexpr std::size_t most_waiting = 400;
+// Recipients in memory: with transactions of their own, so many a connection (the fewer, the nearer
+// they are to the processor); and of one sender, to fill large transactions with.
+constexpr std::size_t least_waiting = 400;
+constexpr std::size_t most_waiting = 4000;
+constexpr std::size_t waiting_a_connection = 32;
 constexpr std::size_t most_waiting_shared = 20'000;
 constexpr unsigned most_tries = 10;  // of one recipient in one run
 constexpr auto patience_when_in_doubt = 30s;
@@ -71,7 +74,9 @@ class Sender : public Source {
         ledger_(options_.ledger),
         progress_(options_.progress),
         reports_(options_.reports),
-        envelopes_(options_.envelopes) {
+        envelopes_(options_.envelopes),
+        room_alone_(std::clamp(options_.terms.connections * relays_.size() * waiting_a_connection,
+                               least_waiting, most_waiting)) {
     if (options_.lasting) deadline_ = Clock::now() + *options_.lasting;
   }
 
@@ -105,7 +110,7 @@ class Sender : public Source {
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
   [[nodiscard]] std::size_t room() const {
-    return shares_sender_ && !letter_.is_personal() ? most_waiting_shared : most_waiting;
+    return shares_sender_ && !letter_.is_personal() ? most_waiting_shared : room_alone_;
   }
   void stop(Clock::time_point now, std::string why);
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
@@ -145,6 +150,7 @@ class Sender : public Source {
   std::string id_;            // of the section
   std::string message_line_;  // and all of it that the ledger keeps
   Envelopes envelopes_;
+  const std::size_t room_alone_;  // for recipients with transactions of their own
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
   bool is_barred_ = false;           // nobody of it is sent to or kept

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <string>
 #include <vector>
 
 using namespace ml;
@@ -41,7 +42,9 @@ Dialogue::Manner manner_of(std::uint8_t choice) {
 }
 
 void talk(std::string_view octets, Dialogue::Manner manner, std::size_t piece) {
-  const WireMessage message{{"Subject: x\r\n\r\n", "..x\r\n"}, 19, false};
+  static const std::string line(300, 'x');
+  const WireMessage message{
+      {"Subject: x\r\n\r\n", line, "\r\n", "..x\r\n"}, 21 + line.size(), false};
   Counts counts;
   Dialogue dialogue(std::move(manner), counts);
   std::uint64_t given = 0;

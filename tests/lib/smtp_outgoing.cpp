@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <random>
 #include <string>
 
@@ -33,7 +34,7 @@ std::string write_all_of(Outgoing& out) {
 
 TEST_CASE("outgoing: our texts are one piece and a message between them is not copied",
           "[outgoing]") {
-  const std::string message = "Subject: hello\r\n\r\nHello.\r\n";
+  const std::string message = "Subject: hello\r\n\r\n" + std::string(500, 'x') + "\r\n";
   Outgoing out;
   out.put("MAIL FROM:<", std::string("ann@example.org"), ">\r\n");
   out.put("DATA\r\n");
@@ -48,19 +49,20 @@ TEST_CASE("outgoing: our texts are one piece and a message between them is not c
 }
 
 TEST_CASE("outgoing: what was kept is written though its owner has it no more", "[outgoing]") {
-  std::string first = "first message\r\n";
-  std::string second = "second message\r\n";
+  std::string first(1000, '1');
+  const std::string second(1000, '2');
   Outgoing out;
-  out.put("BDAT 15 LAST\r\n");
+  out.put("BDAT 1000 LAST\r\n");
   out.put_foreign(first);
   const std::uint64_t end = out.queued();
-  out.put("BDAT 16 LAST\r\n");
+  out.put("BDAT 1000 LAST\r\n");
   out.put_foreign(second);
+  const std::string expected = "BDAT 1000 LAST\r\n" + first + "BDAT 1000 LAST\r\n" + second;
   std::string wrote = write_some(out, 20);
   out.keep(end);
   first.assign(first.size(), '?');
   wrote += write_all_of(out);
-  CHECK(wrote == "BDAT 15 LAST\r\nfirst message\r\nBDAT 16 LAST\r\nsecond message\r\n");
+  CHECK(wrote == expected);
 }
 
 TEST_CASE("outgoing: what was forgotten is not written and what comes after it is", "[outgoing]") {
@@ -80,7 +82,7 @@ TEST_CASE("outgoing: in whatever parts it is written the octets and their order 
   const auto up_to = [&](std::size_t most) { return dice() % (most + 1); };
   for (int round = 0; round < 500; ++round) {
     std::array<std::string, 4> foreign;
-    for (std::size_t i = 0; i < foreign.size(); ++i) foreign[i].assign(up_to(40), char('a' + i));
+    for (std::size_t i = 0; i < foreign.size(); ++i) foreign[i].assign(up_to(600), char('a' + i));
     std::string expected;
     std::string wrote;
     Outgoing out;
@@ -96,7 +98,7 @@ TEST_CASE("outgoing: in whatever parts it is written the octets and their order 
           out.put_foreign(message);
           expected += message;
           break;
-        case 3: wrote += write_some(out, up_to(60)); break;
+        case 3: wrote += write_some(out, up_to(900)); break;
         default: out.keep(up_to(out.queued()));
       }
       REQUIRE(out.queued() == expected.size());
