@@ -112,7 +112,7 @@ class Sender : public Source {
   [[nodiscard]] std::size_t room() const {
     return shares_sender_ && !letter_.is_personal() ? most_waiting_shared : room_alone_;
   }
-  void stop(Clock::time_point now, std::string why);
+  void stop(Clock::time_point now, std::string_view why);
   [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
     return one.rcpt.sender == "-" ? envelopes_.xverp() : std::string_view();
   }
@@ -413,9 +413,9 @@ bool Sender::take_first(std::deque<std::size_t>& from, Transaction& transaction,
   return true;
 }
 
-void Sender::stop(Clock::time_point now, std::string why) {
+void Sender::stop(Clock::time_point now, std::string_view why) {
   if (given_up_) return;
-  given_up_ = local_reply(451, {4, 3, 2}, std::move(why));
+  given_up_ = local_reply(451, {4, 3, 2}, why);
   if (in_flight_ == 0) return connections_.finish({now, now});
   connections_.finish({now + patience_when_in_doubt, now + patience_when_stopped});
 }
