@@ -317,7 +317,7 @@ Mark ByDomain::mark(const Place& place, std::size_t offset, std::size_t size) {
 std::span<Mark> ByDomain::sort(std::span<Mark> marks, std::span<Mark> spare,
                                const Records& records) const {
   const auto ranks = domains_.ranks();
-  const bool large = within_ == Within::local && marks.size() >= ranks.size() * 8;
+  const bool large = within_ == Within::local && marks.size() >= ranks.size() * 16;
   const std::size_t classes = large ? most_classes : 1;
   const auto part_of = [&](const Mark& mark) {
     return mark.domain() * classes + (large ? class_of_octet[mark.first >> 56] : 0);

@@ -5,7 +5,8 @@
 // thread sorts the one before and puts it to the runs. Lines that come in order already are
 // recognised: a load that is in order is not sorted, and one that follows the run before it goes on
 // with that run, so that a sorted input of any length becomes one run and is copied. Lines that fit
-// into memory touch no disk.
+// into memory touch no disk. Runs that had to be sorted say of each record where its parts end, so
+// that the merge need not look for them again.
 //
 //   Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), 64 << 20, {"/var/tmp"});
 //   if (auto added = sorter.add(line); !added) return fail(added);     // each line
