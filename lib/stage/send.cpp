@@ -124,6 +124,7 @@ class Sender : public Source {
   void refuse(Waiting& one, const Reply& reply, std::size_t relay);
   void add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const;
   void keep(Result<> kept);
+  [[nodiscard]] Failure why_stopped() const;
   void note(const Waiting& one, Outcome outcome, std::string_view relay, const Reply& reply) {
     reports_.note({one.rcpt.address, outcome, relay, reply, id_}, now_);
   }
@@ -339,7 +340,7 @@ Result<> Sender::serve(Until until) {
     if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
-    if (!state_) return state_;
+    if (!state_) return why_stopped();
     if (reached(until)) return {};
     progress_.show({delivered_, left_, refused_}, now);
     const bool comes_back = progress_.shown() || ledger_.owes_sync();
@@ -491,6 +492,13 @@ void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size
 
 void Sender::keep(Result<> kept) {
   if (state_ && !kept) state_ = std::move(kept);
+}
+
+// The left are in no file: whoever has no outcome in the journal is left.
+Failure Sender::why_stopped() const {
+  const bool has_journal = options_.ledger.journaling == Journaling::on;
+  return retry("{}; stopped, {} delivered{}", state_.error().text, delivered_,
+               has_journal ? "; the same again goes on" : "");
 }
 
 // ---- the end

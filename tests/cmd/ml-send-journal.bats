@@ -226,6 +226,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   post spring $(people u 400) >in
   run bash -c "ulimit -f 8; ml-send --via $via <in"
   is 75 "$status"
+  [[ "$output" == *"; stopped, "*" delivered; the same again goes on" ]]
   sunk
   [ "$(wc -l <log)" -lt 400 ]
   sink
