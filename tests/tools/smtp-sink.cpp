@@ -531,16 +531,17 @@ class Session {
     declared_size_ = 0;
     bool all = true;
     for (const std::string_view parameter : words(parameters)) {
-      const bool is_dsn = parameter.starts_with("RET=") || parameter.starts_with("ENVID=");
-      if (parameter == "SMTPUTF8" && settings_.announces("SMTPUTF8")) {
+      const std::string word = lower(parameter);
+      const bool is_dsn = word.starts_with("ret=") || word.starts_with("envid=");
+      if (word == "smtputf8" && settings_.announces("SMTPUTF8")) {
         smtputf8_ = true;
-      } else if (parameter == "BODY=8BITMIME" && settings_.announces("8BITMIME")) {
+      } else if (word == "body=8bitmime" && settings_.announces("8BITMIME")) {
         body_8bit_ = true;
       } else if ((is_dsn && settings_.announces("DSN")) ||
-                 (parameter == "XVERP=+=" && settings_.announces("XVERP"))) {
+                 (word == "xverp=+=" && settings_.announces("XVERP"))) {
         continue;  // it changes nothing here
-      } else if (parameter.starts_with("SIZE=") && settings_.announces("SIZE")) {
-        declared_size_ = number(parameter.substr(5)).value_or(0);
+      } else if (word.starts_with("size=") && settings_.announces("SIZE")) {
+        declared_size_ = number(word.substr(5)).value_or(0);
       } else {
         violation("a parameter that was not announced", line);
         all = false;
