@@ -122,7 +122,7 @@ TEST_PACKAGES = catch2 bats mandoc openssl python3-dkim strace
 CLANG_PACKAGES = clang-19 clang-tidy-19 clang-format-19 libclang-rt-19-dev
 LINT_PACKAGES = $(CLANG_PACKAGES) mandoc shellcheck
 MTA_PACKAGES = postfix
-PEER_PACKAGES = mlmmj
+PEER_PACKAGES = mlmmj mailman3
 
 .PHONY: deps test-deps lint-deps fuzz-deps mta-deps
 deps:
