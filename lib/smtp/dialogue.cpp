@@ -17,6 +17,9 @@ constexpr std::size_t most_messages = 10'000;
 // set smtp_accept_queue_per_connection.
 constexpr std::size_t most_messages_of_exim = 10;
 constexpr std::uint64_t most_unwritten = std::uint64_t{256} << 10;
+// Who are asked for at once, where more than two messages are on their way: what is sent to many
+// keeps the relay busy by itself, and another connection may be idle.
+constexpr std::size_t most_asked = 256;
 
 // A number as text, as long as this lives.
 class Digits {
@@ -47,7 +50,7 @@ bool Dialogue::wants() const {
   if (!next_is_chunk()) return count_ < 2 && back().message_sent;
   // A relay that has taken nothing yet is not sent a message more than it has seen.
   return messages_ > 0 && count_ < ring_.size() && back().message_sent &&
-         out_.queued() - out_.written() < most_unwritten;
+         (count_ < 2 || asked_ < most_asked) && out_.queued() - out_.written() < most_unwritten;
 }
 
 void Dialogue::give(Transaction& transaction) {
@@ -56,6 +59,7 @@ void Dialogue::give(Transaction& transaction) {
   transaction.recipients.clear();
   if (settle_unable(group.transaction)) return;
   const bool behind_others = count_++ > 0;
+  asked_ += group.transaction.recipients.size();
   group.chunked = next_is_chunk();
   ++offered_;
   group.pipelined = extensions_.pipelining && offered_ > manner_.lockstep_messages;
@@ -517,6 +521,7 @@ void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
 }
 
 void Dialogue::drop_front() {
+  asked_ -= front().answers.size();
   head_ = (head_ + 1) % ring_.size();
   --count_;
   if (phase_ == Phase::leaving && count_ == 0) return end(Parting::busy, last_words_);

@@ -37,7 +37,8 @@
 // Where the relay announces PIPELINING, MAIL, RCPTs and DATA are one group, and the group of the
 // next transaction goes out behind the dot of this one, in the same write. Where it announces
 // CHUNKING too, MAIL, RCPTs and BDAT with the whole message are one group and nothing waits: up to
-// Manner::window of them are on their way, once the first message of the connection was taken.
+// Manner::window of them are on their way (of messages to many two), once the first message of the
+// connection was taken.
 // What may go wrong:
 //
 //   state                          reply                what follows
@@ -268,6 +269,7 @@ class Dialogue {
   std::vector<Group> ring_;
   std::size_t head_ = 0;
   std::size_t count_ = 0;
+  std::size_t asked_ = 0;  // recipients of them
   bool needs_reset_ = false;
   bool finishing_ = false;
   bool full_ = false;

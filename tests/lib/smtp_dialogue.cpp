@@ -342,6 +342,20 @@ TEST_CASE("dialogue: 421 with chunks on their way is heard out") {
   CHECK(silent.fates() == "delivered again unanswered unanswered");
 }
 
+TEST_CASE("dialogue: of messages to many two are on their way and no more") {
+  std::vector<std::string> many{"s@x.org"};
+  many.resize(201, "a@x.org");
+  Talk talk({{"s@x.org", "a@x.org"}, many, many, many}, {.window = 4});
+  talk.hears("220 relay\r\n");
+  talk.hears(chunking);
+  talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n");
+  CHECK(talk.next == 3);
+  std::string replies = "250 ok\r\n";
+  for (int i = 0; i < 200; ++i) replies += "250 ok\r\n";
+  talk.hears(replies + "250 taken\r\n");
+  CHECK(talk.next == 4);
+}
+
 TEST_CASE("dialogue: a chunk lost before its last octet was written leaves nobody in doubt") {
   Talk talk(four, {.window = 3});
   talk.hears("220 relay\r\n");
