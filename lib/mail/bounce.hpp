@@ -5,7 +5,7 @@
 //   2. a feedback report, RFC 5965, or a notification of Amazon SES;
 //   3. fields in which servers name whom they could not reach (X-Failed-Recipients);
 //   4. the same fields as in 1 where they stand in plain text;
-//   5. the words of the servers that use no standard, dialects.hpp, or the shape of their text, shapes.hpp;
+//   5. the words of the servers that use no standard, dialects.hpp, or their shape, shapes.hpp;
 //   6. an answer that no person wrote, RFC 3834.
 //
 // Ordinary mail gives nothing. The address that it came to is looked at only by its shape and only

@@ -13,15 +13,15 @@
 //   |                                        | one was too many, 200 messages                    |
 //   | 20 recipients running deferred by it   | the same                                          |
 //   | it refuses to talk to us               | out                                               |
-//   | its TLS does not work, and may be  | no more TLS with it                               |
+//   | its TLS does not work, and may be      | no more TLS with it                               |
 //   | a fault                                | a new connection, its first messages in lockstep; |
 //   |                                        | the third running without a message taken: out    |
 //   | the fuse                               | out, and its refusals of this run are taken back  |
 //
 // What a relay cannot take (Needs) is kept for one that may be able to, as long as that one is not
-// in trouble. "Out" is for the rest of the run. Of several relays that are free, connections go to the one that
-// has the fewest for its weight; to a backup only where no other is free, and among those that were
-// looked up to one of a later order only where none of an earlier one is.
+// in trouble. "Out" is for the rest of the run. Of several relays that are free, connections go to
+// the one that has the fewest for its weight; to a backup only where no other is free, and among
+// those that were looked up to one of a later order only where none of an earlier one is.
 #pragma once
 
 #include <cstddef>
