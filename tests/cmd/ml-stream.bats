@@ -125,5 +125,5 @@ bats_require_minimum_version 1.5.0
   piped "ml-expand --bad x <mail | ml-sort | ml-send --via null:"
   is 1 "${#stderr_lines[@]}"
   piped "ml-sort --by x <mail | ml-rcpts -- cat"
-  is $'end\t75\t--by takes domain, fair, pace or random, not \'x\'' "$output"
+  is $'end\t75\t--by takes domain, fair, mx, pace or random, not \'x\'' "$output"
 }

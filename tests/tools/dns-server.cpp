@@ -25,6 +25,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/diag.hpp"
@@ -206,6 +207,21 @@ std::uint16_t port_of(const Fd& bound) {
   return ntohs(address.sin_port);
 }
 
+struct Sockets {
+  Fd udp;
+  Fd tcp;
+};
+
+// Both of one number: the first that is free for datagrams may be another's for connections.
+std::optional<Sockets> listening_sockets() {
+  for (int tries = 0; tries < 100; ++tries) {
+    Fd udp = bound_socket(SOCK_DGRAM, 0);
+    Fd tcp = bound_socket(SOCK_STREAM, port_of(udp));
+    if (tcp.open() && listen(tcp.get(), 16) == 0) return Sockets{std::move(udp), std::move(tcp)};
+  }
+  return std::nullopt;
+}
+
 void answer_datagram(const Zone& zone, const Fd& udp, std::string& log) {
   std::array<char, 4096> room{};
   sockaddr_storage from{};
@@ -254,9 +270,9 @@ Result<Status> run(int argc, char** argv) {
   const auto text = read_file(zone_file.value_or("zone"), 1 << 20);
   if (!text) return fail(text);
   const Zone zone(*text);
-  const Fd udp = bound_socket(SOCK_DGRAM, 0);
-  const Fd tcp = bound_socket(SOCK_STREAM, port_of(udp));
-  if (!tcp.open() || listen(tcp.get(), 16) != 0) return retry("the port is taken");
+  const auto sockets = listening_sockets();
+  if (!sockets) return retry("no port is free for datagrams and for connections");
+  const auto& [udp, tcp] = *sockets;
   auto log = open_file(log_file.value_or("/dev/null"), O_WRONLY | O_CREAT | O_APPEND);
   if (!log) return fail(log);
   if (port_file) {
