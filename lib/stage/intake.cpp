@@ -365,9 +365,4 @@ Result<> Intake::commit() {
   return {};
 }
 
-void Intake::forget() {
-  drafts_.clear();
-  touched_.clear();
-}
-
 }  // namespace ml

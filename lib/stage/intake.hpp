@@ -77,8 +77,6 @@ class Intake {
   // are run. After a failure none of them can be relied on, nor has the caller to undo anything: the
   // same messages again are the same entries.
   [[nodiscard]] Result<> commit();
-  // Instead of commit(): the drafts are gone.
-  void forget();
 
  private:
   struct ListTerms {

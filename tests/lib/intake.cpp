@@ -118,10 +118,6 @@ TEST_CASE("intake: many messages are there after one commit and none before", "[
   CHECK(home.entries("post").empty());
   REQUIRE(intake.commit());
   CHECK(home.entries("post").size() == 50);
-  REQUIRE(intake.take({"news@x.org", {.option = "ann@example.org"}, plain}));
-  intake.forget();
-  REQUIRE(intake.commit());
-  CHECK(home.entries("post").size() == 50);
 }
 
 TEST_CASE("intake: every bounce address of a list is known and its mail kept with the recipient",
