@@ -1,5 +1,6 @@
 #include "stage/send_given.hpp"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,12 @@ namespace {
 constexpr const char* default_relay = "smtp://localhost:25";
 // A mail server ends the programs of its aliases, most after 1,000 s.
 constexpr std::uint64_t lasting_in_an_alias = 240;
+
+// Beyond a century clocks would overflow, and nobody waits for that.
+std::chrono::seconds to_seconds(std::uint64_t given) {
+  constexpr std::uint64_t century = 100ULL * 366 * 86400;
+  return std::chrono::seconds(std::min(given, century));
+}
 
 // What was given must be given again to go on; what the site says need not.
 std::vector<std::string> words_to_go_on(const SendGiven& given) {
@@ -47,7 +54,7 @@ Result<Relays::Terms> terms_of(const SendGiven& given) {
   Relays::Terms terms;
   if (given.connections) terms.connections = *given.connections;
   if (given.per_connection) terms.messages = *given.per_connection;
-  if (given.max_wait) terms.max_wait = std::chrono::seconds(*given.max_wait);
+  if (given.max_wait) terms.max_wait = to_seconds(*given.max_wait);
   if (given.no_fuse) terms.fuse = FuseUse::off;
   return terms;
 }
@@ -98,7 +105,7 @@ Result<SendOptions> given_to_options(SendGiven given) {
   options.relays = std::move(*relays);
   options.terms = *terms;
   options.rate = given.rate.value_or(0);
-  if (lasting > 0) options.lasting = std::chrono::seconds(lasting);
+  if (lasting > 0) options.lasting = to_seconds(lasting);
   options.unanswered = *unanswered;
   options.progress = given.progress ? ShowProgress::yes : ShowProgress::no;
   options.envelopes = std::move(given.notices);
@@ -108,7 +115,7 @@ Result<SendOptions> given_to_options(SendGiven given) {
   options.ledger.undelivered = std::move(given.undelivered);
   options.ledger.again = given.again ? Again::yes : Again::no;
   options.ledger.via = given.via_of;
-  if (given.sync) options.ledger.sync = static_cast<std::int64_t>(*given.sync);
+  if (given.sync) options.ledger.sync = to_seconds(*given.sync).count();
   return options;
 }
 

@@ -410,6 +410,18 @@ FAULTS
   is "a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "ml-send: times beyond every clock are as long as need be" {
+  sink
+  verp a@x.org b@x.org >in
+  for ages in --for --max-wait --sync; do
+    run ml-send --again "$ages" 18446744073709551615 --via "$via" <in
+    is "" "$output"
+    is 0 "$status"
+  done
+  sunk
+  is 6 "$(wc -l <log)"
+}
+
 # longest_sleep COMMAND...: in whole seconds, of a run whose input is empty at first.
 longest_sleep() {
   mkfifo pipe
