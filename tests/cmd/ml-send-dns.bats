@@ -1,5 +1,6 @@
 # ml-send to relays that DNS names: a resolver and sinks of ours.
 load common
+load dns
 
 # sink NAME [OPTION...]: a sink whose log is NAME.log and whose port is $(cat NAME.port).
 sink() {
@@ -9,18 +10,6 @@ sink() {
   started+=($!)
   until [ -e "$1.port" ] || ! kill -0 $!; do sleep 0.01; done # polls
 }
-
-# zone LINE...: what the resolver at $resolver knows.
-zone() {
-  printf '%s\n' "$@" >zone
-  rm -f dns.port
-  dns-server --zone zone --port-file dns.port --log dns.log 3>&- &
-  started+=($!)
-  until [ -e dns.port ] || ! kill -0 $!; do sleep 0.01; done # polls
-  resolver="127.0.0.1:$(cat dns.port)"
-}
-
-teardown() { for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; }
 
 # send URI [OPTION...]: to ann and bob.
 send() {

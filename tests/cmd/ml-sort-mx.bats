@@ -1,18 +1,6 @@
 # ml-sort --by mx, with a resolver of ours.
 load common
-
-teardown() { for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done; }
-
-# zone LINE...: what the resolver at $resolver knows.
-zone() {
-  printf '%s\n' "$@" >zone
-  rm -f dns.port
-  dns-server --zone zone --port-file dns.port --log dns.log 3>&- &
-  started+=($!)
-  until [ -e dns.port ] || ! kill -0 $!; do sleep 0.01; done # polls
-  export resolver="127.0.0.1:$(cat dns.port)"
-  : >dns.log
-}
+load dns
 
 # sorted ADDRESS...: how they come out, on one line.
 sorted() {
