@@ -15,7 +15,6 @@
 #include "stage/queue_list.hpp"
 #include "stage/queue_put.hpp"
 #include "stage/queue_run.hpp"
-#include "stage/runner.hpp"
 
 using namespace ml;
 
@@ -37,18 +36,7 @@ Result<Status> put_entries(VerbLine& line) {
       .text(id, "--name", "ID", "the entry's name; one of that name is replaced")
       .operand(name, "QUEUE")
       .operands(files, "FILE");
-  return line.run([&](const Home& home, Out&) -> Result<Status> {
-    if (id && !files.empty()) return retry("--name is for one entry, from standard input");
-    const auto queue = Queue::open(home, name, Create::yes);
-    if (!queue) return fail(queue);
-    const auto stored = files.empty() ? put(0, *queue, id) : put_files(files, *queue);
-    if (!stored) return fail(stored);
-    const Runner runner = runner_of(home, name);
-    if (*stored && runner != Runner::held && runner != Runner::unit) {
-      say(fmt::format("stored; nobody runs the queue {0} (ml-queue run {0} -- COMMAND)", name));
-    }
-    return Status::done;
-  });
+  return line.run([&](const Home& home, Out&) { return put_into(home, name, files, id); });
 }
 
 Result<Status> run_entries(VerbLine& line) {
@@ -133,16 +121,7 @@ Result<Status> ask_entries(VerbLine& line, Ask what, std::string purpose, std::s
                    std::move(purpose), std::move(example));
   if (what == Ask::release) options.text(to, "--to", "QUEUE", "into this queue");
   options.operand(name, "QUEUE").operands(ids, "ID");
-  return line.run([&](const Home& home, Out&) -> Result<Status> {
-    if (ids.empty() && what != Ask::retry) return failure(Status::usage, "ID is missing");
-    const auto queue = Queue::open(home, name, Create::no);
-    if (!queue) return fail(queue);
-    if (what == Ask::release && !to && name == "held") to = "post";
-    if (to) {
-      if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
-    }
-    return ask(home, *queue, what, ids, to);
-  });
+  return line.run([&](const Home& home, Out&) { return ask(home, name, what, ids, to); });
 }
 
 Result<Status> retry_entries(VerbLine& line) {

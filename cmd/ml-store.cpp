@@ -1,7 +1,6 @@
 #include <array>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/diag.hpp"
@@ -9,6 +8,7 @@
 #include "base/verbs.hpp"
 #include "stage/export.hpp"
 #include "stage/import.hpp"
+#include "stage/import_given.hpp"
 #include "stage/subscribers.hpp"
 
 using namespace ml;
@@ -33,61 +33,36 @@ Result<Status> with_store(VerbLine& line, Access access, const Work& work) {
   });
 }
 
-Failure bad_value(std::string_view option, std::string_view value, std::string_view wanted) {
-  return failure(Status::usage, "{} takes {}, not '{}'", option, wanted, value);
-}
-
-Result<BadRow> text_to_bad_row(const std::optional<std::string>& text) {
-  if (!text || *text == "stop") return BadRow::stop;
-  if (*text == "skip") return BadRow::skip;
-  return bad_value("--bad", *text, "stop or skip");
-}
-
 // What import and add have in common.
-struct RowFlags {
-  std::optional<std::string> bad;
-  std::optional<std::string> state;
-  bool revive = false;
-  ImportRequest request;
-
-  Options& offer(Options& options) {
-    return options.text(request.columns.column, "--column", "NAME", "the column of the addresses")
-        .many(request.columns.renames, "--rename", "OLD=NEW", "another name for a column")
-        .text(state, "--state", "STATE", "of rows that say none (active)")
-        .flag(revive, "--revive", "take back who was removed or suspended")
-        .text(bad, "--bad", "skip|stop", "pass over bad rows and name them (stop)");
-  }
-  [[nodiscard]] Result<> take() {
-    request.rules.revive = revive ? Revive::yes : Revive::no;
-    auto mode = text_to_bad_row(bad);
-    if (!mode) return fail(mode);
-    request.bad = *mode;
-    if (!state) return {};
-    request.state = text_to_state(*state);
-    if (request.state) return {};
-    return bad_value("--state", *state, "active, nomail, digest, bouncing, suspended or removed");
-  }
-};
+Options& offer_rows(Options& options, RowsGiven& rows) {
+  return options.text(rows.columns.column, "--column", "NAME", "the column of the addresses")
+      .many(rows.columns.renames, "--rename", "OLD=NEW", "another name for a column")
+      .text(rows.state, "--state", "STATE", "of rows that say none (active)")
+      .flag(rows.revive, "--revive", "take back who was removed or suspended")
+      .text(rows.bad, "--bad", "skip|stop", "pass over bad rows and name them (stop)");
+}
 
 Result<Status> import_list(VerbLine& line) {
   std::string list;
   std::optional<std::string> file;
   bool replace = false;
   bool yes = false;
-  RowFlags rows;
-  rows.offer(line.options("[OPTION...] LIST [FILE]",
+  RowsGiven rows;
+  offer_rows(line.options("[OPTION...] LIST [FILE]",
                           "Adds and changes subscribers from text, CSV or TSV, all rows or none.",
                           "psql -qAtc 'select email from people' | ml-store import news@x.org "
-                          "--replace"))
+                          "--replace"),
+             rows)
       .flag(replace, "--replace", "remove those that the file does not name")
       .flag(yes, "--yes", "even if they are a tenth of the list")
       .operand(list, "LIST")
       .optional_operand(file, "FILE");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
-    if (auto taken = rows.take(); !taken) return fail(taken);
-    if (replace) rows.request.rules.absent = yes ? Absent::leave : Absent::leave_if_few;
+    auto request = given_to_request(rows);
+    if (!request) return fail(request);
+    if (replace) request->rules.absent = yes ? Absent::leave : Absent::leave_if_few;
     auto open = open_list(home, list, Access::write);
-    return open ? import_subscribers(*open, file.value_or("-"), rows.request, out) : fail(open);
+    return open ? import_subscribers(*open, file.value_or("-"), *request, out) : fail(open);
   });
 }
 
@@ -106,16 +81,18 @@ Result<Status> export_list(VerbLine& line) {
 Result<Status> add(VerbLine& line) {
   std::string list;
   std::vector<std::string> addresses;
-  RowFlags rows;
-  rows.offer(line.options("[OPTION...] LIST ADDRESS... | LIST -",
+  RowsGiven rows;
+  offer_rows(line.options("[OPTION...] LIST ADDRESS... | LIST -",
                           "Adds subscribers, with - those on standard input.",
-                          "comm -13 have want | ml-store add news@x.org -"))
+                          "comm -13 have want | ml-store add news@x.org -"),
+             rows)
       .operand(list, "LIST")
       .operands(addresses, "ADDRESS");
   return line.run([&](const Home& home, Out&) -> Result<Status> {
-    if (auto taken = rows.take(); !taken) return fail(taken);
+    const auto request = given_to_request(rows);
+    if (!request) return fail(request);
     auto open = open_list(home, list, Access::write);
-    return open ? add_subscribers(*open, addresses, rows.request) : fail(open);
+    return open ? add_subscribers(*open, addresses, *request) : fail(open);
   });
 }
 

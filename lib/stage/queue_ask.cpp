@@ -105,9 +105,16 @@ Result<> wake_those_due(const Asking& asking) {
 
 }  // namespace
 
-Result<Status> ask(const Home& home, const Queue& queue, Ask what,
-                   const std::vector<std::string>& names, const std::optional<std::string>& to) {
-  Asking asking{home, queue, what, to, {}};
+Result<Status> ask(const Home& home, const std::string& queue, Ask what,
+                   const std::vector<std::string>& names, std::optional<std::string> to) {
+  if (names.empty() && what != Ask::retry) return failure(Status::usage, "ID is missing");
+  const auto opened = Queue::open(home, queue, Create::no);
+  if (!opened) return fail(opened);
+  if (what == Ask::release && !to && queue == "held") to = "post";
+  if (to) {
+    if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
+  }
+  Asking asking{home, *opened, what, to, {}};
   Result<> state;  // the first failure; the others are said at once
   const auto add = [&](const Result<>& one) {
     if (one) return;
@@ -118,7 +125,7 @@ Result<Status> ask(const Home& home, const Queue& queue, Ask what,
     }
   };
   if (names.empty() && what == Ask::retry) {
-    auto places = waiting_places(queue);
+    auto places = waiting_places(*opened);
     if (!places) return fail(places);
     for (const std::string& place : *places) add(ask_at(asking, place));
   }

@@ -7,10 +7,12 @@
 #include <span>
 #include <string_view>
 
+#include "base/diag.hpp"
 #include "base/digest.hpp"
 #include "base/fd.hpp"
 #include "base/out.hpp"
 #include "queue/entry.hpp"
+#include "stage/runner.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
 
@@ -140,6 +142,21 @@ Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue
     drafts.clear();
   }
   return any;
+}
+
+Result<Status> put_into(const Home& home, const std::string& queue,
+                        const std::vector<std::string>& files,
+                        const std::optional<std::string>& name) {
+  if (name && !files.empty()) return retry("--name is for one entry, from standard input");
+  const auto opened = Queue::open(home, queue, Create::yes);
+  if (!opened) return fail(opened);
+  const auto stored = files.empty() ? put(0, *opened, name) : put_files(files, *opened);
+  if (!stored) return fail(stored);
+  const Runner runner = runner_of(home, *opened);
+  if (*stored && runner != Runner::held && runner != Runner::unit) {
+    say(fmt::format("stored; nobody runs the queue {0} (ml-queue run {0} -- COMMAND)", queue));
+  }
+  return Status::done;
 }
 
 }  // namespace ml

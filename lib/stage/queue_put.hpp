@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/home.hpp"
 #include "base/result.hpp"
 #include "queue/queue.hpp"
 
@@ -23,5 +24,11 @@ namespace ml {
 // Each file as put() would store it from its descriptor, but a few hundred for the price of one:
 // they are durable when this returns, none can be relied on when it fails.
 [[nodiscard]] Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue);
+
+// Standard input as an entry of the queue, made where there is none; or the files, which have no
+// `name`: 75 with one. Says so where an entry is there and nobody runs the queue.
+[[nodiscard]] Result<Status> put_into(const Home& home, const std::string& queue,
+                                      const std::vector<std::string>& files,
+                                      const std::optional<std::string>& name);
 
 }  // namespace ml
