@@ -557,8 +557,7 @@ void Dialogue::end_fault(std::string_view why) {
 
 bool Dialogue::is_more_on_its_way() {
   for (std::size_t i = 0; i < count_; ++i) {
-    const Group& group = at(i);
-    if (group.chunked && group.message_sent && out_.written() >= group.end) return true;
+    if (at(i).chunked && is_out(at(i))) return true;
   }
   return false;
 }
