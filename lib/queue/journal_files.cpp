@@ -7,12 +7,11 @@
 
 #include <cerrno>
 #include <charconv>
-#include <filesystem>
 #include <iterator>
 #include <span>
-#include <system_error>
 #include <utility>
 
+#include "base/directory.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -77,18 +76,17 @@ Result<Fd> lock_directory(const std::string& directory) {
 
 // Whoever shares a message out otherwise would reach somebody twice.
 Result<> check_parts(const std::string& hashed, const JournalTerms& terms, unsigned parts) {
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(hashed, failed)) {
-    const std::string name = entry.path().filename();
+  const auto names = names_in(hashed);
+  if (!names) return fail(names);
+  for (const std::string& name : *names) {
     if (!name.starts_with(terms.id) || name.find('~') != std::string::npos) continue;
-    const auto head = read_fields(entry.path().string() + "/head");
+    const auto head = read_fields(fmt::format("{}/{}/head", hashed, name));
     if (!head || head->value("id") != terms.id || parts_of(head->value("part")) == parts) continue;
     const std::string_view there = head->value("part");
     return retry("{} was begun as {}: send {} as it was shared out then", terms.id,
                  there == "-" ? "a whole" : fmt::format("part {}", there),
                  parts == 0 ? "it" : fmt::format("part {}", terms.part));
   }
-  if (failed) return system_failure("cannot read " + hashed, failed.value());
   return {};
 }
 

@@ -12,6 +12,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/directory.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
 #include "queue/fields.hpp"
@@ -21,16 +22,6 @@ namespace ml {
 namespace {
 
 constexpr std::size_t longest_line = std::size_t{64} << 10;
-
-std::vector<std::string> names_in(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
-    names.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(names);
-  return names;
-}
 
 // "ID", "ID.2-4", "ID~1".
 bool is_of(std::string_view name, std::string_view id) {
@@ -81,12 +72,15 @@ Result<> each_line(const std::string& path,
 Result<> each_journal(const Home& home, const std::optional<std::string>& id,
                       const std::function<Result<>(const JournalFacts&)>& call) {
   const std::string all = home.path("journal");
-  std::vector<std::string> hashes = names_in(all);
-  if (id) hashes = {journal_path(*id, "").substr(8, 2)};
-  for (const std::string& hash : hashes) {
+  auto hashes = id ? std::vector{journal_path(*id, "").substr(8, 2)}
+                   : names_in(all, Missing::is_empty);
+  if (!hashes) return fail(hashes);
+  for (const std::string& hash : *hashes) {
     std::string directory = all;
     directory.append(1, '/').append(hash);
-    for (const std::string& name : names_in(directory)) {
+    const auto names = names_in(directory, Missing::is_empty);
+    if (!names) return fail(names);
+    for (const std::string& name : *names) {
       if (id && !is_of(name, *id)) continue;
       const auto facts = read_facts(directory, name);
       if (!facts) continue;
@@ -98,7 +92,9 @@ Result<> each_journal(const Home& home, const std::optional<std::string>& id,
 
 Result<> each_outcome(const JournalFacts& facts,
                       const std::function<Result<>(const OutcomeLine&)>& call) {
-  for (const std::string& name : names_in(facts.directory)) {
+  const auto names = names_in(facts.directory, Missing::is_empty);
+  if (!names) return fail(names);
+  for (const std::string& name : *names) {
     if (!name.starts_with("log.")) continue;
     if (auto read = each_line(facts.directory + '/' + name, call); !read) return read;
   }
@@ -155,7 +151,9 @@ bool prune(const JournalFacts& facts, const Ages& ages) {
     return std::filesystem::remove_all(facts.directory, failed) > 0 && !failed;
   }
   bool any = false;
-  for (const std::string& name : names_in(facts.directory)) {
+  const auto names = names_in(facts.directory);
+  if (!names) return false;
+  for (const std::string& name : *names) {
     if (goes_first(name)) any = unlink((facts.directory + '/' + name).c_str()) == 0 || any;
   }
   // The directory's time says how long it was idle; what we did does not count.

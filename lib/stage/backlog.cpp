@@ -4,11 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
+#include "base/directory.hpp"
 #include "base/fd.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
@@ -71,19 +70,6 @@ class MboxReader {
   bool after_blank_ = true;
 };
 
-Result<std::vector<std::string>> names_in(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code error;
-  std::filesystem::directory_iterator files(directory, error);
-  for (; !error && files != std::filesystem::directory_iterator(); files.increment(error)) {
-    std::string name = files->path().filename().string();
-    if (!name.starts_with('.')) names.push_back(std::move(name));
-  }
-  if (error) return system_failure("cannot read the directory " + directory, error.value());
-  std::ranges::sort(names);
-  return names;
-}
-
 Result<std::string> first_octets_of(const Fd& file, std::string_view path) {
   std::string octets;
   while (octets.size() < longest_mime_text) {
@@ -116,6 +102,7 @@ Result<> each_of_maildir(const std::string& directory, const BacklogCall& call) 
     auto names = names_in(below);
     if (!names) return fail(names);
     for (const std::string& name : *names) {
+      if (name.starts_with('.')) continue;
       const std::string path = fmt::format("{}/{}", below, name);
       auto file = open_file(path, O_RDONLY | O_NOFOLLOW);
       if (!file) {

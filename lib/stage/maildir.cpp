@@ -12,11 +12,10 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <filesystem>
-#include <system_error>
 #include <vector>
 
 #include "base/diag.hpp"
+#include "base/directory.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "mail/header.hpp"
@@ -35,18 +34,14 @@ Result<> make_directory(const std::string& path) {
 }
 
 // The messages of a directory, the oldest name first.
-Result<std::vector<std::string>> names_in(const std::string& directory) {
-  std::vector<std::string> names;
-  std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, failed)) {
-    std::string name = entry.path().filename().string();
-    if (!name.starts_with('.') &&
-        entry.symlink_status(failed).type() == std::filesystem::file_type::regular) {
-      names.push_back(std::move(name));
-    }
-  }
-  if (failed) return system_failure("cannot read the directory " + directory, failed.value());
-  std::ranges::sort(names);
+Result<std::vector<std::string>> messages_in(const std::string& directory) {
+  auto names = names_in(directory);
+  if (!names) return names;
+  std::erase_if(*names, [&](const std::string& name) {
+    struct stat about{};
+    const std::string path = fmt::format("{}/{}", directory, name);
+    return name.starts_with('.') || lstat(path.c_str(), &about) != 0 || !S_ISREG(about.st_mode);
+  });
   return names;
 }
 
@@ -97,9 +92,9 @@ class Taker {
 
   // Everything that is there: first what was ours already. True if none of it is left.
   Result<bool> take_all() {
-    auto ours = names_in(path("mlpipe"));
+    auto ours = messages_in(path("mlpipe"));
     if (!ours) return fail(ours);
-    auto fresh = names_in(path("new"));
+    auto fresh = messages_in(path("new"));
     if (!fresh) return fail(fresh);
     bool all = true;
     for (auto* const names : {&*ours, &*fresh}) {

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <optional>
@@ -11,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/directory.hpp"
 #include "base/process.hpp"
 #include "list/name.hpp"
 #include "list/settings.hpp"
@@ -39,12 +41,11 @@ std::string real_name(const Home& home) {
 bool has_unit(const Home& home, std::string_view queue) {
   if (access(systemd_runs, F_OK) != 0 || real_name(home) != system_home) return false;
   const std::string unit = fmt::format("mlpipe-queue@{}.service", queue);
-  std::error_code failed;
-  for (const auto& directory : std::filesystem::directory_iterator(units, failed)) {
-    if (directory.path().extension() != ".wants") continue;
-    if (access((directory.path() / unit).c_str(), F_OK) == 0) return true;
-  }
-  return false;
+  const auto names = names_in(units, Missing::is_empty);
+  return names && std::ranges::any_of(*names, [&](const std::string& name) {
+    return name.ends_with(".wants") &&
+           access(fmt::format("{}/{}/{}", units, name, unit).c_str(), F_OK) == 0;
+  });
 }
 
 struct Programs {

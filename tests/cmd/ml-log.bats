@@ -80,3 +80,15 @@ post() { # post ID LIST ADDRESS...
   wait $sender || true
   is unfinished "$(ml-log | cut -f6)"
 }
+
+@test "ml-log: a directory that cannot be read to its end is no shorter one" {
+  sink
+  post spring news@x.org ann@x.org | ml-send --via "$via"
+  strace -qqo calls -e trace=getdents64 ml-log
+  [ "$(wc -l <calls)" -ge 4 ]
+  for when in $(seq "$(wc -l <calls)"); do
+    run strace -qqo /dev/null -e inject=getdents64:error=EIO:when="$when" ml-log
+    is 75 "$status"
+    [[ "$output" == *"ml-log: cannot read the directory $ML_HOME/journal"*": Input/output error" ]]
+  done
+}
