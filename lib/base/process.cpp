@@ -47,18 +47,20 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return all;
 }
 
-// A name without a slash along the PATH of `environment`; as it is where it is nowhere.
-std::string find_program(const std::string& name, const Variables& environment) {
+// A name without a slash along the PATH of `environment`; nothing where it is nowhere. An empty
+// element of it, the directory that a shell works in, is none of ours.
+std::optional<std::string> find_program(const std::string& name, const Variables& environment) {
   constexpr std::string_view variable = "PATH=";
   if (name.find('/') != std::string::npos) return name;
   for (const std::string& line : environment) {
     if (!line.starts_with(variable)) continue;
     for (const std::string_view directory : split(std::string_view(line).substr(5), ':')) {
+      if (directory.empty()) continue;
       std::string path = std::string(directory) + '/' + name;
       if (access(path.c_str(), X_OK) == 0) return path;
     }
   }
-  return "/no/such/" + name;
+  return std::nullopt;
 }
 
 Result<pid_t> spawn_program(const std::string& program, const std::vector<std::string>& argv,
@@ -89,7 +91,11 @@ struct BecomeEnds {
   const Fd& errors;
   const Fd& report;
 };
-// Between fork and exec: no allocation, no lock.
+// Between fork and exec, as all that follows: no allocation, no lock.
+void tell(int report, int code) {
+  static_cast<void>(!write(report, &code, sizeof code));
+}
+
 [[noreturn]] void become(char* const* words, char* const* environment, const char* directory,
                          const BecomeEnds& ends) {
   for (int number = 1; number < NSIG; ++number) static_cast<void>(signal(number, SIG_DFL));
@@ -108,7 +114,7 @@ struct BecomeEnds {
     execve(words[0], words, environment);
     code = errno;
   }
-  static_cast<void>(!write(told, &code, sizeof code));
+  tell(told, code);
   _exit(1);
 }
 
@@ -144,8 +150,9 @@ Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const
 
 Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,
                     int errors, const Variables& environment) {
-  return spawn_program(find_program(argv.front(), environment), argv, input, output, errors,
-                       pointers(environment).data());
+  const auto program = find_program(argv.front(), environment);
+  if (!program) return retry("cannot run {}: not found along PATH", argv.front());
+  return spawn_program(*program, argv, input, output, errors, pointers(environment).data());
 }
 
 // Forked twice, so that it is nobody's child; what exec says, if it fails, comes back by a pipe
@@ -162,7 +169,9 @@ Result<> spawn_detached(const std::vector<std::string>& argv, const Fd& errors,
   if (child < 0) return system_failure("cannot start a process for " + argv.front(), errno);
   if (child == 0) {
     setsid();
-    if (fork() != 0) _exit(0);
+    const pid_t grandchild = fork();
+    if (grandchild < 0) tell(report->write.get(), errno);
+    if (grandchild != 0) _exit(0);
     become(words.data(), variables.data(), directory.c_str(), {*null, errors, report->write});
   }
   report->write.reset();

@@ -1,12 +1,21 @@
 #include "base/process.hpp"
 
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <pthread.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <catch2/catch.hpp>
 
+#include <array>
+#include <cerrno>
 #include <csignal>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 
@@ -59,6 +68,25 @@ Filtered filtered(const std::vector<std::string>& argv, std::string_view input) 
   REQUIRE(ending);
   result.ending = *ending;
   return result;
+}
+
+// From here on this process and its children can start none: EAGAIN, as where a user has as many
+// as are allowed.
+void forbid_forks() {
+  const auto call = [](std::uint32_t number) {
+    return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, number};
+  };
+  const sock_filter again{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ERRNO | EAGAIN};
+  std::array<sock_filter, 6> filter{
+      sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
+      call(__NR_clone),
+      again,
+      call(__NR_clone3),
+      again,
+      sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW}};
+  const sock_fprog program{filter.size(), filter.data()};
+  prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+  prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
 }
 
 }  // namespace
@@ -192,4 +220,33 @@ TEST_CASE("coprocess: a command that is not there is 75 with its name") {
   REQUIRE_FALSE(command);
   CHECK(command.error().status == Status::retry);
   CHECK(command.error().text == "cannot run no-such-command: No such file or directory");
+}
+
+TEST_CASE("process: a command that is nowhere along the PATH it is given says so") {
+  const Fd none = octets_to_fd("");
+  for (const char* const path : {"PATH=/nowhere", "PATH=", "PATH=:/nowhere:", "HOME=/"}) {
+    const auto child = spawn({"etc"}, none, none, 2, {path});
+    REQUIRE_FALSE(child);
+    CHECK(child.error().status == Status::retry);
+    CHECK(child.error().text == "cannot run etc: not found along PATH");
+  }
+}
+
+TEST_CASE("process: what is detached has begun or the reason is told") {
+  const Fd errors = octets_to_fd("");
+  CHECK(spawn_detached({"/bin/true"}, errors, "/", {}));
+  const auto missing = spawn_detached({"/no/such/program"}, errors, "/", {});
+  REQUIRE_FALSE(missing);
+  CHECK(missing.error().text == "cannot run /no/such/program: No such file or directory");
+}
+
+TEST_CASE("process: what is detached and cannot be forked a second time has not begun") {
+  const Said said = in_a_child([] {
+    pthread_atfork(nullptr, nullptr, forbid_forks);
+    const auto begun = spawn_detached({"/bin/true"}, octets_to_fd(""), "/", {});
+    set_program("ml-trial");
+    return leave(begun ? Result<Status>(Status::done) : fail(begun));
+  });
+  CHECK(said.status == 75);
+  CHECK(said.text == "ml-trial: cannot run /bin/true: Resource temporarily unavailable\n");
 }
