@@ -9,8 +9,6 @@
 #include <cerrno>
 #include <utility>
 
-#include <csv.h>
-
 #include "base/attributes.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
@@ -19,25 +17,7 @@ namespace ml {
 namespace {
 
 constexpr std::size_t longest_row = std::size_t{1} << 20;
-constexpr std::size_t shown = 80;  // of a foreign text in an error
 constexpr std::uint64_t bad_rows_in_words = 3;
-
-constexpr std::array<std::string_view, 4> address_columns{"email", "e-mail", "address", "mail"};
-
-bool is_address_column(std::string_view key) {
-  return std::ranges::find(address_columns, key) != address_columns.end();
-}
-
-// "First Name" -> "first_name"
-std::string folded(std::string_view name) {
-  std::string key = lower(trim(name));
-  std::ranges::replace_if(key, is_space, '_');
-  return key;
-}
-
-std::string quoted(std::string_view text) {
-  return '\'' + printable(text, shown) + '\'';
-}
 
 // Where the first of `wanted` stands outside of double quotes; npos: nowhere.
 std::size_t find_unquoted(std::string_view text, std::string_view wanted) {
@@ -125,177 +105,6 @@ std::string take_address(Row& row, std::string_view text) {
   return std::move(mailbox.name);
 }
 
-// The fields of one row of CSV or TSV, collected by libcsv. Strict: lenient parsing would join
-// the lines behind a stray quote and so lose the people on them.
-class Fields {
- public:
-  enum class Fed { row, unfinished, blank, broken };
-
-  explicit Fields(char separator) : separator_(separator) { start(); }
-  Fields(const Fields&) = delete;
-  Fields& operator=(const Fields&) = delete;
-  ~Fields() { csv_free(&parser_); }
-
-  // One line without its LF. A quoted field may go on over further lines.
-  Fed feed(std::string_view line) {
-    if (complete_) clear();
-    if (!parse(line) || !parse("\n")) {
-      reset();
-      return Fed::broken;
-    }
-    if (complete_) return Fed::row;
-    // libcsv passes over a line of blanks without a word.
-    if (ends_.empty() && octets_.empty() && trim(line).empty() && !open_) return Fed::blank;
-    open_ = true;
-    return Fed::unfinished;
-  }
-
-  // True in the middle of a row.
-  [[nodiscard]] bool open() const { return open_; }
-
-  void reset() {
-    csv_free(&parser_);
-    start();
-    clear();
-  }
-
-  [[nodiscard]] std::size_t size() const { return ends_.size(); }
-  [[nodiscard]] std::string_view operator[](std::size_t i) const {
-    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
-    return std::string_view(octets_).substr(begin, ends_[i] - begin);
-  }
-
- private:
-  void start() {
-    csv_init(&parser_, CSV_STRICT);
-    csv_set_delim(&parser_, static_cast<unsigned char>(separator_));
-    csv_set_blk_size(&parser_, 4096);
-    csv_set_term_func(&parser_, [](unsigned char c) { return c == '\n' ? 1 : 0; });
-  }
-
-  void clear() {
-    octets_.clear();
-    ends_.clear();
-    complete_ = false;
-    open_ = false;
-  }
-
-  bool parse(std::string_view text) {
-    return csv_parse(&parser_, text.data(), text.size(), on_field, on_row, this) == text.size();
-  }
-
-  static void on_field(void* text, std::size_t length, void* self) {
-    Fields& fields = *static_cast<Fields*>(self);
-    fields.octets_.append(static_cast<const char*>(text), length);
-    fields.ends_.push_back(fields.octets_.size());
-  }
-  static void on_row(int, void* self) {
-    Fields& fields = *static_cast<Fields*>(self);
-    fields.complete_ = true;
-    fields.open_ = false;
-  }
-
-  char separator_;
-  csv_parser parser_{};
-  std::string octets_;
-  std::vector<std::size_t> ends_;
-  bool complete_ = false;
-  bool open_ = false;
-};
-
-// What the header says: where the address stands and which attribute each column gives.
-struct Header {
-  std::vector<std::string> keys;  // empty: the column gives none
-  std::size_t address = 0;
-  std::vector<std::string> address_keys = {"email"};
-};
-
-Result<> check_column(const std::string& file, std::string_view cell, const std::string& key) {
-  if (key.empty()) return {};
-  if (is_reserved_key(key)) {
-    return retry("{}: the column {} has a name that is reserved (go on with: --rename {}=crm_{})",
-                 file, quoted(cell), key, key);
-  }
-  if (!is_key(key)) {
-    return retry("{}: the column {} cannot name an attribute (go on with: --rename '{}=NAME')",
-                 file, quoted(cell), printable(trim(cell), shown));
-  }
-  return {};
-}
-
-Result<> rename(const std::string& file, std::vector<std::string>& keys, std::string_view option) {
-  const auto equals = option.rfind('=');
-  const auto to = option.substr(equals == std::string_view::npos ? option.size() : equals + 1);
-  if (equals == std::string_view::npos || !is_key(to)) {
-    return retry("--rename takes COLUMN=NAME, the name in a-z 0-9 _ . -, not {}", quoted(option));
-  }
-  const auto found = std::ranges::find(keys, folded(option.substr(0, equals)));
-  if (found == keys.end()) {
-    return retry("{}: --rename {}: there is no such column", file, quoted(option));
-  }
-  *found = to;
-  return {};
-}
-
-Result<std::size_t> find_address(const std::string& file, const std::vector<std::string>& keys,
-                                 const std::vector<std::string>& as_named,
-                                 const std::optional<std::string>& column) {
-  if (!column) {
-    const auto found = std::ranges::find_if(keys, is_address_column);
-    return found == keys.end() ? 0 : static_cast<std::size_t>(found - keys.begin());
-  }
-  for (const auto* const names : {&keys, &as_named}) {
-    const auto found = std::ranges::find(*names, folded(*column));
-    if (found != names->end()) return static_cast<std::size_t>(found - names->begin());
-  }
-  return retry("{}: there is no column {}", file, quoted(*column));
-}
-
-std::vector<std::string> keys_of_address(const std::vector<std::string>& columns,
-                                         std::size_t address) {
-  std::vector<std::string> keys;
-  const std::string& own = columns[address];
-  if (is_key(own) && !is_reserved_key(own)) keys.push_back(own);
-  if (std::ranges::find(columns, "email") == columns.end()) keys.emplace_back("email");
-  return keys;
-}
-
-Result<Header> fields_to_header(const std::string& file, const Fields& fields,
-                                const RowOptions& options) {
-  Header header;
-  for (std::size_t i = 0; i < fields.size(); ++i) {
-    if (fields[i].find('@') != std::string_view::npos) {
-      return retry(
-          "{}: its first line names no columns, {} is there instead: put a line such as "
-          "email,name above it, or one address on each line",
-          file, quoted(fields[i]));
-    }
-    header.keys.push_back(folded(fields[i]));
-  }
-  const auto as_named = header.keys;
-  if (options.columns == Columns::all) {
-    for (const auto& option : options.renames) {
-      if (auto renamed = rename(file, header.keys, option); !renamed) return fail(renamed);
-    }
-  }
-  auto address = find_address(file, header.keys, as_named, options.column);
-  if (!address) return fail(address);
-  header.address = *address;
-  header.address_keys = keys_of_address(header.keys, header.address);
-  for (std::size_t i = 0; i < header.keys.size(); ++i) {
-    if (i == header.address || options.columns == Columns::address_only) {
-      header.keys[i].clear();
-      continue;
-    }
-    if (auto good = check_column(file, fields[i], header.keys[i]); !good) return fail(good);
-    const auto before = header.keys.begin() + static_cast<std::ptrdiff_t>(i);
-    if (!header.keys[i].empty() && std::find(header.keys.begin(), before, *before) != before) {
-      return retry("{}: two columns are named {} (go on with --rename)", file, *before);
-    }
-  }
-  return header;
-}
-
 // The separator that the first line of a file shows; nothing: it is text.
 std::optional<char> separator_of(std::string_view line, const RowOptions& options) {
   if (text_to_address(split_mailbox(trim(line)).address)) return std::nullopt;
@@ -303,8 +112,9 @@ std::optional<char> separator_of(std::string_view line, const RowOptions& option
     const auto at = find_unquoted(line, wanted);
     if (at != std::string_view::npos) return line[at];
   }
-  const std::string only = folded(unquoted(trim(line)));
-  if (is_address_column(only) || (options.column && only == folded(*options.column))) return ',';
+  const std::string only = column_to_key(unquoted(trim(line)));
+  if (is_address_key(only) || (options.column && only == column_to_key(*options.column)))
+    return ',';
   return std::nullopt;
 }
 
@@ -332,8 +142,8 @@ struct Rows::Inside {
   std::optional<Lines> lines;
   std::string first;  // the line that told the format
   bool hold_first = false;
-  std::optional<Fields> fields;  // none: the file is text
-  Header header;
+  std::optional<CsvFields> fields;  // none: the file is text
+  ColumnKeys columns;
 
   Result<> begin();
   Result<Line> next_line();
@@ -343,7 +153,7 @@ struct Rows::Inside {
   [[nodiscard]] bool fill(Row& row) const;
 };
 
-// From where the file stood when it was opened: tells the format and reads the header.
+// From where the file stood when it was opened: tells the format and reads the columns.
 Result<> Rows::Inside::begin() {
   lines.emplace(fd, name, longest_row);
   hold_first = false;
@@ -394,16 +204,16 @@ Result<> Rows::Inside::read_header() {
                    name);
     }
     switch (fields->feed(line->text)) {
-      case Fields::Fed::row: {
-        auto read = fields_to_header(name, *fields, options);
+      case CsvFields::Fed::row: {
+        auto read = fields_to_columns(name, *fields, options);
         if (!read) return fail(read);
-        header = std::move(*read);
+        columns = std::move(*read);
         return {};
       }
-      case Fields::Fed::broken:
+      case CsvFields::Fed::broken:
         return retry("{}: the quotes in the line with the names of its columns are wrong", name);
-      case Fields::Fed::unfinished:
-      case Fields::Fed::blank: break;
+      case CsvFields::Fed::unfinished:
+      case CsvFields::Fed::blank: break;
     }
   }
 }
@@ -433,7 +243,7 @@ Result<bool> Rows::Inside::next_of_columns(Row& row) {
     const auto line = next_line();
     if (!line) return fail(line);
     if (line->kind == Line::Kind::none) {
-      if (!fields->open()) return false;
+      if (!fields->is_open()) return false;
       fields->reset();
       row.bad = "a quote is opened in it and never closed";
       return true;
@@ -446,22 +256,22 @@ Result<bool> Rows::Inside::next_of_columns(Row& row) {
       return true;
     }
     switch (fields->feed(line->text)) {
-      case Fields::Fed::row:
+      case CsvFields::Fed::row:
         if (fill(row)) return true;
         clear(row);
         octets = 0;
         break;
-      case Fields::Fed::broken:
+      case CsvFields::Fed::broken:
         row.bad = "its quotes are wrong: a field with quotes in it is quoted, and they are doubled";
         if (lines->number() > row.line) {
           row.bad += fmt::format(" (this spoils it up to line {})", lines->number());
         }
         return true;
-      case Fields::Fed::blank:
+      case CsvFields::Fed::blank:
         row.line = 0;
         octets = 0;
         break;
-      case Fields::Fed::unfinished: break;
+      case CsvFields::Fed::unfinished: break;
     }
   }
 }
@@ -471,22 +281,22 @@ bool Rows::Inside::fill(Row& row) const {
   bool any = false;
   for (std::size_t i = 0; i < fields->size(); ++i) any = any || !(*fields)[i].empty();
   if (!any) return false;
-  for (std::size_t i = header.keys.size(); i < fields->size(); ++i) {
+  for (std::size_t i = columns.keys.size(); i < fields->size(); ++i) {
     if ((*fields)[i].empty()) continue;
     row.bad =
-        fmt::format("it has {} fields and the header only {}", fields->size(), header.keys.size());
+        fmt::format("it has {} fields and the header only {}", fields->size(), columns.keys.size());
     return true;
   }
   std::string beside;
-  if (header.address < fields->size())
-    beside = take_address(row, (*fields)[header.address]);
+  if (columns.address < fields->size())
+    beside = take_address(row, (*fields)[columns.address]);
   else
     row.bad = "it has no address";
   bool named = options.columns == Columns::address_only;
-  for (std::size_t i = 0; i < std::min(fields->size(), header.keys.size()); ++i) {
-    if (header.keys[i].empty()) continue;
-    named = named || (header.keys[i] == "name" && !(*fields)[i].empty());
-    add_attribute(row, header.keys[i], (*fields)[i]);
+  for (std::size_t i = 0; i < std::min(fields->size(), columns.keys.size()); ++i) {
+    if (columns.keys[i].empty()) continue;
+    named = named || (columns.keys[i] == "name" && !(*fields)[i].empty());
+    add_attribute(row, columns.keys[i], (*fields)[i]);
   }
   if (!named) add_attribute(row, "name", beside);
   return true;
@@ -531,7 +341,7 @@ const std::string& Rows::name() const {
 }
 
 const std::vector<std::string>& Rows::address_keys() const {
-  return inside_->header.address_keys;
+  return inside_->columns.address_keys;
 }
 
 std::string bad_row_to_text(const Rows& rows, const Row& row) {

@@ -29,18 +29,10 @@
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
+#include "list/columns.hpp"
 #include "mail/address.hpp"
 
 namespace ml {
-
-enum class Columns { all, address_only };
-
-// column and renames mean nothing to a text file.
-struct RowOptions {
-  std::optional<std::string> column = {};
-  std::vector<std::string> renames = {};  // "status=crm_status": column status becomes crm_status
-  Columns columns = Columns::all;         // address_only: the others are not even looked at
-};
 
 struct Row {
   std::uint64_t line = 0;  // where it begins, from 1
