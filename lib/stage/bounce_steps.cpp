@@ -59,7 +59,7 @@ bool steps_down(const BounceVerdict& verdict) {
 Result<const BounceRules*> BounceSteps::rules(const ListName& list) {
   const auto known = rules_.find(list.text());
   if (known != rules_.end()) return &known->second;
-  const auto settings = load_settings(rooms_.home, &list);
+  const auto settings = load_settings(home_.files, &list);
   if (!settings) return fail(settings);
   auto rules = settings_to_bounce_rules(*settings);
   if (!rules) return fail(rules);
@@ -70,14 +70,14 @@ Result<std::optional<BounceSteps::Standing>> BounceSteps::standing(const ListNam
                                                                    const Address& address) {
   const auto rules = this->rules(list);
   if (!rules) return fail(rules);
-  const auto number = rooms_.store.list(list.text());
+  const auto number = home_.store.list(list.text());
   if (!number) return fail(number);
-  auto subscriber = rooms_.store.find(*number, address);
+  auto subscriber = home_.store.find(*number, address);
   if (!subscriber) return fail(subscriber);
   if (!*subscriber || (*subscriber)->state == State::removed) return std::nullopt;
-  auto marks = rooms_.store.bounce_marks(*number, address);
+  auto marks = home_.store.bounce_marks(*number, address);
   if (!marks) return fail(marks);
-  const auto probe = rooms_.store.probe(*number, address);
+  const auto probe = home_.store.probe(*number, address);
   if (!probe) return fail(probe);
   std::vector<CountedBounce> bounces;
   for (const BounceMark& mark : *marks) {
@@ -88,7 +88,7 @@ Result<std::optional<BounceSteps::Standing>> BounceSteps::standing(const ListNam
   Standing standing{*number, std::move(**subscriber), std::move(*marks), *probe, {}};
   standing.verdict =
       judge_bounces(bounced_state(standing.subscriber.state), standing.subscriber.changed, bounces,
-                    sent, **rules, rooms_.day());
+                    sent, **rules, home_.day());
   return standing;
 }
 
@@ -116,7 +116,7 @@ Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
           standing.subscriber.state == State::suspended ? ProbeStep::remove : ProbeStep::suspend);
     case BounceStep::recover: return recover(list, standing);
     case BounceStep::drop_probe:
-      return rooms_.store.drop_probe(standing.number, standing.subscriber.address);
+      return home_.store.drop_probe(standing.number, standing.subscriber.address);
     case BounceStep::suspend:
     case BounceStep::remove:
     case BounceStep::none: break;
@@ -126,21 +126,21 @@ Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
 
 Result<std::string> BounceSteps::probe_sender(const ListName& list, const Address& address,
                                               std::string_view id) {
-  const VerpKeys keys = signing_keys(rooms_.keys);
+  const VerpKeys keys = signing_keys(home_.keys);
   std::string handle;
   if (list.local.size() > longest_verp_list) {
     auto rows =
-        rooms_.store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
+        home_.store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
           return list_handle_row(list_handle(name, attempt));
         });
     if (!rows) return fail(rows);
     handle = row_to_list_handle(rows->front());
   }
-  Verp verp(keys, list.text(), handle, id, rooms_.day());
+  Verp verp(keys, list.text(), handle, id, home_.day());
   std::string sender;
   if (verp.append_sender(sender, address.local, address.domain)) return sender;
   const std::string recipient = canonical_recipient(address.local, address.domain);
-  auto handles = rooms_.store.give_handles(
+  auto handles = home_.store.give_handles(
       {recipient},
       [&](std::string_view whose, unsigned attempt) { return verp_handle(keys, whose, attempt); });
   if (!handles) return fail(handles);
@@ -152,10 +152,10 @@ Result<> BounceSteps::send_probe(const ListName& list, const Standing& standing,
   const Address& address = standing.subscriber.address;
   const auto rules = this->rules(list);
   if (!rules) return fail(rules);
-  const auto text = letter_text(rooms_.home, (*rules)->probe_text, default_probe_text);
+  const auto text = letter_text(home_.files, (*rules)->probe_text, default_probe_text);
   if (!text) return fail(text);
   const std::string to = address_to_text(address);
-  const std::string letter = make_letter(*text, list, to, {to, {}}, rooms_.now);
+  const std::string letter = make_letter(*text, list, to, {to, {}}, home_.now);
   const std::string id = letter_id(letter);
   const auto sender = probe_sender(list, address, id);
   if (!sender) return fail(sender);
@@ -167,17 +167,17 @@ Result<> BounceSteps::send_probe(const ListName& list, const Standing& standing,
   log(fmt::format("{} on {} is asked by a probe {}: {}", printable(to, 320), list.text(),
                   step_to_text(step),
                   step == ProbeStep::evidence ? "an unsigned bounce" : standing.verdict.why));
-  return rooms_.store.put_probe(standing.number, address,
-                                {message_tag(id), rooms_.day(), step, false});
+  return home_.store.put_probe(standing.number, address,
+                               {message_tag(id), home_.day(), step, false});
 }
 
 Result<> BounceSteps::recover(const ListName& list, const Standing& standing) {
-  const auto changed = rooms_.store.change(standing.number, standing.subscriber.address,
-                                           [&](Subscriber& subscriber) -> Result<> {
-                                             subscriber.state = State::active;
-                                             subscriber.changed = rooms_.day();
-                                             return {};
-                                           });
+  const auto changed = home_.store.change(standing.number, standing.subscriber.address,
+                                          [&](Subscriber& subscriber) -> Result<> {
+                                            subscriber.state = State::active;
+                                            subscriber.changed = home_.day();
+                                            return {};
+                                          });
   if (!changed) return fail(changed);
   log(fmt::format("{} on {} is active again: {}",
                   printable(address_to_text(standing.subscriber.address), 320), list.text(),
@@ -187,12 +187,12 @@ Result<> BounceSteps::recover(const ListName& list, const Standing& standing) {
 
 // Everybody of the list whose probe came back, in one notice.
 Result<> BounceSteps::settle(const ListName& list) {
-  const auto number = rooms_.store.list(list.text());
+  const auto number = home_.store.list(list.text());
   if (!number) return fail(number);
-  const auto told = rooms_.store.owners_told(*number);
+  const auto told = home_.store.owners_told(*number);
   if (!told) return fail(told);
-  if (rooms_.minute() < *told + quiet_minutes) return {};
-  const auto probed = rooms_.store.probed(*number);
+  if (home_.minute() < *told + quiet_minutes) return {};
+  const auto probed = home_.store.probed(*number);
   if (!probed) return fail(probed);
   std::vector<Standing> fallen;
   for (const Address& address : *probed) {
@@ -205,15 +205,15 @@ Result<> BounceSteps::settle(const ListName& list) {
   for (const Standing& standing : fallen) {
     if (auto done = step_down(list, standing); !done) return done;
   }
-  return rooms_.store.put_owners_told(*number, rooms_.minute());
+  return home_.store.put_owners_told(*number, home_.minute());
 }
 
 Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standing>& fallen) {
   const auto rules = this->rules(list);
   if (!rules) return fail(rules);
-  const auto settings = load_settings(rooms_.home, &list);
+  const auto settings = load_settings(home_.files, &list);
   if (!settings) return fail(settings);
-  const auto text = letter_text(rooms_.home, (*rules)->notice_text, default_notice_text);
+  const auto text = letter_text(home_.files, (*rules)->notice_text, default_notice_text);
   if (!text) return fail(text);
   LetterSlots slots;
   for (const Standing& standing : fallen) {
@@ -225,7 +225,7 @@ Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standi
                                      removed ? "removed" : "suspended", standing.verdict.why, last);
   }
   const std::string owner = list.address(Role::owner);
-  const std::string letter = make_letter(*text, list, owner, slots, rooms_.now);
+  const std::string letter = make_letter(*text, list, owner, slots, home_.now);
   out_.message(letter_id(letter), "<>", letter, "\tlist=" + list.text());
   for (const std::string& each :
        settings->many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
@@ -242,27 +242,27 @@ Result<> BounceSteps::step_down(const ListName& list, const Standing& standing) 
   const Address& address = standing.subscriber.address;
   const bool removed = standing.verdict.step == BounceStep::remove;
   if (removed) {
-    const auto gone = rooms_.store.remove(standing.number, {address});
+    const auto gone = home_.store.remove(standing.number, {address});
     if (!gone) return fail(gone);
   } else {
     const auto changed =
-        rooms_.store.change(standing.number, address, [&](Subscriber& subscriber) -> Result<> {
+        home_.store.change(standing.number, address, [&](Subscriber& subscriber) -> Result<> {
           subscriber.state = State::suspended;
-          subscriber.changed = rooms_.day();
+          subscriber.changed = home_.day();
           return {};
         });
     if (!changed) return fail(changed);
   }
   log(fmt::format("{} on {} is {}: {}", printable(address_to_text(address), 320), list.text(),
                   removed ? "removed" : "suspended", standing.verdict.why));
-  return rooms_.store.drop_probe(standing.number, address);
+  return home_.store.drop_probe(standing.number, address);
 }
 
 Result<> BounceSteps::sweep(const ListName& list) {
-  const auto number = rooms_.store.list(list.text());
+  const auto number = home_.store.list(list.text());
   if (!number) return fail(number);
-  const auto from = static_cast<std::uint16_t>(rooms_.day() - kept_days);
-  if (auto forgotten = rooms_.store.forget_bounces(*number, from); !forgotten) return forgotten;
+  const auto from = static_cast<std::uint16_t>(home_.day() - kept_days);
+  if (auto forgotten = home_.store.forget_bounces(*number, from); !forgotten) return forgotten;
   Result<> state;
   const auto look_at = [&](const Address& address) {
     const auto standing = this->standing(list, address);
@@ -273,12 +273,12 @@ Result<> BounceSteps::sweep(const ListName& list) {
     }
     return state.has_value();
   };
-  auto seen = rooms_.store.each(*number, [&](const Subscriber& subscriber) {
+  auto seen = home_.store.each(*number, [&](const Subscriber& subscriber) {
     return bounced_state(subscriber.state) == BouncedState::sound || look_at(subscriber.address);
   });
   if (!seen) return seen;
   if (!state) return state;
-  const auto probed = rooms_.store.probed(*number);
+  const auto probed = home_.store.probed(*number);
   if (!probed) return fail(probed);
   for (const Address& address : *probed) {
     if (!look_at(address)) return state;
@@ -304,7 +304,7 @@ Result<std::string> BounceSteps::explain(const ListName& list, const Address& ad
                         step_to_text(now.probe->step),
                         now.probe->bounced ? "came back" : "not come back");
   }
-  const auto suppressed = rooms_.store.suppressed(address);
+  const auto suppressed = home_.store.suppressed(address);
   if (!suppressed) return fail(suppressed);
   if (*suppressed) {
     text += fmt::format("suppressed\t{} {}\n", day_to_text((*suppressed)->day),

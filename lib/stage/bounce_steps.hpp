@@ -5,7 +5,7 @@
 // is: killed between the two, the same is written once more, and within the hour ml-send knows it
 // by its id and mails nobody twice.
 //
-//   BounceSteps steps(rooms, out);
+//   BounceSteps steps(home, out);
 //   steps.follow(*list_name, address);        // after a mark, or after a probe came back
 //   steps.sweep(*list_name);                  // what time brings
 #pragma once
@@ -17,14 +17,14 @@
 #include "base/result.hpp"
 #include "list/bounce_rules.hpp"
 #include "list/name.hpp"
-#include "stage/bounce_rooms.hpp"
+#include "stage/bounce_home.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
 
 class BounceSteps {
  public:
-  BounceSteps(BounceRooms& rooms, Writer& out) : rooms_(rooms), out_(out) {}
+  BounceSteps(BounceHome& home, Writer& out) : home_(home), out_(out) {}
 
   // Sends the probe that the subscriber's bounces ask for; if a probe came back, tells the owners
   // and steps down, unless they were told within the hour: then the next sweep does.
@@ -65,7 +65,7 @@ class BounceSteps {
   [[nodiscard]] Result<std::string> probe_sender(const ListName& list, const Address& address,
                                                  std::string_view id);
 
-  BounceRooms& rooms_;
+  BounceHome& home_;
   Writer& out_;
   std::map<std::string, BounceRules> rules_;
   std::size_t sections_ = 0;

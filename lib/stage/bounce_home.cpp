@@ -1,4 +1,4 @@
-#include "stage/bounce_rooms.hpp"
+#include "stage/bounce_home.hpp"
 
 #include <utility>
 
@@ -6,19 +6,19 @@
 
 namespace ml {
 
-std::uint16_t BounceRooms::day() const {
+std::uint16_t BounceHome::day() const {
   return static_cast<std::uint16_t>(
       std::chrono::floor<std::chrono::days>(now).time_since_epoch().count());
 }
 
-std::uint32_t BounceRooms::minute() const {
+std::uint32_t BounceHome::minute() const {
   return static_cast<std::uint32_t>(
       std::chrono::floor<std::chrono::minutes>(now).time_since_epoch().count());
 }
 
-Result<BounceRooms> open_bounce_rooms(const std::optional<std::string>& home,
-                                      const std::optional<std::string>& list,
-                                      std::chrono::system_clock::time_point now) {
+Result<BounceHome> open_bounce_home(const std::optional<std::string>& home,
+                                    const std::optional<std::string>& list,
+                                    std::chrono::system_clock::time_point now) {
   auto opened = open_home(home, Create::no);
   if (!opened) return fail(opened);
   std::optional<ListName> named;
@@ -34,8 +34,7 @@ Result<BounceRooms> open_bounce_rooms(const std::optional<std::string>& home,
   if (named) {
     if (const auto number = store->list(named->text()); !number) return fail(number);
   }
-  return BounceRooms{std::move(*opened), std::move(named), std::move(*keys), std::move(*store),
-                     now};
+  return BounceHome{std::move(*opened), std::move(named), std::move(*keys), std::move(*store), now};
 }
 
 }  // namespace ml

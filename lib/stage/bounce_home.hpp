@@ -1,4 +1,4 @@
-// What ml-bounce works with, opened before its first octet is read.
+// A home as ml-bounce works in it, opened before its first octet is read.
 #pragma once
 
 #include <chrono>
@@ -14,8 +14,8 @@
 
 namespace ml {
 
-struct BounceRooms {
-  Home home;
+struct BounceHome {
+  Home files;
   std::optional<ListName> list;  // marks for this one only
   Keys keys;
   Store store;
@@ -26,8 +26,8 @@ struct BounceRooms {
 };
 
 // `list` as the operator names it; one that is not there is 75.
-[[nodiscard]] Result<BounceRooms> open_bounce_rooms(const std::optional<std::string>& home,
-                                                    const std::optional<std::string>& list,
-                                                    std::chrono::system_clock::time_point now);
+[[nodiscard]] Result<BounceHome> open_bounce_home(const std::optional<std::string>& home,
+                                                  const std::optional<std::string>& list,
+                                                  std::chrono::system_clock::time_point now);
 
 }  // namespace ml
