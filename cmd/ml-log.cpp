@@ -8,6 +8,7 @@
 #include "base/options.hpp"
 #include "base/out.hpp"
 #include "base/process.hpp"
+#include "list/settings.hpp"
 #include "queue/journals.hpp"
 #include "stage/log.hpp"
 
@@ -16,11 +17,19 @@ using namespace ml;
 namespace {
 
 constexpr std::int64_t day = 86'400;
-constexpr std::int64_t idle_days = 14;  // longer than a queue tries
+constexpr std::int64_t idle_days = 14;
 constexpr std::int64_t kept_days = 400;
 
+// Not before the queues have given up what waits in them.
 Result<Status> prune(const Home& home) {
-  const auto count = prune_journals(home, std::time(nullptr), idle_days * day, kept_days * day);
+  const auto site = load_settings(home, nullptr);
+  if (!site) return fail(site);
+  const auto give_up = site->size("give-up");
+  if (!give_up) return fail(give_up);
+  const auto longest =
+      static_cast<std::int64_t>(std::min<std::uint64_t>(give_up->value_or(0), kept_days * day));
+  const auto idle = std::max(idle_days * day, longest);
+  const auto count = prune_journals(home, std::time(nullptr), idle, kept_days * day);
   if (!count) return fail(count);
   return Status::done;
 }

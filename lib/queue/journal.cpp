@@ -175,8 +175,9 @@ Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms
   auto borne = read_mark(directory);
   if (!borne) return fail(borne);
   mark = std::move(*borne);
-  from_entry = !terms.mark.empty() && terms.mark == mark;
-  if (from_entry) closed.reset();
+  // A mark that went with the recipients when this was pruned cannot be compared.
+  from_entry = !terms.mark.empty() && (mark.empty() || terms.mark == mark);
+  if (!terms.mark.empty()) closed.reset();
   if (!terms.goes_on || !closed) return {};
   closed.reset();
   return remove_closed(directory);

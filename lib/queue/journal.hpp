@@ -26,11 +26,12 @@
 //   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
 //
 // Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
-// skipped, unless the stream is an entry that keeps it (it bears the mark). F found without an
-// outcome is unanswered: counted, named, sent again. No record: sent. A power cut can lose the
-// round that is being synced and the one that gathers behind it, so that who was in flight or in
-// these two may be sent to twice; nobody is ever lost by it. Where the disk takes longer for a
-// round than its 10,000 outcomes take to come, it is waited for. After a failed write or sync
+// skipped, unless the stream is an entry that keeps it (it bears the mark). An entry is never done
+// as a whole, whatever `closed` says: each of its recipients goes by his own record. F found
+// without an outcome is unanswered: counted, named, sent again. No record: sent. A power cut can
+// lose the round that is being synced and the one that gathers behind it, so that who was in flight
+// or in these two may be sent to twice; nobody is ever lost by it. Where the disk takes longer for
+// a round than its 10,000 outcomes take to come, it is waited for. After a failed write or sync
 // nothing is synced again and the run ends with 75.
 //
 //   auto journal = Journal::open(*home, {.id = id, .message = digest}, now);
@@ -111,10 +112,10 @@ class Journal {
   Journal& operator=(Journal&&) noexcept;
   ~Journal();  // syncs nothing: what is mapped is the kernel's already
 
-  // Set if an earlier run closed it and this stream is none of its entries. The caller decides by
-  // the kind of id (0 or 75).
+  // Set if an earlier run closed it and this stream is no queue entry that keeps what is left. The
+  // caller decides by the kind of id (0 or 75).
   [[nodiscard]] const std::optional<Closed>& closed() const;
-  // The stream bears the mark of an entry of this journal.
+  // The stream bears the mark of an entry of this journal, or this journal knows none (any more).
   [[nodiscard]] bool is_from_entry() const;
   // Recipients with a record of an earlier run.
   [[nodiscard]] std::uint64_t recorded() const;

@@ -17,6 +17,7 @@
 #include "base/text.hpp"
 #include "queue/fields.hpp"
 #include "queue/journal_files.hpp"
+#include "queue/queue.hpp"
 
 namespace ml {
 namespace {
@@ -72,8 +73,8 @@ Result<> each_line(const std::string& path,
 Result<> each_journal(const Home& home, const std::optional<std::string>& id,
                       const std::function<Result<>(const JournalFacts&)>& call) {
   const std::string all = home.path("journal");
-  auto hashes = id ? std::vector{journal_path(*id, "").substr(8, 2)}
-                   : names_in(all, Missing::is_empty);
+  auto hashes =
+      id ? std::vector{journal_path(*id, "").substr(8, 2)} : names_in(all, Missing::is_empty);
   if (!hashes) return fail(hashes);
   for (const std::string& hash : *hashes) {
     std::string directory = all;
@@ -130,6 +131,44 @@ struct Ages {
   std::int64_t now, idle, kept;
 };
 
+// The names of all entries in all queues, sorted.
+Result<std::vector<std::string>> waiting_names(const Home& home) {
+  auto queues = Queue::names(home);
+  if (!queues) return queues;
+  std::vector<std::string> names;
+  for (const std::string& name : *queues) {
+    auto queue = Queue::open(home, name, Create::no);
+    if (!queue) return fail(queue);
+    auto done = queue->each([&](const EntryFacts& entry) { names.push_back(entry.name); });
+    if (!done) return fail(done);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// Entries of one id: "ID", "ID.HASH" beside it, "ID@QUEUE" where it failed.
+bool is_waiting(const std::vector<std::string>& names, const std::string& id) {
+  return std::any_of(std::ranges::lower_bound(names, id), names.end(), [&](const auto& name) {
+    return name.starts_with(id) &&
+           (name.size() == id.size() || name[id.size()] == '.' || name[id.size()] == '@');
+  });
+}
+
+bool is_aside(const JournalFacts& facts) {
+  return facts.name.find('~') != std::string::npos;
+}
+
+// When it was closed, or begun.
+std::int64_t time_of(const JournalFacts& facts) {
+  return facts.closed ? facts.closed->time : facts.begun;
+}
+
+bool is_idle(const JournalFacts& facts, const Ages& ages) {
+  struct stat about{};
+  return (facts.closed || is_aside(facts)) && stat(facts.directory.c_str(), &about) == 0 &&
+         ages.now - std::max<std::int64_t>(time_of(facts), about.st_mtime) >= ages.idle;
+}
+
 // Files of a journal that a stub does without.
 bool goes_first(std::string_view name) {
   return name.starts_with("log.") || name.starts_with("slots.") || name == "reported" ||
@@ -137,22 +176,16 @@ bool goes_first(std::string_view name) {
 }
 
 // True if anything went. Its lock is held.
-bool prune(const JournalFacts& facts, const Ages& ages) {
-  struct stat about{};
-  const bool is_aside = facts.name.find('~') != std::string::npos;
-  if (!facts.closed && !is_aside) return false;
-  const std::int64_t since = facts.closed ? facts.closed->time : facts.begun;
-  if (stat(facts.directory.c_str(), &about) != 0 ||
-      ages.now - std::max<std::int64_t>(since, about.st_mtime) < ages.idle) {
-    return false;
-  }
-  if (is_aside || ages.now - since >= ages.kept) {
+Result<bool> prune(const JournalFacts& facts, const Ages& ages) {
+  if (is_aside(facts) || ages.now - time_of(facts) >= ages.kept) {
     std::error_code failed;
     return std::filesystem::remove_all(facts.directory, failed) > 0 && !failed;
   }
   bool any = false;
+  struct stat about{};
   const auto names = names_in(facts.directory);
-  if (!names) return false;
+  if (!names) return fail(names);
+  if (stat(facts.directory.c_str(), &about) != 0) return false;
   for (const std::string& name : *names) {
     if (goes_first(name)) any = unlink((facts.directory + '/' + name).c_str()) == 0 || any;
   }
@@ -166,11 +199,20 @@ bool prune(const JournalFacts& facts, const Ages& ages) {
 
 Result<std::uint64_t> prune_journals(const Home& home, std::int64_t now, std::int64_t idle,
                                      std::int64_t kept) {
+  const Ages ages{now, idle, kept};
   std::uint64_t count = 0;
+  std::optional<Result<std::vector<std::string>>> waiting;
   auto done = each_journal(home, {}, [&](const JournalFacts& facts) -> Result<> {
     auto lock = open_file(facts.directory + "/lock", O_RDWR);
     if (!lock || flock(lock->get(), LOCK_EX | LOCK_NB) != 0) return {};
-    if (prune(facts, {now, idle, kept})) ++count;
+    if (!is_idle(facts, ages)) return {};
+    // Whoever queues another entry closes its journal again: one look at the queues is enough.
+    if (!waiting) waiting.emplace(waiting_names(home));
+    if (!*waiting) return fail(*waiting);
+    if (is_waiting(**waiting, facts.id)) return {};
+    auto pruned = prune(facts, ages);
+    if (!pruned) return fail(pruned);
+    if (*pruned) ++count;
     return {};
   });
   if (!done) return fail(done);

@@ -54,8 +54,8 @@ struct OutcomeCounts {
 
 // Takes the recipients out of journals closed for `idle` seconds: what is left of one (its head
 // and totals) still refuses to send the message again, for `kept` seconds. One that was begun anew
-// goes with the recipients. Gives the number of journals made smaller or removed; those in use are
-// passed over.
+// goes with the recipients. Gives the number of journals made smaller or removed; those in use, and
+// those of whose id an entry waits in some queue, are passed over.
 [[nodiscard]] Result<std::uint64_t> prune_journals(const Home& home, std::int64_t now,
                                                    std::int64_t idle, std::int64_t kept);
 

@@ -43,9 +43,9 @@ bool has_unit(const Home& home, std::string_view queue) {
   const std::string unit = fmt::format("mlpipe-queue@{}.service", queue);
   const auto names = names_in(units, Missing::is_empty);
   return names && std::ranges::any_of(*names, [&](const std::string& name) {
-    return name.ends_with(".wants") &&
-           access(fmt::format("{}/{}/{}", units, name, unit).c_str(), F_OK) == 0;
-  });
+           return name.ends_with(".wants") &&
+                  access(fmt::format("{}/{}/{}", units, name, unit).c_str(), F_OK) == 0;
+         });
 }
 
 struct Programs {

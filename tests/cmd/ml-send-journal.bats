@@ -167,6 +167,36 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is "a@x.org c@x.org d@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "journal: whoever waits in a queue longer than journals are kept is sent to all the same" {
+  sink --fault 'rcpt~c<1=450 4.2.0 later'
+  post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
+  printf 'end\t0\n' | ml-queue put outbound 2>/dev/null
+  ml-send --via "$via" --undelivered queue <in
+  ml-queue hold outbound $from_mta
+  long_ago=$(($(date +%s) - 20 * 86400))
+  age() {
+    sed -i "s/^time .*/time $long_ago/" "$ML_HOME"/journal/*/$from_mta/closed
+    touch -d "@$long_ago" "$ML_HOME"/journal/*/*/
+  }
+  age
+  ml-log --prune
+  is $'a@x.org\tdelivered\nc@x.org\tleft' "$(ml-log $from_mta | cut -f1,2)"
+  echo 'give-up = 2592000' >"$ML_HOME/lists.toml"
+  mv "$ML_HOME"/queue/outbound/held/$from_mta entry
+  ml-log --prune
+  is 2 "$(ml-log $from_mta | wc -l)"
+  rm "$ML_HOME/lists.toml"
+  ml-log --prune
+  is 0 "$(ml-log $from_mta | wc -l)"
+  # Even then the entry is what is left, and nobody else is sent to.
+  ml-queue put --name $from_mta outbound <entry 2>/dev/null
+  ml-queue run outbound -- ml-send --via "$via"
+  sunk
+  is "a@x.org c@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+  is "" "$(ml-queue list outbound)"
+}
+
 @test "journal: where the queue cannot be written the left of other messages get their file" {
   sink --fault 'rcpt=450 4.2.0 later'
   { post $from_mta a@x.org | sed '/^message/s/$/\tlist=news@x.org/'; post spring b@x.org; } >in

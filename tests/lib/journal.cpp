@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "queue/journals.hpp"
 #include "scratch.hpp"
 
 using namespace ml;
@@ -222,9 +223,29 @@ TEST_CASE("journal: the entry that keeps the left ones sends to them and no othe
     const auto before = journal.before(address(1));
     REQUIRE(before);
     CHECK(journal.is_settled(*before) == settled);
-    CHECK(journal.closed().has_value() == settled);
+    CHECK(journal.closed().has_value() == bears.empty());
     CHECK(*journal.mark() == mark);
   }
+}
+
+TEST_CASE("journal: an entry whose journal was pruned is sent and not done", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  JournalTerms these = terms();
+  {
+    Journal journal = open_journal(home);
+    these.mark = journal.mark().value();
+    settle(journal, address(1), Outcome::left);
+    REQUIRE(journal.close(now));
+  }
+  const auto pruned = prune_journals(home, now + 10'000'000'000, 1, 20'000'000'000);
+  REQUIRE(pruned);
+  CHECK(*pruned == 1);
+  CHECK(open_journal(home).closed());
+  Journal journal = open_journal(home, these);
+  CHECK_FALSE(journal.closed());
+  CHECK(journal.is_from_entry());
+  CHECK(known(journal, address(1)) == '-');
 }
 
 TEST_CASE("journal: a second run of one id is told who holds it", "[journal]") {
