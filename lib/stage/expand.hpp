@@ -8,11 +8,11 @@
 #include "base/result.hpp"
 #include "list/rows.hpp"
 #include "stage/choice.hpp"
+#include "stage/people_file.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
 
-enum class OnBadRow { refuse, skip };
 enum class Merge { no, yes };  // yes: {{key}} in the message is a slot, see mail/slots.hpp
 
 struct ExpandOptions {
