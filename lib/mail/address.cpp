@@ -44,16 +44,6 @@ bool is_octet8(char c) {
   return static_cast<unsigned char>(c) >= 0x80;
 }
 
-// RFC 5322 dot-atom-text, ASCII.
-bool is_dot_string(std::string_view text) {
-  char before = '.';
-  for (const char c : text) {
-    if (c == '.' ? before == '.' : !is(c, atext)) return false;
-    before = c;
-  }
-  return before != '.';
-}
-
 // C0, DEL, and C1 as UTF-8 spells it, which terminals obey as well.
 bool has_control(std::string_view text) {
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -270,97 +260,96 @@ Checked<Address> check_address(std::string_view text) {
 
 namespace {
 
-// A bit for each octet of a text, the first the lowest.
-template <class Bits>
-struct Classes {
-  Bits at = 0;
-  Bits dot = 0;
-  Bits hyphen = 0;
-  Bits digit = 0;
-  Bits other = 0;  // none of these, and no lower-case letter
-};
-
-__extension__ using Wide = unsigned __int128;
-
 std::size_t lowest(std::uint64_t bits) {
   return static_cast<std::size_t>(std::countr_zero(bits));
 }
-std::size_t highest(std::uint64_t bits) {
-  return static_cast<std::size_t>(63 - std::countl_zero(bits));
-}
-std::size_t lowest(Wide bits) {
-  const auto low = static_cast<std::uint64_t>(bits);
-  return low != 0 ? lowest(low) : 64 + lowest(static_cast<std::uint64_t>(bits >> 64));
-}
-std::size_t highest(Wide bits) {
-  const auto high = static_cast<std::uint64_t>(bits >> 64);
-  return high != 0 ? 64 + highest(high) : highest(static_cast<std::uint64_t>(bits));
+
+// Calls with each sixteen octets of a text of 1 to 64, and where they stand in it; the last ones may
+// have been there before. A text shorter than that is filled up with dots.
+template <class Look>
+void look_at(std::string_view text, Look look) {
+  if (text.size() < 16) {
+    std::array<char, 16> filled;
+    filled.fill('.');
+    text.copy(filled.data(), filled.size());
+    return look(0, load_octets(filled.data()));
+  }
+  for (std::size_t place = 0; place + 16 < text.size(); place += 16) {
+    look(place, load_octets(text.data() + place));
+  }
+  look(text.size() - 16, load_octets(text.data() + text.size() - 16));
 }
 
-template <class Bits>
-Classes<Bits> classes_of(std::string_view text) {
-  Classes<Bits> found;
-  const auto look = [&](std::size_t place, Octets16 octets) {
+// Those of a text of 1 to 64 octets, a bit for each, the first the lowest.
+std::uint64_t bits_below(std::size_t size) {
+  return ~std::uint64_t{0} >> (64 - size);
+}
+
+bool are_atext(std::string_view text, std::uint64_t places) {
+  for (; places != 0; places &= places - 1) {
+    if (!is(text[lowest(places)], atext)) return false;
+  }
+  return true;
+}
+
+// plain_at() for a text of 1 to 64 octets. What it says no to may be plain.
+std::optional<std::size_t> quick_at(std::string_view text) {
+  std::uint64_t ats = 0;
+  std::uint64_t dots = 0;
+  std::uint64_t all_hyphens = 0;
+  std::uint64_t others = 0;  // none of these, no lower-case letter and no digit
+  look_at(text, [&](std::size_t place, Octets16 octets) {
     const Octets16 at = octets == '@';
     const Octets16 dot = octets == '.';
     const Octets16 hyphen = octets == '-';
     const Octets16 digit = (octets >= '0') & (octets <= '9');
     const Octets16 letter = (octets >= 'a') & (octets <= 'z');
-    found.at |= static_cast<Bits>(bits_of(at)) << place;
-    found.dot |= static_cast<Bits>(bits_of(dot)) << place;
-    found.hyphen |= static_cast<Bits>(bits_of(hyphen)) << place;
-    found.digit |= static_cast<Bits>(bits_of(digit)) << place;
-    found.other |= static_cast<Bits>(bits_of(~(at | dot | hyphen | digit | letter))) << place;
-  };
-  if (text.size() < 16) {
-    std::array<char, 16> filled{};
-    text.copy(filled.data(), filled.size());
-    look(0, load_octets(filled.data()));
-    found.other &= (Bits{1} << text.size()) - 1;
-    return found;
-  }
-  for (std::size_t place = 0; place + 16 <= text.size(); place += 16) {
-    look(place, load_octets(text.data() + place));
-  }
-  look(text.size() - 16, load_octets(text.data() + text.size() - 16));
-  return found;
-}
-
-// plain_at() for a text of 1 octet to as many as Bits has bits. What it says no to may be plain.
-template <class Bits>
-std::optional<std::size_t> quick_at(std::string_view text) {
-  const auto found = classes_of<Bits>(text);
-  const Bits last = static_cast<Bits>(1) << (text.size() - 1);
-  if (found.at == 0 || (found.at & (found.at - 1)) != 0) return std::nullopt;
-  const std::size_t at = lowest(found.at);
-  const Bits domain = ~(found.at | (found.at - 1));
+    ats |= std::uint64_t{bits_of(at)} << place;
+    dots |= std::uint64_t{bits_of(dot)} << place;
+    all_hyphens |= std::uint64_t{bits_of(hyphen)} << place;
+    others |= std::uint64_t{bits_of(~(at | dot | hyphen | digit | letter))} << place;
+  });
+  const std::uint64_t last = std::uint64_t{1} << (text.size() - 1);
+  if (ats == 0 || (ats & (ats - 1)) != 0) return std::nullopt;
+  const std::size_t at = lowest(ats);
+  const std::uint64_t domain = ~(ats | (ats - 1));
   // Nothing between two of these is empty: neither an atom nor a label.
-  const Bits borders = found.at | found.dot;
+  const std::uint64_t borders = (ats | dots) & bits_below(text.size());
   if ((borders & (borders << 1 | 1 | last)) != 0) return std::nullopt;
   // No label begins or ends with a hyphen; two of them running may be an A-label.
-  const Bits hyphens = found.hyphen & domain;
+  const std::uint64_t hyphens = all_hyphens & domain;
   if ((hyphens & (borders << 1 | borders >> 1 | last | hyphens >> 1)) != 0) return std::nullopt;
-  if ((found.other & domain) != 0) return std::nullopt;
-  // The last label is no number.
-  const Bits word = ~(found.digit | borders) & (last | (last - 1)) & domain;
-  if (word >> highest(borders) == 0) return std::nullopt;
-  if (at > longest_local || text.size() - at > 64) return std::nullopt;  // a label of 63 at most
-  for (Bits rest = found.other; rest != 0; rest &= rest - 1) {
-    if (!is(text[lowest(rest)], atext)) return std::nullopt;
-  }
-  return at;
+  if ((others & domain) != 0) return std::nullopt;
+  if (is_digit(text.back())) return std::nullopt;  // the last label may be a number
+  return are_atext(text, others) ? std::optional(at) : std::nullopt;
 }
 
 }  // namespace
 
+bool is_plain_local(std::string_view text) {
+  if (text.empty() || text.size() > longest_local) return false;
+  std::uint64_t dots = 0;
+  std::uint64_t others = 0;  // none of those that most local parts and senders of ours are made of
+  look_at(text, [&](std::size_t place, Octets16 octets) {
+    const Octets16 dot = octets == '.';
+    const Octets16 common = ((octets >= 'a') & (octets <= 'z')) |
+                            ((octets >= '0') & (octets <= '9')) | (octets == '=') |
+                            (octets == '-') | (octets == '+');
+    dots |= std::uint64_t{bits_of(dot)} << place;
+    others |= std::uint64_t{bits_of(~(dot | common))} << place;
+  });
+  const std::uint64_t last = std::uint64_t{1} << (text.size() - 1);
+  dots &= bits_below(text.size());
+  return (dots & (dots << 1 | 1 | last)) == 0 && are_atext(text, others);
+}
+
 std::optional<std::size_t> plain_at(std::string_view text) {
-  if (!text.empty() && text.size() <= 128) {
-    const auto quick = text.size() <= 64 ? quick_at<std::uint64_t>(text) : quick_at<Wide>(text);
-    if (quick) return quick;
+  if (!text.empty() && text.size() <= 64) {
+    if (const auto quick = quick_at(text)) return quick;
   }
   const auto at = text.find('@');
-  if (at == std::string_view::npos || at > longest_local || text.size() > longest_address ||
-      !is_dot_string(text.substr(0, at)) || !is_plain_host(text.substr(at + 1))) {
+  if (at == std::string_view::npos || text.size() > longest_address ||
+      !is_plain_local(text.substr(0, at)) || !is_plain_host(text.substr(at + 1))) {
     return std::nullopt;
   }
   return at;

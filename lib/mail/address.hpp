@@ -41,6 +41,8 @@ inline constexpr std::size_t longest_domain = 255;
 // mailbox already in our form (dot-string, lower-case host name, within the limits); else nothing,
 // and text_to_address decides. No allocation.
 [[nodiscard]] std::optional<std::size_t> plain_at(std::string_view text);
+// What it asks of the part before the @: a dot-string of ASCII within its limit.
+[[nodiscard]] bool is_plain_local(std::string_view text);
 
 // True if the address needs SMTPUTF8: its local part is not ASCII.
 [[nodiscard]] bool needs_smtputf8(const Address& address);

@@ -251,6 +251,11 @@ Result<> SlottedMessage::fill(Values values, Filled& filled) const {
 
 // In a body: always quoted-printable, from the beginning of a line.
 Result<> SlottedMessage::fill_slot(const Slot& slot, Values values, Filled& filled) const {
+  const std::string_view given = values[slot.key].value_or(std::string_view());
+  if (static_cast<SlotPlace>(slot.place) == SlotPlace::text && is_quoted_as_it_stands(given)) {
+    filled.values.append(given);
+    return {};
+  }
   filled.scratch.clear();
   if (auto done = append_value(slot, values, filled.scratch); !done) return done;
   filled.encoded.clear();

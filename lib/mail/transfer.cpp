@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -85,6 +86,12 @@ std::string quoted_printable_to_octets(std::string_view text) {
     text.remove_prefix(lf + 1);
   }
   return octets;
+}
+
+bool is_quoted_as_it_stands(std::string_view text) {
+  return !text.empty() && text.size() <= widest && is_printable(text, Tabs::refused) &&
+         text.find('=') == std::string_view::npos && text.front() != '.' && text.front() != '-' &&
+         text.back() != ' ' && !text.starts_with("From ");
 }
 
 void QuotedPrintable::add(std::string_view text) {

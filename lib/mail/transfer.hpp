@@ -17,6 +17,10 @@ namespace ml {
 // a line were added on the way and go.
 [[nodiscard]] std::string quoted_printable_to_octets(std::string_view text);
 
+// True of most words, of nothing empty: as quoted-printable, from the beginning of a line to the
+// end of one or to a soft_break(), they are what they are.
+[[nodiscard]] bool is_quoted_as_it_stands(std::string_view text);
+
 // Text of our own as quoted-printable, piece after piece, in lines of at most 76 octets.
 //
 // `column` is the length of the line so far. LF is a line break, every other octet is the same in

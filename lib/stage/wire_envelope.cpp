@@ -86,12 +86,24 @@ std::optional<Reply> Envelopes::fill_sender(WireEnvelope& to, std::string_view s
     to.needs_smtputf8 = to.needs_smtputf8 || sender_needs_smtputf8_;
     return no_sender_;
   }
+  to.sender = sender;
+  if (is_plain_sender(sender)) return std::nullopt;
   to.sender = {};
   if (sender == "<>") return std::nullopt;
   const auto wire = text_to_wire_address(sender, to.spelled_sender, to.needs_smtputf8);
   if (!wire) return no_sender(wire.error());
   to.sender = *wire;
   return std::nullopt;
+}
+
+// plain_at(), but for a domain that was looked at with the sender before: they mostly share one.
+bool Envelopes::is_plain_sender(std::string_view sender) {
+  if (sender.ends_with(at_domain_) && !at_domain_.empty() && sender.size() <= longest_address) {
+    return is_plain_local(sender.substr(0, sender.size() - at_domain_.size()));
+  }
+  const auto at = plain_at(sender);
+  if (at) at_domain_ = sender.substr(*at);
+  return at.has_value();
 }
 
 std::optional<Reply> Envelopes::fill_dsn(WireEnvelope& to, const RcptRecord& rcpt) const {

@@ -305,6 +305,8 @@ TEST_CASE("address: the quick look agrees with a slow one on near misses of ever
     INFO(text);
     REQUIRE(plain_at(text).has_value() == is_slowly_plain(text));
     if (plain_at(text)) REQUIRE(*plain_at(text) == text.find('@'));
+    const std::string local = text.substr(0, text.find('@'));
+    REQUIRE(is_plain_local(local) == is_slowly_plain(local + "@x.org"));
     plain += plain_at(text).has_value();
   }
   CHECK(plain > 20'000);

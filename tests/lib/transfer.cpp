@@ -45,6 +45,25 @@ TEST_CASE("quoted-printable: what would be lost or misread on the way is escaped
   CHECK(quoted_printable("\xC3\xA9\r") == "=C3=A9=0D");
 }
 
+TEST_CASE("quoted-printable: what stands as it is is what encoding makes of it") {
+  CHECK(is_quoted_as_it_stands("Ann"));
+  CHECK(is_quoted_as_it_stands("Ann O'Neil, from x.org"));
+  CHECK_FALSE(is_quoted_as_it_stands(""));
+  std::mt19937 random(12);
+  const std::string_view alphabet = "abcdefgh .-=\n\t\xC3 From";
+  unsigned stands = 0;
+  for (int i = 0; i < 30'000; ++i) {
+    std::string text;
+    for (auto n = random() % (i % 10 == 0 ? 80 : 8); n > 0; --n) text += alphabet[random() % 15];
+    if (i % 7 == 0) text = "From " + text;
+    if (!is_quoted_as_it_stands(text)) continue;
+    ++stands;
+    REQUIRE(quoted_printable(text) == text);
+    REQUIRE(quoted_printable(text + "\n") == text + "\n");
+  }
+  CHECK(stands > 3'000);
+}
+
 TEST_CASE("quoted-printable: text to lines of 76 to text is the identity") {
   std::mt19937 random(11);
   const std::string_view alphabet = "ab .-=\n\t\xC3\xA9 From";
