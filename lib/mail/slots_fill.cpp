@@ -16,6 +16,8 @@ namespace ml {
 namespace {
 
 constexpr std::size_t longest_line = 998;  // RFC 5322 2.1.1
+// Between two slots: what is shorter is copied sooner than it is pointed at.
+constexpr std::size_t longest_copied = 256;
 
 // No control but LF and TAB.
 char tamed(char c) {
@@ -232,15 +234,23 @@ Result<> SlottedMessage::fill(Values values, Filled& filled) const {
   filled.values.clear();
   filled.pieces.clear();
   for (const Piece& piece : pieces_) {
-    if (piece.kind == Kind::literal) {
+    const bool is_literal = piece.kind == Kind::literal;
+    if (is_literal && piece.literal.size() > longest_copied) {
       filled.spans.push_back({piece.literal.data(), 0, piece.literal.size()});
       continue;
     }
-    const std::size_t begin = filled.values.size();
-    auto done = piece.kind == Kind::slot ? fill_slot(piece.slot, values, filled)
-                                         : fill_field(piece, values, filled);
-    if (!done) return done;
-    filled.spans.push_back({nullptr, begin, filled.values.size() - begin});
+    if (filled.spans.empty() || filled.spans.back().literal != nullptr) {
+      filled.spans.push_back({nullptr, filled.values.size(), 0});
+    }
+    if (is_literal) {
+      filled.values.append(piece.literal);
+    } else if (auto done = piece.kind == Kind::slot ? fill_slot(piece.slot, values, filled)
+                                                    : fill_field(piece, values, filled);
+               !done) {
+      return done;
+    }
+    Filled::Span& own = filled.spans.back();
+    own.size = filled.values.size() - own.begin;
   }
   // Only now: `values` does not move any more.
   for (const auto& [literal, begin, size] : filled.spans) {
