@@ -143,7 +143,12 @@ struct Journal::Inside {
   Result<> read_files(const Home& home, const JournalTerms& terms, std::int64_t now);
   Result<> open_log();
   Result<> flush_log();
-  Result<Mapped*> segment_of(SlotNumber number);
+  Result<Mapped*> segment_of(SlotNumber number) {
+    const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
+    if (segment == last_number) return last;
+    return map_segment(segment);
+  }
+  Result<Mapped*> map_segment(std::uint32_t segment);
   Result<> record(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now,
                   std::uint32_t released);
   void append_log(Outcome outcome, const LogLine& line, std::int64_t now);
@@ -211,34 +216,32 @@ Result<> Journal::Inside::flush_log() {
 
 // OUTCOME TAB time TAB address TAB relay TAB reply. One that a kill cuts short is passed over.
 void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int64_t now) {
+  const bool plain = is_printable(line.reply, Tabs::refused);  // as nearly all of them are
+  const std::string made = plain ? std::string() : printable(line.reply);
+  const std::string_view reply = plain ? line.reply : made;
   if (now != log_time) {
     log_time = now;
     log_time_text = fmt::format("\t{}\t", now);
   }
   const std::size_t begin = log_text.size();
   const std::size_t end = begin + 1 + log_time_text.size() + line.address.size() + 1 +
-                          line.relay.size() + 1 + line.reply.size() + 1;
+                          line.relay.size() + 1 + reply.size() + 1;
   // libstdc++ 12 hands the capacity in where it should be the size.
   log_text.resize_and_overwrite(end, [&](char* room, std::size_t /*size*/) {
     char* at = room + begin;
     const auto put = [&](std::string_view text) { at += text.copy(at, text.size()); };
     *at++ = static_cast<char>(outcome);
     put(log_time_text);
-    for (const std::string_view field : {line.address, line.relay, line.reply}) {
+    for (const std::string_view field : {line.address, line.relay, reply}) {
       put(field);
       *at++ = '\t';
     }
     at[-1] = '\n';
     return end;
   });
-  if (is_printable(line.reply, Tabs::refused)) return;
-  const auto reply = static_cast<std::ptrdiff_t>(end - 1 - line.reply.size());
-  std::replace_if(log_text.begin() + reply, log_text.end() - 1, is_control, ' ');
 }
 
-Result<Journal::Inside::Mapped*> Journal::Inside::segment_of(SlotNumber number) {
-  const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
-  if (segment == last_number) return last;
+Result<Journal::Inside::Mapped*> Journal::Inside::map_segment(std::uint32_t segment) {
   auto found = mapped.find(segment);
   if (found == mapped.end()) {
     auto opened = Segment::open(segment_path(directory, segment));
@@ -342,6 +345,7 @@ std::uint64_t Journal::recorded() const {
 Result<Journal::Before> Journal::before(std::string_view address) {
   Before before;
   before.hash = inside_->hash(address);
+  if (inside_->recall.all_met()) return before;
   auto found = inside_->recall.find(before.hash);
   if (!found) return fail(found);
   if (!*found) return before;
@@ -434,9 +438,13 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   const auto add = [&](const Fd& file) {
     files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
   };
-  for (const Segment& segment : in.unmapped) add(segment.fd());
-  for (const auto& [number, segment] : in.mapped) {
-    if (segment.dirty) add(segment.segment.fd());
+  const auto add_segment = [&](Segment& segment) {
+    segment.unmap_pages();
+    add(segment.fd());
+  };
+  for (Segment& segment : in.unmapped) add_segment(segment);
+  for (auto& [number, segment] : in.mapped) {
+    if (segment.dirty) add_segment(segment.segment);
   }
   add(in.log);
   if (in.has_new_files) {

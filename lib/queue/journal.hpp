@@ -96,7 +96,7 @@ struct Closed {
 struct LogLine {
   std::string_view address;  // without controls, as a stream has it
   std::string_view relay;    // the same
-  std::string_view reply;    // the relay's queue id is part of it; controls become blanks
+  std::string_view reply;    // the relay's queue id is part of it; it is made printable()
 };
 
 class Journal {

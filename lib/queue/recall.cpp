@@ -86,7 +86,7 @@ Result<> Recall::fill_window() {
 }
 
 Result<std::optional<Recall::Found>> Recall::find(const AddressHash& hash) {
-  if (unmet_ == 0) return std::nullopt;
+  if (all_met()) return std::nullopt;
   if (index_) return look_up(hash);
   if (window_.size() <= window_size_ / 2) {
     if (auto filled = fill_window(); !filled) return fail(filled);

@@ -47,6 +47,8 @@ class Recall {
   [[nodiscard]] Result<std::optional<Found>> find(const AddressHash& hash);
 
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
+  // Everybody recorded was found: nobody else will be.
+  [[nodiscard]] bool all_met() const { return unmet_ == 0; }
   // How many slots are in use, the unused ones in the middle counted: where new ones go.
   [[nodiscard]] SlotNumber used() const { return used_; }
 

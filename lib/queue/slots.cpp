@@ -83,8 +83,14 @@ Segment::~Segment() {
   if (slots_) munmap(slots_, segment_size);
 }
 
+// Of a shared mapping nothing is lost by it: what was stored is in the page cache.
+void Segment::unmap_pages() {
+  madvise(slots_, segment_size, MADV_DONTNEED);
+}
+
 // fdatasync writes back what is dirty through the mapping too.
 int Segment::sync() {
+  unmap_pages();
   return fdatasync(fd_.get()) == 0 ? 0 : errno;
 }
 

@@ -126,17 +126,12 @@ void Ledger::fly(std::optional<SlotNumber> slot, std::int64_t now) {
   if (slot) sections_.back().journal->fly(*slot, now);
 }
 
-LogLine Ledger::line_of(const Party& party, std::string_view relay, const Reply& reply) {
-  if (is_printable(reply.said, Tabs::refused)) return {party.address, relay, reply.said};
-  reply_text_ = reply_to_text(reply);
-  return {party.address, relay, reply_text_};
-}
-
 Result<> Ledger::settle(const Party& party, Outcome outcome, std::string_view relay,
                         const Reply& reply, std::int64_t now) {
   if (!party.slot) return {};
   owes_sync_ = true;
-  return sections_.back().journal->settle(*party.slot, outcome, line_of(party, relay, reply), now);
+  return sections_.back().journal->settle(*party.slot, outcome, {party.address, relay, reply.said},
+                                          now);
 }
 
 Result<> Ledger::delivered(const Party& party, std::string_view relay, const Reply& reply,

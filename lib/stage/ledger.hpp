@@ -156,11 +156,9 @@ class Ledger {
 
   [[nodiscard]] Result<> settle(const Party& party, Outcome outcome, std::string_view relay,
                                 const Reply& reply, std::int64_t now);
-  [[nodiscard]] LogLine line_of(const Party& party, std::string_view relay, const Reply& reply);
 
   Terms terms_;
-  std::string reply_text_;  // room for line_of()
-  std::string lowered_;     // and for claim()
+  std::string lowered_;  // room for claim()
   std::optional<Home> home_;
   Remains remains_;
   std::vector<Section> sections_;  // since the last conclude()

@@ -61,8 +61,8 @@ class Envelopes {
   [[nodiscard]] std::optional<Reply> fill_dsn(WireEnvelope& to, const RcptRecord& rcpt) const;
 
   Terms terms_;
-  std::string sender_;        // the message's, for the wire
-  std::string at_domain_;     // "@lists.example.org": of the last recipient's own sender
+  std::string sender_;     // the message's, for the wire
+  std::string at_domain_;  // "@lists.example.org": of the last recipient's own sender
   bool sender_needs_smtputf8_ = false;
   std::optional<Reply> no_sender_;  // why it cannot be
   std::string dsn_;
