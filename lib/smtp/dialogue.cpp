@@ -1,6 +1,7 @@
 #include "smtp/dialogue.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <utility>
 
 #include <fmt/format.h>
@@ -20,23 +21,17 @@ constexpr std::uint64_t most_unwritten = std::uint64_t{256} << 10;
 // Who are asked for at once, where more than two messages are on their way: what is sent to many
 // keeps the relay busy by itself, and another connection may be idle.
 constexpr std::size_t most_asked = 256;
-
-// A number as text, as long as this lives.
-class Digits {
- public:
-  explicit Digits(std::uint64_t number) : text_(number) {}
-  operator std::string_view() const { return {text_.data(), text_.size()}; }
-
- private:
-  fmt::format_int text_;
-};
+// Of RSET, MAIL and one RCPT, or two.
+constexpr std::size_t most_usual_replies = 4;
 
 }  // namespace
 
 Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
     : manner_(std::move(manner)),
       outcomes_(outcomes),
-      ring_(std::max(manner_.window, std::size_t{2})) {}
+      most_groups_(std::max(manner_.window, std::size_t{2})),
+      ring_(std::bit_ceil(most_groups_)),
+      ring_mask_(ring_.size() - 1) {}
 
 bool Dialogue::next_is_chunk() const {
   return extensions_.chunking && extensions_.pipelining && manner_.protocol == Protocol::smtp &&
@@ -49,12 +44,12 @@ bool Dialogue::wants() const {
   if (!may || count_ == 0) return may;
   if (!next_is_chunk()) return count_ < 2 && back().message_sent;
   // A relay that has taken nothing yet is not sent a message more than it has seen.
-  return messages_ > 0 && count_ < ring_.size() && back().message_sent &&
+  return messages_ > 0 && count_ < most_groups_ && back().message_sent &&
          (count_ < 2 || asked_ < most_asked) && out_.queued() - out_.written() < most_unwritten;
 }
 
 void Dialogue::give(Transaction& transaction) {
-  Group& group = ring_[(head_ + count_) % ring_.size()];
+  Group& group = at(count_);
   std::swap(group.transaction, transaction);
   transaction.recipients.clear();
   if (settle_unable(group.transaction)) return;
@@ -106,42 +101,60 @@ void Dialogue::finish() {
 
 // ---- what is to be written
 
+// All that are left of a group sent ahead; in lockstep the one that is due.
 void Dialogue::write_steps(Group& group) {
-  const std::size_t last = group.pipelined ? group.last_step() : group.answered;
-  while (group.sent <= last && group.sent <= group.last_step()) write_step(group, group.sent++);
+  if (group.pipelined) {
+    if (group.sent == 0) write_step(group, 0);
+    write_mail(group.transaction);
+    for (const Recipient& recipient : group.transaction.recipients) write_rcpt(recipient);
+    write_last_step(group);
+    group.sent = group.last_step() + 1;
+  } else if (group.sent <= group.answered) {
+    write_step(group, group.sent++);
+  }
   if (group.chunked && group.sent > group.last_step()) write_chunk(group);
   group.end = out_.queued();
 }
 
 void Dialogue::write_step(const Group& group, std::size_t step) {
-  if (step == 0) {
-    out_.put("RSET\r\n");
-  } else if (step == mail_step) {
-    write_mail(group);
-  } else if (step < group.last_step()) {
-    const Recipient& recipient = group.transaction.recipients[step - first_rcpt_step];
-    const bool asks = !recipient.dsn.empty() && extensions_.dsn;
-    asks ? out_.put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
-         : out_.put("RCPT TO:<", recipient.address, ">\r\n");
-  } else if (group.chunked) {
-    out_.put("BDAT ", Digits(group.transaction.message->size), " LAST\r\n");
-  } else {
-    out_.put("DATA\r\n");
-  }
+  if (step == 0) return out_.put("RSET\r\n");
+  if (step == mail_step) return write_mail(group.transaction);
+  if (step == group.last_step()) return write_last_step(group);
+  write_rcpt(group.transaction.recipients[step - first_rcpt_step]);
 }
 
-void Dialogue::write_mail(const Group& group) {
-  out_.put("MAIL FROM:<", group.transaction.sender, ">");
-  const WireMessage& message = *group.transaction.message;
-  if (extensions_.size) out_.put(" SIZE=", Digits(message.size));
+void Dialogue::write_mail(const Transaction& transaction) {
+  out_.put("MAIL FROM:<", transaction.sender, ">");
+  const WireMessage& message = *transaction.message;
+  if (extensions_.size) out_.put(texts_of(message).parameter);
   if (message.has_8bit) out_.put(" BODY=8BITMIME");
-  if (group.transaction.needs_smtputf8) out_.put(" SMTPUTF8");
-  if (extensions_.dsn) out_.put(group.transaction.dsn);
+  if (transaction.needs_smtputf8) out_.put(" SMTPUTF8");
+  if (extensions_.dsn && !transaction.dsn.empty()) out_.put(transaction.dsn);
   // Postfix knows none for the null sender.
-  if (extensions_.xverp && !group.transaction.sender.empty() && !group.transaction.xverp.empty()) {
-    out_.put(" XVERP=", group.transaction.xverp);
+  if (extensions_.xverp && !transaction.sender.empty() && !transaction.xverp.empty()) {
+    out_.put(" XVERP=", transaction.xverp);
   }
   out_.put("\r\n");
+}
+
+void Dialogue::write_rcpt(const Recipient& recipient) {
+  const bool asks = !recipient.dsn.empty() && extensions_.dsn;
+  asks ? out_.put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
+       : out_.put("RCPT TO:<", recipient.address, ">\r\n");
+}
+
+void Dialogue::write_last_step(const Group& group) {
+  group.chunked ? out_.put(texts_of(*group.transaction.message).chunk) : out_.put("DATA\r\n");
+}
+
+const Dialogue::SizeTexts& Dialogue::texts_of(const WireMessage& message) {
+  if (texts_.size == message.size) return texts_;
+  const fmt::format_int digits(message.size);
+  const std::string_view number(digits.data(), digits.size());
+  texts_.size = message.size;
+  texts_.parameter.assign(" SIZE=").append(number);
+  texts_.chunk.assign("BDAT ").append(number).append(" LAST\r\n");
+  return texts_;
 }
 
 // All its recipients may be accepted.
@@ -193,13 +206,29 @@ void Dialogue::hear(std::string_view octets) {
 }
 
 // Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead, and
-// none of it is kept.
+// none of it is kept. Mostly it says to a group what it has said to the one before.
 void Dialogue::pass_usual(std::string_view& octets) {
   if (phase_ != Phase::ready || count_ == 0) return;
   Group& group = front();
-  if (!group.pipelined) return;
-  for (; group.answered < group.last_step() && parser_.pass_250(octets); ++group.answered) {
-    ++replies_;
+  if (!group.pipelined || group.answered >= group.last_step()) return;
+  const std::size_t steps = group.last_step() - group.answered;
+  if (steps == usual_replies_ && parser_.between_replies() && octets.starts_with(usual_)) {
+    octets.remove_prefix(usual_.size());
+    return take_steps(group, group.last_step());
+  }
+  const std::string_view before = octets;
+  std::size_t end = group.answered;
+  while (end < group.last_step() && parser_.pass_250(octets)) ++end;
+  take_steps(group, end);
+  if (end < group.last_step() || steps > most_usual_replies) return;
+  usual_ = before.substr(0, before.size() - octets.size());
+  usual_replies_ = steps;
+}
+
+// 2yz to each step before `end`.
+void Dialogue::take_steps(Group& group, std::size_t end) {
+  replies_ += end - group.answered;
+  for (; group.answered < end; ++group.answered) {
     if (group.answered == mail_step) {
       group.mail_taken = true;
     } else if (group.answered >= first_rcpt_step && group.mail_taken) {
@@ -522,7 +551,7 @@ void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
 
 void Dialogue::drop_front() {
   asked_ -= front().answers.size();
-  head_ = (head_ + 1) % ring_.size();
+  head_ = (head_ + 1) & ring_mask_;
   --count_;
   if (phase_ == Phase::leaving && count_ == 0) return end(Parting::busy, last_words_);
   if (phase_ != Phase::ready) return;
@@ -590,7 +619,7 @@ bool Dialogue::in_doubt() const {
 // Whoever has no reply of their own: the message may have gone out to those whose end was written.
 void Dialogue::abandon_all(const Reply& reply) {
   out_.forget();
-  for (; count_ > 0; --count_, head_ = (head_ + 1) % ring_.size()) {
+  for (; count_ > 0; --count_, head_ = (head_ + 1) & ring_mask_) {
     Group& group = front();
     settle_all(group, is_out(group) ? Fate::unanswered : Fate::again, reply);
   }

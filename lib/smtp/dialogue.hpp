@@ -195,6 +195,7 @@ class Dialogue {
   };
 
   void pass_usual(std::string_view& octets);
+  void take_steps(Group& group, std::size_t end);
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
   void on_starttls(const Reply& reply);
@@ -216,19 +217,27 @@ class Dialogue {
   [[nodiscard]] Group& front() { return ring_[head_]; }
   [[nodiscard]] const Group& front() const { return ring_[head_]; }
   [[nodiscard]] Group& back() { return at(count_ - 1); }
-  [[nodiscard]] const Group& back() const { return ring_[(head_ + count_ - 1) % ring_.size()]; }
+  [[nodiscard]] const Group& back() const { return ring_[(head_ + count_ - 1) & ring_mask_]; }
   [[nodiscard]] bool is_out(const Group& group) const {
     return group.message_sent && out_.written() >= group.end;
   }
-  [[nodiscard]] Group& at(std::size_t index) { return ring_[(head_ + index) % ring_.size()]; }
+  [[nodiscard]] Group& at(std::size_t index) { return ring_[(head_ + index) & ring_mask_]; }
   void drop_front();
 
   [[nodiscard]] bool next_is_chunk() const;
   [[nodiscard]] Circumstances now() const;
   [[nodiscard]] bool settle_unable(const Transaction& transaction);
+  struct SizeTexts {
+    std::uint64_t size = 0;
+    std::string parameter = " SIZE=0";
+    std::string chunk = "BDAT 0 LAST\r\n";
+  };
+  [[nodiscard]] const SizeTexts& texts_of(const WireMessage& message);
   void write_steps(Group& group);
   void write_step(const Group& group, std::size_t step);
-  void write_mail(const Group& group);
+  void write_mail(const Transaction& transaction);
+  void write_rcpt(const Recipient& recipient);
+  void write_last_step(const Group& group);
   void write_chunk(Group& group);
   void send_message(Group& group);
   void send_dot(Group& group);
@@ -250,6 +259,8 @@ class Dialogue {
   Reply last_words_;
 
   std::uint64_t replies_ = 0;
+  std::string usual_;  // how all steps of a group were answered last: lines of 250
+  std::size_t usual_replies_ = 0;
 
   struct Extensions {
     bool starttls = false;
@@ -266,7 +277,9 @@ class Dialogue {
   Extensions extensions_;
   std::optional<AuthExchange> auth_;  // while it lasts
 
-  std::vector<Group> ring_;
+  std::size_t most_groups_;  // on their way
+  std::vector<Group> ring_;  // a power of two of them
+  std::size_t ring_mask_;
   std::size_t head_ = 0;
   std::size_t count_ = 0;
   std::size_t asked_ = 0;  // recipients of them
@@ -278,6 +291,7 @@ class Dialogue {
   std::size_t message_limit_ = 0;
   std::size_t recipient_limit_ = 0;
 
+  SizeTexts texts_;  // of the last message, which is often the next one too
   Outgoing out_;
 };
 

@@ -58,6 +58,8 @@ class ReplyParser {
 
   // Takes octets off the front of `octets`, up to the end of one reply.
   [[nodiscard]] Found take(std::string_view& octets);
+  // What take() is given next is the beginning of a reply.
+  [[nodiscard]] bool between_replies() const { return whole_; }
   // Takes a whole line of 250 off the front, unread; false, and nothing is taken, where the next
   // reply is another, not whole, or too long.
   [[nodiscard]] bool pass_250(std::string_view& octets) const;
