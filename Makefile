@@ -28,7 +28,8 @@ CLANG_FORMAT ?= clang-format-19
 FUZZ_CXX ?= clang++-19
 FUZZ_SECONDS ?= 60
 
-MAKEFLAGS += --no-builtin-rules -j$(shell nproc)
+# Where another make calls this one, the jobs are its to share out.
+MAKEFLAGS += --no-builtin-rules $(if $(filter 0,$(MAKELEVEL)),-j$(shell nproc))
 export BUILD SAN
 
 CXXFLAGS ?= $(if $(SAN),-O1 -g1,-O2 -g)  # with sanitizers -O2 takes twice the time to compile
