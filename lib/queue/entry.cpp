@@ -20,14 +20,14 @@ namespace {
 constexpr std::time_t first_pause = 60;
 constexpr std::time_t longest_pause = 3600;
 
-Result<std::string> hash_of(const Fd& file, std::string_view name) {
+Result<Octets32> hash_of(const Fd& file, std::string_view name) {
   Sha256 digest;
   std::array<char, 65536> room;
   for (off_t at = 0;;) {
     const ssize_t got = pread(file.get(), room.data(), room.size(), at);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return system_failure(fmt::format("cannot read {}", name), errno);
-    if (got == 0) return base32(digest.finish());
+    if (got == 0) return digest.finish();
     digest.add({room.data(), static_cast<std::size_t>(got)});
     at += got;
   }
@@ -103,16 +103,16 @@ Result<QueueEntry::Directory> QueueEntry::settle(Same same) {
     }
     const Fd old(openat(queue_->fd().get(), place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!old.open()) return system_failure("cannot open the entry " + queue_->path(place), errno);
-    const bool same_entry = same_octets(old, fd_);
+    const bool same_entry = same != Same::renew && same_octets(old, fd_);
     if (!same_entry && same == Same::beside) {
       auto hash = hash_of(fd_, queue_->path(draft_));
       if (!hash) return fail(hash);
-      name_ += '.' + hash->substr(0, 8);
+      name_ = name_beside(name_, *hash);
       same = Same::replace;
       continue;
     }
     if (!same_entry) {
-      if (auto replaced = replace(place, old); !replaced) return fail(replaced);
+      if (auto replaced = replace(place, old, same); !replaced) return fail(replaced);
     }
     auto opened = open_file(directory, O_RDONLY | O_DIRECTORY);
     if (!opened) return fail(opened);
@@ -122,14 +122,13 @@ Result<QueueEntry::Directory> QueueEntry::settle(Same same) {
 
 // An entry whose command runs is replaced too, but waits: else the new one would be taken while
 // the command still has the old one.
-Result<> QueueEntry::replace(const std::string& place, const Fd& there) {
+Result<> QueueEntry::replace(const std::string& place, const Fd& there, Same same) {
   struct stat old{};
   if (fstat(there.get(), &old) != 0) {
     return system_failure("cannot stat the entry " + queue_->path(place), errno);
   }
-  const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, old.st_mtim};
-  if (futimens(fd_.get(), times.data()) != 0) {
-    return system_failure("cannot set the age of " + queue_->path(draft_), errno);
+  if (same != Same::renew) {
+    if (auto aged = set_age(old.st_mtime); !aged) return aged;
   }
   if (auto renamed = queue_->rename(draft_, place); !renamed) return renamed;
   draft_.clear();
@@ -140,6 +139,16 @@ Result<> QueueEntry::replace(const std::string& place, const Fd& there) {
       place, name_, growing_pause(age, first_pause, longest_pause, random_number()));
   if (!later) return fail(later);
   return queue_->sync_around(*later);
+}
+
+Result<> QueueEntry::set_age(std::time_t born) const {
+  const std::array<timespec, 2> times{timespec{0, UTIME_OMIT}, timespec{born, 0}};
+  if (futimens(fd_.get(), times.data()) == 0) return {};
+  return system_failure("cannot set the age of " + queue_->path(draft_), errno);
+}
+
+std::string QueueEntry::name_beside(std::string_view name, const Octets32& hash) {
+  return fmt::format("{}.{}", name, base32(hash).substr(0, 8));
 }
 
 Result<> QueueEntry::keep(Same same) {
@@ -173,6 +182,24 @@ Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, Syncer& syncer, Sam
     names.push_back(name);
   }
   return syncer.sync(fds, [&](std::size_t i) { return names[i]; });
+}
+
+// Nothing is visible before it is durable, and no checkpoint begins before all are visible.
+Result<> QueueEntry::keep_all(std::span<QueueEntry> entries, IntakeLog& log, Syncer& syncer,
+                              Same same) {
+  if (entries.size() < IntakeLog::fewest) return keep_all(entries, syncer, same);
+  LogGroup group;
+  for (const QueueEntry& entry : entries) {
+    auto added = group.add(entry.queue_->name(), entry.name_, entry.fd_);
+    if (!added) return added;
+  }
+  const auto logged = log.append(group);
+  if (!logged) return fail(logged);
+  if (!*logged) return keep_all(entries, syncer, same);
+  for (QueueEntry& entry : entries) {
+    if (auto settled = entry.settle(same); !settled) return fail(settled);
+  }
+  return {};
 }
 
 }  // namespace ml

@@ -7,13 +7,16 @@
 //   return entry->keep();
 #pragma once
 
+#include <ctime>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "base/digest.hpp"
 #include "base/fd.hpp"
 #include "base/home.hpp"
 #include "base/result.hpp"
+#include "queue/intake_log.hpp"
 #include "queue/queue.hpp"
 #include "queue/syncer.hpp"
 
@@ -24,6 +27,7 @@ namespace ml {
 enum class Same {
   replace,  // the draft takes its place and its age
   beside,   // the draft is kept as NAME.HASH
+  renew,    // the draft takes its place, whatever it is: its octets may not be on disk
 };
 
 class QueueEntry {
@@ -48,6 +52,13 @@ class QueueEntry {
   // must take it that none is (those that are there are whole).
   [[nodiscard]] static Result<> keep_all(std::span<QueueEntry> entries, Syncer& syncer,
                                          Same same = Same::replace);
+  // The same by the intake log: their own files become durable later. Fewer than
+  // IntakeLog::fewest, and where the log has no room, as above.
+  [[nodiscard]] static Result<> keep_all(std::span<QueueEntry> entries, IntakeLog& log,
+                                         Syncer& syncer, Same same);
+  // It came in at `born`, not now; and the name under which another one is kept beside NAME.
+  [[nodiscard]] Result<> set_age(std::time_t born) const;
+  [[nodiscard]] static std::string name_beside(std::string_view name, const Octets32& hash);
 
  private:
   QueueEntry(const Queue& queue, std::string name, std::string draft, Fd fd);
@@ -58,7 +69,7 @@ class QueueEntry {
   };
   // Under the lock of its directory. Gives the directory that is to be synced, unlocked.
   [[nodiscard]] Result<Directory> settle(Same same);
-  [[nodiscard]] Result<> replace(const std::string& place, const Fd& there);
+  [[nodiscard]] Result<> replace(const std::string& place, const Fd& there, Same same);
 
   std::optional<Queue> own_;  // where the caller has none
   const Queue* queue_;

@@ -30,6 +30,9 @@
 //   | later   | TIME has come                               | due      | due                     |
 //   | held    | release(), or later: retry()                | due      | as before, or due       |
 //
+// Whoever takes in many at once may keep them by a log that is synced instead of file and directory
+// (queue/intake_log.hpp): its own table says what a power cut leaves then.
+//
 // A kill leaves what a power cut leaves, and the lock goes with the last process that had it: a
 // command that outlives its runner keeps its entry from the next one. Whoever looks for a name or
 // moves an entry holds the lock of its directory a (flock), so that no two do it at once; nobody

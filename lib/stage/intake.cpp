@@ -351,7 +351,8 @@ Result<> Intake::draft(std::string_view queue, std::string_view name,
 
 Result<> Intake::keep_drafts() {
   if (drafts_.empty()) return {};
-  return QueueEntry::keep_all(drafts_, syncer_, Same::beside);
+  if (!intake_log_) return QueueEntry::keep_all(drafts_, syncer_, Same::beside);
+  return QueueEntry::keep_all(drafts_, *intake_log_, syncer_, Same::beside);
 }
 
 Result<> Intake::commit() {

@@ -41,6 +41,7 @@
 #include "list/pipeline.hpp"
 #include "mail/envelope.hpp"
 #include "queue/entry.hpp"
+#include "queue/intake_log.hpp"
 #include "queue/syncer.hpp"
 #include "stage/receive.hpp"
 #include "stage/route.hpp"
@@ -62,6 +63,10 @@ class Intake {
 
   // `home` must outlive it. `log`: where drops and holds are told, whatever the lists' settings say.
   [[nodiscard]] static Result<Intake> open(const Home& home, std::optional<std::string> log = {});
+
+  // From now on commit() goes by the intake log (queue/intake_log.hpp): for whoever stays and takes
+  // in many messages at once.
+  void use_log() { intake_log_.emplace(*home_); }
 
   // Where the recipient leads; nothing where it is no address of a list here. All that looks like a
   // bounce address of a list here is one: nobody learns which of them are signed.
@@ -119,6 +124,7 @@ class Intake {
   std::map<std::string, std::unique_ptr<Queue>, std::less<>> queues_;
   std::vector<QueueEntry> drafts_;
   Syncer syncer_;
+  std::optional<IntakeLog> intake_log_;
   std::set<const Queue*> touched_;  // with drafts that are to be run
 };
 

@@ -17,6 +17,7 @@
 #include "base/diag.hpp"
 #include "base/listen.hpp"
 #include "list/settings.hpp"
+#include "queue/intake_recovery.hpp"
 #include "stage/lmtp_connection.hpp"
 #include "stage/runner.hpp"
 
@@ -273,8 +274,10 @@ Result<Status> serve_lmtp(const Home& home, const LmtpdOptions& options) {
   const std::string log = options.log.value_or(settings->text("log").value_or("stderr"));
   if (auto logged = log_to(log); !logged) return fail(logged);
   allow_descriptors();
+  if (auto recovered = recover_intake(home); !recovered) return fail(recovered);
   auto intake = Intake::open(home, options.log);
   if (!intake) return fail(intake);
+  intake->use_log();
   auto signals = catch_signals();
   if (!signals) return fail(signals);
   const std::uint64_t most = options.connections.value_or(default_connections);

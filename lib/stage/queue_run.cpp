@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "queue/intake_recovery.hpp"
 #include "stage/queue_fates.hpp"
 #include "stage/queue_job.hpp"
 #include "stage/queue_watch.hpp"
@@ -384,6 +385,7 @@ Result<RunOptions> run_options(RunNumbers numbers, const Settings& site) {
 
 Result<Status> run_queue(const Home& home, const Queue& queue,
                          const std::vector<std::string>& command, const RunOptions& options) {
+  if (auto recovered = recover_intake(home); !recovered) return fail(recovered);
   return Runner(home, queue, command, options).run();
 }
 

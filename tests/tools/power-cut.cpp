@@ -2,8 +2,8 @@
 //
 //   power-cut DIRECTORY N COMMAND...
 //
-// runs COMMAND and, when it begins its Nth fsync or fdatasync of something below DIRECTORY, kills
-// it and leaves DIRECTORY as the syncs before that one made it: 100. A COMMAND that ends before has
+// runs COMMAND and, when it begins its Nth fsync, fdatasync or syncfs of something below DIRECTORY,
+// kills it and leaves DIRECTORY as the syncs before that one made it: 100. A COMMAND that ends before has
 // its power cut then, and power-cut leaves as it did.
 //
 // The disk is as mean as POSIX lets it be: a file has the octets that its last sync found, none
@@ -65,6 +65,12 @@ class Disk {
     }
   }
 
+  void keep_all(const fs::path& path) {
+    keep(path);
+    if (!fs::is_directory(path)) return;
+    for (const auto& entry : fs::directory_iterator(path)) keep_all(entry.path());
+  }
+
   [[nodiscard]] Result<> restore() {
     struct stat about{};
     if (stat(root_.c_str(), &about) != 0) return system_failure("cannot look at the disk", errno);
@@ -81,12 +87,6 @@ class Disk {
     std::string octets;
     std::map<std::string, Name> names;
   };
-
-  void keep_all(const fs::path& path) {
-    keep(path);
-    if (!fs::is_directory(path)) return;
-    for (const auto& entry : fs::directory_iterator(path)) keep_all(entry.path());
-  }
 
   Result<> fill(const fs::path& path, const Node& node) {
     for (const auto& [name, what] : node.names) {
@@ -113,11 +113,13 @@ Result<Fd> listen_to_syncs() {
     return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value};
   };
   const sock_filter notify{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF};
-  std::array<sock_filter, 6> filter{
+  std::array<sock_filter, 8> filter{
       sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
       jump(__NR_fsync),
       notify,
       jump(__NR_fdatasync),
+      notify,
+      jump(__NR_syncfs),
       notify,
       sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
   };
@@ -163,7 +165,7 @@ Result<Status> run(char** argv) {
     const fs::path path = synced_path(call);
     if (is_below(path, root)) {
       if (++seen == last) break;
-      disk.keep(path);
+      call.data.nr == __NR_syncfs ? disk.keep_all(root) : disk.keep(path);
     }
     seccomp_notif_resp answer{};
     answer.id = call.id;

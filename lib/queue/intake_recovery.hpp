@@ -1,0 +1,28 @@
+// What a writer of the intake log left when it was killed, or the power cut. The states are in
+// queue/intake_log.hpp.
+//
+//   if (auto recovered = recover_intake(home); !recovered) return fail(recovered);   // then run a queue
+#pragma once
+
+#include "base/home.hpp"
+#include "base/result.hpp"
+
+namespace ml {
+
+// Each forsaken segment: of this boot, what it tells of is in the kernel's memory and is synced. Of
+// another one, each of its entries is restored, durably:
+//
+//   | the entry's name, or NAME.HASH, is     | then                                               |
+//   | -------------------------------------- | -------------------------------------------------- |
+//   | nowhere in the queue                   | it is due, with the age that it had                |
+//   | the file that was logged, or a         | a new file takes its place: what was never synced  |
+//   | beginning of it                        | is not to be trusted                               |
+//   | another file with the same octets      | left: whoever put it there has synced it           |
+//   | another file with other octets         | kept beside it, as any arrival                     |
+//
+// and only then the segment is cleaned: killed at any moment, the next one begins anew. A segment
+// that another process restores is waited for; one that lives is left alone. Where nothing was ever
+// logged, this is one system call.
+[[nodiscard]] Result<> recover_intake(const Home& home);
+
+}  // namespace ml
