@@ -28,9 +28,9 @@ Result<> EntryFates::settle(Job& job) {
   if (!ending) return fail(ending);
   if (!ending->at_once) failures_ = 0;
   switch (ending->kind) {
-    case JobEnding::Kind::done:
-      if (auto removed = queue_.remove(job.taken()); !removed) return removed;
-      return job.pass_output();
+    case JobEnding::Kind::done:  // what cannot be passed on is made again from the entry
+      if (auto passed = job.pass_output(); !passed) return passed;
+      return queue_.remove(job.taken());
     case JobEnding::Kind::failed: return move_to_failed(job.taken(), ending->reason);
     case JobEnding::Kind::left:
       return queue_.replace(job.taken(), job.output().draft(), job.output().file(),

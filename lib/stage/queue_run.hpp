@@ -45,7 +45,8 @@ struct RunNumbers {
 // Runs `command` (argv; one word with blanks or shell characters goes through sh -c) with each
 // due entry as its stdin. By its exit status:
 //
-//   0       the entry is done with; what the command wrote goes to our stdout
+//   0       what the command wrote goes to our stdout, and the entry is done with; where that cannot
+//           be written the entry stays and the runner leaves with 75
 //   65, 77  the entry moves to the queue `failed`, with the last line of stderr as the reason
 //   75      put off; an ml-stream on its stdout, whole, is what is left and replaces the entry
 //   others, and a signal: put off

@@ -133,6 +133,17 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   is "" "$(entries q)"
 }
 
+@test "ml-queue run: an entry whose output cannot be passed on stays" {
+  setup_queue
+  put q one hello
+  status=0
+  ml-queue run q -- cat >/dev/full 2>said || status=$?
+  is 75 "$status"
+  is "ml-queue: cannot write standard output: No space left on device" "$(cat said)"
+  is hello "$(ml-queue run q -- cat)"
+  is "" "$(entries q)"
+}
+
 @test "ml-queue run: one word with shell characters goes through sh" {
   setup_queue
   put q one hello
