@@ -2,12 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/attributes.hpp"
 #include "base/diag.hpp"
-#include "queue/entry.hpp"
 #include "stage/runner.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
@@ -16,24 +18,30 @@ namespace ml {
 namespace {
 
 constexpr std::string_view queue_name = "bounces";
+constexpr std::size_t longest_name = 64;
 
 Result<> rewind(const Fd& entry) {
   if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
   return system_failure("cannot read an entry again", errno);
 }
 
-// Whole, and a list's message with a recipient in it.
-bool concerns_recipients(const Fd& entry) {
+// Of each section, in order: is it a list's, with a recipient in it? None of a stream that is not
+// whole.
+std::vector<bool> sections_for_bounces(const Fd& entry) {
   Reader in(entry.get());
   Verdict verdict;
+  std::vector<bool> sections;
   bool has_list = false;
-  bool found = false;
   for (Record record = in.next(); record != Record::none; record = in.next()) {
-    if (record == Record::message) has_list = in.message().attributes.raw("list").has_value();
-    if (record == Record::rcpt) found = found || has_list;
+    if (record == Record::message) {
+      has_list = in.message().attributes.raw("list").has_value();
+      sections.push_back(false);
+    }
+    if (record == Record::rcpt) sections.back() = has_list;
     if (record == Record::end) verdict.add(in.end());
   }
-  return found && !verdict.failed();
+  if (verdict.failed()) sections.clear();
+  return sections;
 }
 
 void write_rcpt(Writer& out, const RcptRecord& rcpt, std::string_view why) {
@@ -44,33 +52,61 @@ void write_rcpt(Writer& out, const RcptRecord& rcpt, std::string_view why) {
   out.rcpt(rcpt.address, rcpt.sender, '\t' + attributes);
 }
 
-Result<> write_records(const Fd& entry, std::string_view why, Writer& out) {
+// Those sections as records to `bounces`, the others as they are to `rest`.
+Result<> divide(const Fd& entry, const std::vector<bool>& sections, std::string_view why,
+                Writer& bounces, Writer& rest) {
   Reader in(entry.get());
-  bool has_list = false;
+  auto section = sections.begin();
+  bool inside = false;
   for (Record record = in.next(); record != Record::none; record = in.next()) {
-    if (record == Record::message) has_list = in.message().attributes.raw("list").has_value();
-    if (!has_list) continue;
-    if (record == Record::message) out.pass(in.line());
-    if (record == Record::rcpt) write_rcpt(out, in.rcpt(), why);
-    if (record == Record::end) out.end(in.end());
+    if (record == Record::end && !inside) continue;
+    Writer& out = *section ? bounces : rest;
+    switch (record) {
+      case Record::message:
+        out.pass(in.line());
+        inside = true;
+        break;
+      case Record::rcpt:
+        if (*section) {
+          write_rcpt(out, in.rcpt(), why);
+        } else {
+          out.pass(in.line());
+        }
+        break;
+      default:
+        out.end(in.end());
+        inside = false;
+        ++section;
+    }
   }
-  return out.flush();
+  if (auto flushed = bounces.flush(); !flushed) return flushed;
+  return rest.flush();
+}
+
+// A name that an entry may be put under: in `failed` it has its queue behind it.
+std::string name_of(const Taken& taken) {
+  const std::string& name = taken.facts().name;
+  return name.substr(0, std::min(name.find('@'), longest_name));
 }
 
 }  // namespace
 
-Result<bool> tell_bounces(const Home& home, const Taken& taken, std::string_view why) {
+Result<Told> tell_bounces(const Home& home, const Taken& taken, std::string_view why,
+                          const QueueEntry& rest) {
   if (auto again = rewind(taken.fd()); !again) return fail(again);
-  if (!concerns_recipients(taken.fd())) return false;
+  const auto sections = sections_for_bounces(taken.fd());
+  const auto theirs = std::ranges::count(sections, true);
+  if (theirs == 0) return Told::nothing;
   if (auto again = rewind(taken.fd()); !again) return fail(again);
-  auto entry = QueueEntry::create(home, queue_name, taken.facts().name.substr(0, 64));
+  auto entry = QueueEntry::create(home, queue_name, name_of(taken));
   if (!entry) return fail(entry);
-  Writer out(entry->fd(), "an entry of the queue bounces");
-  if (auto written = write_records(taken.fd(), why, out); !written) return fail(written);
+  Writer bounces(entry->fd(), "an entry of the queue bounces");
+  Writer others(rest.fd(), "what is left of an entry");
+  if (auto done = divide(taken.fd(), sections, why, bounces, others); !done) return fail(done);
   if (auto kept = entry->keep(Same::beside); !kept) return fail(kept);
   // The records are safe whether or not somebody can be found who runs them now.
   if (auto woken = wake_runner(home, queue_name); !woken) log(woken.error().text);
-  return true;
+  return std::cmp_equal(theirs, sections.size()) ? Told::all : Told::some;
 }
 
 }  // namespace ml

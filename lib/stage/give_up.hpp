@@ -1,21 +1,28 @@
 // A stream that was tried for days: its recipients become records for ml-bounce (RFC 3463 4.4.7,
 // delivery time expired), in the queue `bounces`, and never mail to its author.
 //
-//   auto told = tell_bounces(home, taken, "4.4.7 given up after 432000 s: relay ... is busy");
-//   if (told && *told) queue.remove(taken);
+//   auto told = tell_bounces(home, taken, "4.4.7 given up after 432000 s: relay ... is busy", *rest);
+//   if (told && *told == Told::all) queue.remove(taken);
+//   if (told && *told == Told::some) queue.replace(taken, rest->draft(), ...);
 #pragma once
 
 #include <string_view>
 
 #include "base/home.hpp"
 #include "base/result.hpp"
+#include "queue/entry.hpp"
 #include "queue/queue.hpp"
 
 namespace ml {
 
+// The sections of an entry that were told.
+enum class Told { nothing, some, all };
+
 // Stores, durably, the entry's sections that have a list and recipients, each recipient with
 // status=4.4.7 and, unless it has a reply of its own, reply= with `why`; and wakes the runner of
-// that queue. False, and nothing stored: no whole ml-stream, or one without such a section.
-[[nodiscard]] Result<bool> tell_bounces(const Home& home, const Taken& taken, std::string_view why);
+// that queue. The other sections are written to the draft `rest` where there are both. Told::nothing,
+// and nothing stored or written: no whole ml-stream, or one without such a section.
+[[nodiscard]] Result<Told> tell_bounces(const Home& home, const Taken& taken, std::string_view why,
+                                        const QueueEntry& rest);
 
 }  // namespace ml

@@ -63,20 +63,21 @@ std::time_t EntryFates::pause(const Taken& taken) const {
 }
 
 // A list's recipients are told to ml-bounce, which knows what to make of it; anything else is for
-// a person. Killed in between, it is given up again and is the same entry there.
+// a person: where an entry has both, that stays, and is given up when it is due again. Killed in
+// between, it is given up again and is the same entry there.
 Result<> EntryFates::give_up(const Taken& taken) {
-  const std::string& last = taken.facts().note.reason;
+  const EntryNote& last = taken.facts().note;
   const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
-                                      last.empty() ? "" : ": ", last);
-  if (queue_.name() != "bounces") {
-    auto told = tell_bounces(home_, taken, why);
-    if (!told) return fail(told);
-    if (*told) {
-      log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
-      return queue_.remove(taken);
-    }
-  }
-  return move_to_failed(taken, why);
+                                      last.reason.empty() ? "" : ": ", last.reason);
+  if (queue_.name() == "bounces") return move_to_failed(taken, why);
+  auto rest = QueueEntry::create(queue_, "rest");
+  if (!rest) return fail(rest);
+  auto told = tell_bounces(home_, taken, why, *rest);
+  if (!told) return fail(told);
+  if (*told == Told::nothing) return move_to_failed(taken, why);
+  log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
+  if (*told == Told::all) return queue_.remove(taken);
+  return queue_.replace(taken, rest->draft(), rest->file(), 1, last);
 }
 
 Result<> EntryFates::move_to_failed(const Taken& taken, const std::string& reason) {

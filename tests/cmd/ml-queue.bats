@@ -224,6 +224,52 @@ opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
   [[ "$(ml-queue list failed | cut -f8)" == "4.4.7 given up"*busy ]]
 }
 
+# holds_bounces: a runner there that writes to the file told what it gets.
+holds_bounces() {
+  ml-queue run bounces --watch -- 'cat >>told' 3>&- &
+  runner=$!
+  has_runner() { ml-queue list | grep -q 'bounces.*	runner'; }
+  until_true has_runner
+}
+# section ID LIST ADDRESS...: of a list; of none where LIST is empty.
+section() {
+  local id=$1 list=$2
+  shift 2
+  stream "$@" | sed -E "1s/^message\tx1(.*)/message\t$id\1${list:+\tlist=$list}/"
+}
+
+@test "ml-queue run: what is given up goes to bounces by section and to failed what is no list's" {
+  setup_queue
+  holds_bounces
+  { section x1 news@x.org ann@example.org; section x2 '' bob@example.org
+    section x3 news@x.org; section x4 dev@x.org cy@example.org; } | ml-queue put q
+  touch -d '2 days ago' "$ML_HOME"/queue/q/?/x1
+  ml-queue run q --pause 1 --give-up 86400 -- 'cat >/dev/null; exit 75'
+  given_up() { ml-queue run q --give-up 86400 -- false; [ "$(entries failed)" = x1@q ]; } 2>/dev/null
+  until_true given_up
+  until_true grep -q cy@ told
+  is "x1 ann@example.org x4 cy@example.org" "$(grep -E '^(message|rcpt)' told | cut -f2 | paste -sd' ')"
+  is 2 "$(grep -c '^rcpt.*status=4.4.7.*reply=4.4.7 given up after 86400 s' told)"
+  is "x2 bob@example.org x3" "$(ml-queue show failed x1@q | grep -E '^(message|rcpt)' | cut -f2 | paste -sd' ')"
+  is 2d "$(ml-queue list failed | cut -f3)"
+  kill $runner
+  wait $runner
+}
+
+@test "ml-queue run: a list's recipients in failed are given up too" {
+  setup_queue
+  holds_bounces
+  section x1 news@x.org ann@example.org | ml-queue put q
+  ml-queue run q -- 'cat >/dev/null; exit 65'
+  touch -d '2 days ago' "$ML_HOME"/queue/failed/?/x1@q
+  ml-queue run failed --pause 1 --give-up 86400 -- 'cat >/dev/null; exit 75'
+  given_up() { ml-queue run failed --give-up 86400 -- false && [ -z "$(entries failed)" ]; } 2>/dev/null
+  until_true given_up
+  until_true grep -q 'ann@.*status=4.4.7' told
+  kill $runner
+  wait $runner
+}
+
 @test "ml-queue run: a command that cannot be started stops the runner with 75 after three" {
   setup_queue
   for i in 1 2 3 4 5; do put q e$i x; done
