@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <utility>
 
 #include "base/diag.hpp"
@@ -40,8 +41,14 @@ Result<Job> Job::start(const Queue& queue, Taken& taken, const std::vector<std::
   fcntl(errors->read.get(), F_SETFL, O_NONBLOCK);
   auto child = spawn(command, taken.fd(), output->file(), errors->write.get());
   if (!child) return fail(child);
+  errors->write.reset();  // a descriptor less, so that there is one for what follows
   Fd ended(static_cast<int>(syscall(SYS_pidfd_open, *child, 0)));
-  if (!ended.open()) return system_failure("cannot watch a command", errno);
+  if (!ended.open()) {
+    const int code = errno;
+    kill(*child, SIGKILL);
+    if (auto waited = wait_for(*child); !waited) return fail(waited);
+    return system_failure("cannot watch a command", code);
+  }
   return Job(std::move(taken), std::move(*output), std::move(errors->read), *child,
              std::move(ended));
 }

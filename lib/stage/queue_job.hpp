@@ -36,7 +36,7 @@ class Job {
  public:
   // Starts the command with the entry as its stdin, by the very descriptor that holds the lock:
   // a command that outlives us still has its entry to itself. What it writes goes to a draft.
-  // `taken` is moved from where it started.
+  // `taken` is moved from where it started; where this fails nothing runs.
   [[nodiscard]] static Result<Job> start(const Queue& queue, Taken& taken,
                                          const std::vector<std::string>& command);
 

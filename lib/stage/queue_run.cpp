@@ -100,9 +100,10 @@ class Runner {
         if (!*more) break;
         continue;
       }
-      auto begins = begins_to_watch();
-      if (!begins) return fail(begins);
-      if (*begins) continue;
+      if (!watch_) {
+        if (auto begun = begin_to_watch(); !begun) return fail(begun);
+        continue;
+      }
       if (auto waited = wait(*signals); !waited) return fail(waited);
       if (auto ended = finish_jobs(); !ended && state_) state_ = ended;
     }
@@ -112,14 +113,14 @@ class Runner {
   }
 
  private:
-  // Begins to watch when there is something to wait for; what came before that is looked for.
-  Result<bool> begins_to_watch() {
-    if (watch_) return false;
+  // Before the first job, which nobody would wait for where this fails, or when there is only time
+  // to wait for; what came before that is looked for.
+  Result<> begin_to_watch() {
     auto watch = QueueWatch::start(queue_);
     if (!watch) return fail(watch);
     watch_.emplace(std::move(*watch));
     fresh_.set();
-    return true;
+    return {};
   }
 
   // Whoever keeps an entry looks for a runner afterwards, so we look for entries after we are none
@@ -244,6 +245,9 @@ class Runner {
     if ((*taken)->facts().size > options_.small && !has_room_for_big()) {
       big_.insert(place);
       return {};
+    }
+    if (!watch_) {
+      if (auto begun = begin_to_watch(); !begun) return begun;
     }
     auto job = Job::start(queue_, **taken, command_);
     if (!job) return fates_.put_off(**taken, {JobEnding::Kind::later, job.error().text, true});

@@ -280,6 +280,31 @@ section() {
   is 5 "$(ml-queue list q | wc -l)"
 }
 
+# Without strace there is no way to make these calls fail.
+needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot trace here"; }
+
+@test "ml-queue run: a runner that cannot watch the queue starts nothing and is 75" {
+  setup_queue
+  needs_strace
+  put q one hello
+  for call in inotify_init1 inotify_add_watch timerfd_create; do
+    run strace -qqo /dev/null -e inject=$call:error=EMFILE ml-queue run q -- touch begun
+    is 75 "$status"
+    [[ "$output" == "ml-queue: cannot watch the queue"*"Too many open files" ]]
+    [ ! -e begun ]
+    is due "$(ml-queue list q | cut -f2)"
+  done
+}
+
+@test "ml-queue run: a command that cannot be watched is ended and its entry put off" {
+  setup_queue
+  needs_strace
+  mkfifo gate
+  put q one hello
+  strace -qqo /dev/null -e inject=pidfd_open:error=ENOMEM ml-queue run q -- cat gate
+  is "one later cannot watch a command: Cannot allocate memory" "$(ml-queue list q | cut -f1,2,8 | tr '\t' ' ')"
+}
+
 @test "ml-queue run: a usage error on three entries running stops the runner with 75" {
   setup_queue
   for i in 1 2 3 4 5; do put q e$i x; done
