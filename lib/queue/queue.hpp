@@ -34,9 +34,13 @@
 // (queue/intake_log.hpp): its own table says what a power cut leaves then.
 //
 // A kill leaves what a power cut leaves, and the lock goes with the last process that had it: a
-// command that outlives its runner keeps its entry from the next one. Whoever looks for a name or
-// moves an entry holds the lock of its directory a (flock), so that no two do it at once; nobody
-// syncs under it. A queue itself appears by one rename, with all its directories.
+// command that outlives its runner keeps its entry from the next one. After a rename the directory
+// that the entry came to is synced, then the one that it left: a power cut between the two finds it
+// in one of them where a rename is one step on the disk, as with every journal of a file system, and
+// else perhaps in both, each to be run. Whoever looks for a name or moves an entry holds the lock of
+// its directory a (flock), so that no two do it at once; under it only a new directory in `later`
+// and an entry replaced while its command runs are synced. A queue itself appears by one rename,
+// with all its directories.
 //
 //   auto queue = Queue::open(home, "post", Create::yes);
 //   auto entry = QueueEntry::create(*queue, id);            // queue/entry.hpp
@@ -152,8 +156,10 @@ class Queue {
                                                  std::time_t pause) const;
   [[nodiscard]] Result<> relocate(const Taken& taken, const std::string& to) const;
   [[nodiscard]] bool is_still(const Taken& taken) const;
-  // The directory of a place, synced; not under the lock.
+  // The directory of a place, synced; that of a place which an entry has left; those of both.
   [[nodiscard]] Result<> sync_around(const std::string& place) const;
+  [[nodiscard]] Result<> sync_left(const std::string& place) const;
+  [[nodiscard]] Result<> sync_move(const std::string& from, const std::string& to) const;
 
   std::string directory_;
   std::string name_;

@@ -54,6 +54,21 @@ Result<> Queue::sync_around(const std::string& place) const {
   return sync_directory(path(place.substr(0, place.rfind('/'))));
 }
 
+// A directory of `later` may be taken away as soon as it is empty.
+Result<> Queue::sync_left(const std::string& place) const {
+  const std::string directory = place.substr(0, place.rfind('/'));
+  const Fd fd(openat(fd_.get(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.open() && errno == ENOENT) return sync_directory(path("later"));
+  if (!fd.open()) return system_failure("cannot open the directory " + path(directory), errno);
+  return sync(fd, path(directory));
+}
+
+// The place it came to first: until that is durable the old one must be.
+Result<> Queue::sync_move(const std::string& from, const std::string& to) const {
+  if (auto synced = sync_around(to); !synced) return synced;
+  return sync_left(from);
+}
+
 // Somebody may have put another entry of its name in its place meanwhile.
 bool Queue::is_still(const Taken& taken) const {
   struct stat ours{};
@@ -109,7 +124,7 @@ Result<> Queue::put_off(const Taken& taken, std::time_t pause, const EntryNote& 
   auto place = rename_later(taken.facts().place, taken.facts().name, pause);
   if (!place) return fail(place);
   flock(locked->get(), LOCK_UN);
-  return sync_around(*place);
+  return sync_move(taken.facts().place, *place);
 }
 
 // The first rename is the replacement; a kill before the second leaves it due at once.
@@ -128,7 +143,7 @@ Result<> Queue::replace(const Taken& taken, const std::string& draft, const Fd& 
   auto place = rename_later(taken.facts().place, taken.facts().name, pause);
   if (!place) return fail(place);
   flock(locked->get(), LOCK_UN);
-  return sync_around(*place);
+  return sync_move(taken.facts().place, *place);
 }
 
 // Two queues are locked in the order of their names: two moves never wait for each other.
@@ -157,7 +172,7 @@ Result<> Queue::move(const Taken& taken, const Queue& to, std::string_view name,
   flock(first->get(), LOCK_UN);
   flock(second->get(), LOCK_UN);
   if (auto synced = to.sync_around(target); !synced) return synced;
-  return sync_around(place);
+  return sync_left(place);
 }
 
 Result<> Queue::relocate(const Taken& taken, const std::string& to) const {
@@ -166,7 +181,7 @@ Result<> Queue::relocate(const Taken& taken, const std::string& to) const {
   if (!is_still(taken) || taken.facts().place == to) return {};
   if (auto renamed = rename(taken.facts().place, to); !renamed) return renamed;
   flock(locked->get(), LOCK_UN);
-  return sync_around(to);
+  return sync_move(taken.facts().place, to);
 }
 
 Result<> Queue::hold(const Taken& taken) const {
