@@ -14,11 +14,15 @@ using std::chrono::milliseconds;
 // A rate is kept over this time: shorter bursts are let through.
 constexpr auto burst = milliseconds(200);
 
+// Those who wait do so no longer for a relay.
+constexpr auto time_to_greet = std::chrono::seconds(1);
+
 }  // namespace
 
 class Connections::Connection : public Outcomes {
  public:
-  Connection(Connections& owner, std::size_t relay_number) : relay(relay_number), owner_(owner) {
+  Connection(Connections& owner, std::size_t relay_number, Clock::time_point now)
+      : relay(relay_number), begun(now), owner_(owner) {
     outlet = open_outlet(owner.relays_.relay(relay), owner.relays_.manner(relay), *this);
   }
 
@@ -34,6 +38,7 @@ class Connections::Connection : public Outcomes {
   }
 
   const std::size_t relay;
+  const Clock::time_point begun;
   std::unique_ptr<Outlet> outlet;
   bool should_end = false;
   bool is_unfit = false;  // for those who waited when it was asked last
@@ -100,18 +105,41 @@ bool Connections::may_give(Clock::time_point now) {
   return limits_.rate == 0 || next_gift_ <= now;
 }
 
-// A connection that recipients wait for. False: there is one on its way, or none can be had now.
+bool Connections::is_silent(const Connection& connection, Clock::time_point now) {
+  return connection.outlet->opening() && now - connection.begun >= time_to_greet;
+}
+
+// A connection that recipients wait for. False: enough are on their way, or none can be had now.
 bool Connections::open_one(Clock::time_point now) {
-  std::vector<std::size_t> live(relays_.size());
+  struct Counts {
+    std::size_t greeted = 0, coming = 0, silent = 0, unfit = 0;
+  };
+  std::vector<Counts> counts(relays_.size());
+  std::size_t coming = 0;
   for (const Connection& connection : all_) {
-    if (connection.outlet->opening()) return false;
     if (connection.outlet->wants() && !connection.is_unfit) return false;
-    std::size_t& its = live[connection.relay];
-    its = connection.is_unfit || its == Relays::unfit ? Relays::unfit : its + 1;
+    Counts& its = counts[connection.relay];
+    if (connection.is_unfit) ++its.unfit;
+    if (is_silent(connection, now)) {
+      ++its.silent;
+    } else if (connection.outlet->opening()) {
+      ++its.coming;
+      ++coming;
+    } else {
+      ++its.greeted;
+    }
+  }
+  if (coming >= source_.waiting()) return false;
+  std::vector<std::size_t> live;
+  for (const Counts& its : counts) {
+    // One that talks to us over other connections is not silent, but has enough of them.
+    const bool is_unfit = its.unfit > 0 || (its.silent > 0 && its.greeted == 0);
+    const bool has_enough = its.silent > 0 || its.coming > 0;
+    live.push_back(is_unfit ? Relays::unfit : has_enough ? Relays::enough : its.greeted);
   }
   const auto relay = relays_.pick(now, live);
   if (!relay) return false;
-  all_.emplace_back(*this, *relay);
+  all_.emplace_back(*this, *relay, now);
   return true;
 }
 
@@ -203,6 +231,10 @@ Clock::time_point Connections::alarm(Clock::time_point now, Clock::time_point la
     earliest = std::min(earliest, connection.outlet->deadline());
   }
   if (source_.waiting() == 0) return earliest;
+  for (const Connection& connection : all_) {
+    if (!connection.outlet->opening() || is_silent(connection, now)) continue;
+    earliest = std::min(earliest, connection.begun + time_to_greet);
+  }
   // What is possible now was done, or waits for an answer.
   for (const auto chance : {next_gift_, relays_.next_chance().value_or(now)}) {
     if (chance > now) earliest = std::min(earliest, chance);

@@ -1,7 +1,9 @@
 // All connections of a run: as many as the relays bear, each given what it wants.
 //
-// A connection is opened when recipients wait and no other is free for them or on its way: so they
-// grow by one a round trip, up to a number for each relay that is itself learned (smtp/relays.hpp).
+// A connection is opened when more recipients wait than are free for them or on their way, to each
+// relay one at a time: so they grow by one a round trip, up to a number for each relay that is itself
+// learned (smtp/relays.hpp). A relay that has not greeted for a second is as good as none for those
+// who wait: others get them, backups too, and it is one of several again when it does greet.
 //
 //   Connections connections(relays, source, {.rate = 100});
 //   for (;;) {
@@ -71,6 +73,7 @@ class Connections {
 
   [[nodiscard]] bool offer(Connection& connection);
   [[nodiscard]] bool open_one(Clock::time_point now);
+  [[nodiscard]] static bool is_silent(const Connection& connection, Clock::time_point now);
   [[nodiscard]] bool may_give(Clock::time_point now);
   void watch(Connection& connection);
   void watch_input(int input);

@@ -50,8 +50,10 @@ class Relays {
 
   Relays(std::vector<Relay> relays, Terms terms);
 
-  // In place of how many connections one has: it is none for those who wait.
+  // In place of how many connections one has: it is none for those who wait; it has one on its way
+  // and gets no second.
   static constexpr std::size_t unfit = SIZE_MAX;
+  static constexpr std::size_t enough = SIZE_MAX - 1;
 
   // The relay for the next connection, `live` being how many each has; nothing: none is free now.
   [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now,

@@ -36,14 +36,30 @@ load sink
   done
 }
 
-@test "faults: a relay that accepts a connection and says nothing is given up and another takes over" {
-  sink
-  other=$via other_sink=$sink
-  cp log other.log
-  sink --fault connect=silence
-  run ml-send --via "$via" --via "$other?backup" --max-wait 1 < <(stream a@x.org)
-  kill "$other_sink"
-  is 0 "$status"
+@test "faults: a relay that is silent or drops what comes to it keeps nobody from the others or from a backup" {
+  begin_sink --log /dev/null --fault connect=silence
+  silent=$via
+  black_hole
+  # Who waited for the silent one would be stopped.
+  for relay in "$silent" "$hole"; do
+    for other in '' '?backup'; do
+      sink
+      run ml-send --again --for 20 --max-wait 300 --via "$relay" --via "$via$other" \
+        < <(verp $(seq -f 'u%g@x.org' 50))
+      is "" "$output"
+      is 0 "$status"
+      is 50 "$(sort -u log | wc -l)"
+      sunk
+    done
+  done
+}
+
+@test "faults: a silent relay alone is given up in the end" {
+  black_hole
+  run ml-send --max-wait 1 --via "$hole" --undelivered left < <(stream a@x.org)
+  is 75 "$status"
+  is a@x.org "$(rcpts left)"
+  is "ml-send: relay $hole is busy (451 4.4.2 time is up); it is given up" "${lines[-2]}"
 }
 
 @test "faults: a relay that falls silent in the middle of a dialogue costs nobody the message" {

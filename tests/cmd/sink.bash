@@ -17,6 +17,28 @@ sink() {
   begin_sink --messages mail "$@"
 }
 
+# black_hole [ADDRESS [PORT]]: a relay at $hole that lets nobody in and nobody down: its queue is full.
+black_hole() {
+  rm -f hole.port
+  python3 - "${1:-127.0.0.1}" "${2:-0}" 3>&- <<'PYTHON' &
+import os, signal, socket, sys
+hole = socket.socket()
+hole.bind((sys.argv[1], int(sys.argv[2])))
+hole.listen(0)
+callers = [socket.socket() for _ in range(8)]
+for caller in callers:
+    caller.setblocking(False)
+    caller.connect_ex(hole.getsockname())
+with open('hole.new', 'w') as file:
+    file.write(str(hole.getsockname()[1]))
+os.rename('hole.new', 'hole.port')
+signal.pause()
+PYTHON
+  sinks+=($!)
+  until [ -e hole.port ] || ! kill -0 $!; do sleep 0.01; done # polls
+  hole="smtp://${1:-127.0.0.1}:$(cat hole.port)"
+}
+
 # sunk: the last one ends; fails if the client ever broke the protocol.
 sunk() {
   kill "$sink"
