@@ -24,7 +24,7 @@ Options options_into(SendGiven& given) {
       .text(given.papers.authorities, "--tls-ca", "FILE", "")
       .text(given.papers.certificate, "--tls-cert", "FILE",
             "whom to trust; our certificate and key")
-      .text(given.papers.resolver, "--resolver", "SERVER", "whom smtp+mx: and smtp+srv: ask")
+      .text(given.papers.resolver, "--resolver", "SERVER", "whom to ask where relays are")
       .number(given.connections, "--connections", "N", "")
       .number(given.per_connection, "--per-connection", "N",
               "to a relay at once (4); messages over each")

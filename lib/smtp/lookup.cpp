@@ -38,7 +38,8 @@ Relay relay_at(const Relay& asked, const ServiceHost& host, std::uint16_t order,
                                 : fmt::format("smtp://{}:{}", host.name, relay.port);
   relay.order = order;
   if (host.weight > 0) relay.weight = host.weight;
-  relay.addresses = std::move(answer.addresses);
+  relay.addresses = std::make_shared<HostAddresses>();
+  relay.addresses->set(std::move(answer.addresses));
   return relay;
 }
 

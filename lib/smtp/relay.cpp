@@ -4,6 +4,7 @@
 #include <fcntl.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "base/fd.hpp"
@@ -186,6 +187,13 @@ void give_tls(Relay& relay, const Papers& papers) {
 
 }  // namespace
 
+void HostAddresses::worked(const SocketAddress& address) {
+  const auto found = std::ranges::find_if(all_, [&](const SocketAddress& one) {
+    return one.size == address.size && std::memcmp(&one.octets, &address.octets, one.size) == 0;
+  });
+  if (found != all_.end()) std::rotate(all_.begin(), found, found + 1);
+}
+
 bool Relay::is_local() const {
   return scheme == Scheme::lmtp_socket || (lookup == Lookup::none && is_loopback(host));
 }
@@ -242,6 +250,7 @@ Result<std::vector<Relay>> texts_to_relays(const std::vector<std::string>& uris,
     auto relay = text_to_relay(uri);
     if (!relay) return fail(relay);
     if (auto given = give_credentials(*relay, auth); !given) return fail(given);
+    relay->resolver = papers.resolver.value_or("");
     relays.push_back(std::move(*relay));
   }
   auto found = looked_up(std::move(relays), papers.resolver.value_or(""), told);

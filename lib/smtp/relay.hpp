@@ -17,6 +17,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/dns.hpp"
@@ -30,6 +31,21 @@ enum class Scheme { smtp, smtps, lmtp, lmtp_socket, sendmail, bsmtp, maildir, nu
 enum class Tls { unsaid, none, may, must };
 enum class Lookup { none, mx, srv };
 
+// The addresses of a relay's host, which all connections to it have in common. None: they are to be
+// looked up.
+class HostAddresses {
+ public:
+  [[nodiscard]] const std::vector<SocketAddress>& all() const { return all_; }
+  void set(std::vector<SocketAddress> all) { all_ = std::move(all); }
+  // That one is tried first from now on.
+  void worked(const SocketAddress& address);
+  // None did: they may be others now.
+  void forget() { all_.clear(); }
+
+ private:
+  std::vector<SocketAddress> all_;
+};
+
 struct Relay {
   Scheme scheme = Scheme::smtp;
   std::string uri;   // as it was given
@@ -42,9 +58,11 @@ struct Relay {
   std::uint32_t weight = 1;
   bool backup = false;
   Lookup lookup = Lookup::none;
-  std::string domain;                    // that was looked up
-  std::uint16_t order = 0;               // among those that were; least first
-  std::vector<SocketAddress> addresses;  // of the host; empty: libc knows
+  std::string domain;       // that was looked up
+  std::uint16_t order = 0;  // among those that were; least first
+  // Of its host, and whom to ask for them (Resolver::Terms).
+  std::shared_ptr<HostAddresses> addresses = std::make_shared<HostAddresses>();
+  std::string resolver;
   std::optional<Credentials> credentials;
   std::shared_ptr<TlsClient> tls_client;  // where there may be TLS
 

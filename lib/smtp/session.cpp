@@ -1,6 +1,5 @@
 #include "smtp/session.hpp"
 
-#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/un.h>
@@ -30,6 +29,9 @@ std::chrono::seconds time_for(Step step) {
 }
 
 constexpr auto time_to_leave = std::chrono::seconds(30);
+
+// One that has not answered the fourth SYN will not answer the fifth.
+constexpr auto time_an_address = std::chrono::seconds(10);
 
 // Session after session reads into the same room: what it says is used at once. It is made when
 // it is first used, for a program fills all that is its threads' own before it starts.
@@ -90,62 +92,75 @@ Session::Session(const Relay& relay, const OutletManner& manner, Outcomes& outco
       dialogue_(dialogue_manner(relay, manner), outcomes),
       patience_(manner.patience),
       since_(Clock::now()) {
-  resolve(relay);
+  begin();
 }
 
-void Session::resolve(const Relay& relay) {
-  if (relay.scheme == Scheme::lmtp_socket) {
-    Target target;
+void Session::begin() {
+  if (relay_.scheme == Scheme::lmtp_socket) {
+    SocketAddress target;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    std::memcpy(address.sun_path, relay.path.data(), relay.path.size());
-    std::memcpy(&target.address, &address, sizeof address);
+    std::memcpy(address.sun_path, relay_.path.data(), relay_.path.size());
+    std::memcpy(&target.octets, &address, sizeof address);
     target.size = sizeof address;
-    targets_.push_back(target);
-    return connect_next("");
+    return connect_to({target});
   }
-  for (const SocketAddress& found : relay.addresses) {
-    targets_.push_back({found.octets, found.size});
-    // The port is in the same place for IPv4 and IPv6.
-    reinterpret_cast<sockaddr_in&>(targets_.back().address).sin_port = htons(relay.port);
+  if (!relay_.addresses->all().empty()) return connect_to(relay_.addresses->all());
+  lookup_.emplace(relay_.host, relay_.resolver);
+  if (!lookup_->answer()) return;
+  looked_up();
+  lookup_.reset();
+}
+
+void Session::looked_up() {
+  const AddressesAnswer& answer = *lookup_->answer();
+  if (answer.kind != Answer::found) {
+    return dialogue_.broke_off(
+        fmt::format("no address of {} is known: {}", relay_.host, answer.why));
   }
-  if (!targets_.empty()) {
-    std::ranges::reverse(targets_);
-    return connect_next("");
-  }
-  addrinfo wanted{};
-  wanted.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  const int code =
-      getaddrinfo(relay.host.c_str(), fmt::format_int(relay.port).c_str(), &wanted, &found);
-  for (const addrinfo* one = found; one != nullptr; one = one->ai_next) {
-    Target target;
-    std::memcpy(&target.address, one->ai_addr, one->ai_addrlen);
-    target.size = one->ai_addrlen;
-    targets_.push_back(target);
-  }
-  if (found != nullptr) freeaddrinfo(found);
+  relay_.addresses->set(answer.addresses);
+  connect_to(answer.addresses);
+}
+
+void Session::connect_to(std::vector<SocketAddress> targets) {
+  targets_ = std::move(targets);
   std::ranges::reverse(targets_);
-  connect_next(code == 0 ? "" : gai_strerror(code));
+  connect_next("");
 }
 
 // Begins to connect to the next address, or is over with the reason why the last one failed.
 void Session::connect_next(std::string_view why) {
   std::string reason(why);
+  // Whoever watches us by its number would not notice a new one of the same number.
+  const Fd last = std::move(socket_);
   while (!targets_.empty()) {
-    const Target target = targets_.back();
+    target_ = targets_.back();
     targets_.pop_back();
-    const int family = target.address.ss_family;
-    socket_.reset(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    if (family != AF_UNIX) without_delay(socket_.get(), TCP_NODELAY);
-    const auto* const address = reinterpret_cast<const sockaddr*>(&target.address);
-    if (connect(socket_.get(), address, target.size) == 0 || errno == EINPROGRESS) {
+    if (connect_one(target_)) {
       stage_ = Stage::connecting;
+      const auto now = Clock::now();
+      const auto left = since_ + patience_ - now;
+      const auto share = left / static_cast<Clock::rep>(targets_.size() + 1);
+      next_target_ = targets_.empty() ? Clock::time_point::max()
+                                      : now + std::min<Clock::duration>(share, time_an_address);
       return;
     }
     reason = std::strerror(errno);
   }
+  relay_.addresses->forget();
   dialogue_.broke_off("cannot connect: " + reason);
+}
+
+bool Session::connect_one(SocketAddress target) {
+  const int family = target.octets.ss_family;
+  socket_.reset(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (family != AF_UNIX) {
+    without_delay(socket_.get(), TCP_NODELAY);
+    // The port is in the same place for IPv4 and IPv6.
+    reinterpret_cast<sockaddr_in&>(target.octets).sin_port = htons(relay_.port);
+  }
+  const auto* const address = reinterpret_cast<const sockaddr*>(&target.octets);
+  return connect(socket_.get(), address, target.size) == 0 || errno == EINPROGRESS;
 }
 
 bool Session::connected() {
@@ -156,6 +171,8 @@ bool Session::connected() {
     sockaddr_storage peer{};
     size = sizeof peer;
     if (getpeername(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size) != 0) return false;
+    relay_.addresses->worked(target_);
+    next_target_ = Clock::time_point::max();
     stage_ = Stage::talking;
     return true;
   }
@@ -166,6 +183,7 @@ bool Session::connected() {
 pollfd Session::watched() const {
   const int talk = POLLIN | (dialogue_.has_output() ? POLLOUT : 0);
   switch (stage_) {
+    case Stage::looking_up: return {lookup_->descriptor(), POLLIN, 0};
     case Stage::connecting: return {socket_.get(), POLLOUT, 0};
     case Stage::shaking_hands: return {socket_.get(), tls_->awaited(), 0};
     case Stage::talking: break;
@@ -174,6 +192,14 @@ pollfd Session::watched() const {
 }
 
 Clock::time_point Session::deadline() const {
+  auto earliest = end_of_patience();
+  if (dialogue_.over()) return earliest;
+  if (stage_ == Stage::looking_up) earliest = std::min(earliest, lookup_->deadline());
+  if (stage_ == Stage::connecting) earliest = std::min(earliest, next_target_);
+  return earliest;
+}
+
+Clock::time_point Session::end_of_patience() const {
   if (dialogue_.over()) return Clock::time_point::max();
   const Step step = dialogue_.awaited();
   if (dialogue_.leaving()) return std::min(latest(), since_ + time_to_leave);
@@ -197,32 +223,47 @@ void Session::hurry(const Latest& latest) {
 
 void Session::hear(short ready, Clock::time_point now) {
   if (dialogue_.over()) return;
-  if (stage_ == Stage::connecting) {
-    if (ready != 0 && connected() && relay_.scheme == Scheme::smtps) begin_tls();
-  } else if (stage_ == Stage::shaking_hands) {
-    if (ready != 0) shake_hands();
-  } else if ((ready & (POLLIN | POLLHUP | POLLERR)) != 0) {
-    tls_ ? read_tls() : read_once();
-    if (dialogue_.wants_tls()) begin_tls();
+  switch (stage_) {
+    case Stage::looking_up:
+      lookup_->hear();
+      if (!lookup_->answer()) break;
+      looked_up();
+      lookup_.reset();
+      break;
+    case Stage::connecting:
+      if (ready != 0 && connected() && relay_.scheme == Scheme::smtps) begin_tls();
+      if (stage_ == Stage::connecting && now >= next_target_) connect_next("time is up");
+      break;
+    case Stage::shaking_hands:
+      if (ready != 0) shake_hands();
+      break;
+    case Stage::talking: hear_socket(ready); break;
   }
   if (dialogue_.replies() != replies_) {
     replies_ = dialogue_.replies();
     since_ = now;
   }
-  if (!dialogue_.over() && now >= deadline()) {
-    if (stage_ == Stage::shaking_hands && relay_.tls_meant() == Tls::may) {
-      dialogue_.not_secured(waited_for());
-    } else {
-      dialogue_.broke_off(waited_for(), Dialogue::Break::silent);
-    }
-  }
+  if (now >= end_of_patience()) give_up_waiting();
   if (!dialogue_.over()) return;
   tls_.reset();
   socket_.reset();
 }
 
-std::string_view Session::waited_for() const {
-  return stage_ == Stage::shaking_hands ? "time is up for shaking hands (TLS)" : "time is up";
+void Session::hear_socket(short ready) {
+  if ((ready & (POLLIN | POLLHUP | POLLERR)) == 0) return;
+  tls_ ? read_tls() : read_once();
+  if (dialogue_.wants_tls()) begin_tls();
+}
+
+void Session::give_up_waiting() {
+  const bool shakes_hands = stage_ == Stage::shaking_hands;
+  const auto* const why = shakes_hands ? "time is up for shaking hands (TLS)" : "time is up";
+  if (stage_ == Stage::connecting) relay_.addresses->forget();
+  if (shakes_hands && relay_.tls_meant() == Tls::may) {
+    dialogue_.not_secured(why);
+  } else {
+    dialogue_.broke_off(why, Dialogue::Break::silent);
+  }
 }
 
 void Session::begin_tls() {

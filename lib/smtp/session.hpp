@@ -1,12 +1,15 @@
-// A dialogue on a socket: connecting, TLS, octets in and out, deadlines (RFC 5321 4.5.3.2).
+// A dialogue on a socket: its host looked up, connecting, TLS, octets in and out, deadlines (RFC 5321
+// 4.5.3.2).
+//
+// Of several addresses each has a share of the patience; whichever answers is the first for all
+// connections that follow.
 #pragma once
-
-#include <sys/socket.h>
 
 #include <optional>
 #include <vector>
 
 #include "base/fd.hpp"
+#include "base/host_lookup.hpp"
 #include "smtp/dialogue.hpp"
 #include "smtp/outlet.hpp"
 #include "smtp/relay.hpp"
@@ -38,14 +41,13 @@ class Session : public Outlet {
   [[nodiscard]] std::size_t recipient_limit() const override { return dialogue_.recipient_limit(); }
 
  private:
-  enum class Stage { connecting, shaking_hands, talking };
-  struct Target {
-    sockaddr_storage address{};
-    socklen_t size = 0;
-  };
+  enum class Stage { looking_up, connecting, shaking_hands, talking };
 
-  void resolve(const Relay& relay);
+  void begin();
+  void looked_up();
+  void connect_to(std::vector<SocketAddress> targets);
   void connect_next(std::string_view why);
+  [[nodiscard]] bool connect_one(SocketAddress target);
   [[nodiscard]] bool connected();
   void begin_tls();
   void shake_hands();
@@ -54,16 +56,22 @@ class Session : public Outlet {
   void write_out(Clock::time_point now);
   void write_tls(Clock::time_point now);
   void part_from(TlsStream::State state);
-  [[nodiscard]] std::string_view waited_for() const;
+  void hear_socket(short ready);
+  void give_up_waiting();
+  // When it is over; deadline() is when there is anything to be done.
+  [[nodiscard]] Clock::time_point end_of_patience() const;
   [[nodiscard]] Clock::time_point latest() const;
 
   const Relay& relay_;
   Dialogue dialogue_;
-  std::vector<Target> targets_;  // yet to be tried, the next one last
+  std::optional<HostLookup> lookup_;
+  std::vector<SocketAddress> targets_;  // yet to be tried, the next one last; the ports are missing
+  SocketAddress target_;                // that is tried now
+  Clock::time_point next_target_ = Clock::time_point::max();
   std::chrono::seconds patience_;
   Fd socket_;
   std::optional<TlsStream> tls_;  // gone before its socket is
-  Stage stage_ = Stage::connecting;
+  Stage stage_ = Stage::looking_up;
   bool heard_ = false;         // since the last write
   std::uint64_t replies_ = 0;  // when since_ was set
   Clock::time_point since_;    // the last reply or write

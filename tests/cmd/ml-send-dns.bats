@@ -46,6 +46,68 @@ send() {
   is 0 "$status"
 }
 
+@test "host: one of several addresses that drops what comes to it is passed over" {
+  load sink
+  sinks=()
+  begin_sink
+  mv log far.log
+  port=$(cat port)
+  black_hole 127.0.0.2 "$port"
+  started+=("${sinks[@]}")
+  zone 'mx.test 60 A 127.0.0.2' 'mx.test 60 A 127.0.0.1' 'x.test 60 MX 10 mx.test'
+  for uri in "smtp://mx.test:$port" "smtp+mx:x.test:$port"; do
+    verp $(seq -f 'u%g@x.org' 20) >in
+    run ml-send --again --for 50 --max-wait 2 --resolver "$resolver" --via "$uri?tls=none" <in
+    is "" "$output"
+    is 0 "$status"
+  done
+  is 40 "$(wc -l <far.log)"
+}
+
+@test "host: a name is looked up once for all connections and localhost never" {
+  sink near --drip
+  zone 'mx.test 60 A 127.0.0.1'
+  stream $(seq -f 'u%g@x.org' 500) | sed -E 's/^rcpt\t(u.*)@.*/&\1@x.org/; s/-(u)/\1/' >in
+  for host in mx.test LOCALHOST 127.0.0.1 "[::1]"; do
+    [ "$host" != "[::1]" ] || continue
+    ml-send --again --resolver "$resolver" --via "smtp://$host:$(cat near.port)?tls=none" <in
+  done
+  is 1500 "$(wc -l <near.log)"
+  is "mx.test A udp mx.test AAAA udp" "$(sort dns.log | paste -sd' ')"
+}
+
+@test "host: while nobody knows where one relay is the others have the mail" {
+  sink near
+  zone 'slow.test 60 SILENCE' 'sick.test 60 FAIL'
+  for name in slow sick nowhere; do
+    run ml-send --again --for 20 --max-wait 300 --resolver "$resolver" --via "smtp://$name.test?tls=none" \
+      --via "smtp://127.0.0.1:$(cat near.port)?backup" < <(stream ann@x.org)
+    is 0 "$status"
+  done
+  is 3 "$(wc -l <near.log)"
+}
+
+@test "host: whoever waits for a name can be stopped" {
+  zone 'slow.test 60 SILENCE'
+  stream ann@x.org >in
+  ml-send --max-wait 300 --resolver "$resolver" --via "smtp://slow.test?tls=none" --undelivered left <in 3>&- &
+  sender=$!
+  until [ -s dns.log ]; do sleep 0.01; done # polls
+  kill $sender
+  status=0
+  wait $sender || status=$?
+  is 75 "$status"
+  grep -q '^rcpt.ann@x.org' left
+}
+
+@test "host: a relay that is not there is said to be" {
+  zone 'x.test 60 A 127.0.0.1'
+  run ml-send --max-wait 0 --resolver "$resolver" --via "smtp://nowhere.test?tls=none" --undelivered left \
+    < <(stream ann@x.org)
+  is 75 "$status"
+  [[ "$output" == *"no address of nowhere.test is known: there is no such name"* ]]
+}
+
 @test "mx: a domain without MX is its own host" {
   sink own
   zone 'x.test 60 A 127.0.0.1'
