@@ -56,6 +56,10 @@ void LocalOutlet::give(Transaction& transaction) {
   transaction.recipients.clear();
 }
 
+void LocalOutlet::in_flight(const Transaction& transaction) {
+  for (const Recipient& recipient : transaction.recipients) outcomes_.in_flight(recipient.id);
+}
+
 void LocalOutlet::finish() {
   if (parting_ != Parting::none) return;
   const auto closed = close();
@@ -152,6 +156,7 @@ Result<> SendmailOutlet::deliver(const Transaction& transaction) {
   if (!input) return fail(input);
   auto nowhere = open_file("/dev/null", O_WRONLY);
   if (!nowhere) return fail(nowhere);
+  in_flight(transaction);  // it may have read all, and we die before it says so
   auto child = spawn(argv, input->read, *nowhere);
   if (!child) {
     break_down(child.error());

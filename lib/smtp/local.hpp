@@ -26,6 +26,8 @@ class LocalOutlet : public Outlet {
   // An error of ours, of the disk, of the program: nobody of this transaction has it.
   [[nodiscard]] virtual Result<> deliver(const Transaction& transaction) = 0;
   [[nodiscard]] virtual Result<> close() { return {}; }
+  // Before what a kill of ours could not take back.
+  void in_flight(const Transaction& transaction);
   void break_down(const Error& error);
 
  private:

@@ -26,6 +26,23 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is 2 "$(wc -l <log)"
 }
 
+@test "journal: what a sendmail program took when a kill came is counted and named" {
+  printf '#!/bin/sh\ncat >/dev/null\neval echo \\${$#} >>taken\n[ -e calm ] || kill -9 $PPID\n' >fake
+  chmod +x fake
+  verp ann@x.org bob@x.org >in
+  run ml-send --via "sendmail:$PWD/fake" <in
+  is 137 "$status"
+  touch calm
+  run ml-send --via "sendmail:$PWD/fake" --unanswered hold --undelivered left <in
+  is 75 "$status"
+  is ann@x.org "$(rcpts left)"
+  [[ "${lines[0]}" == "ml-send: ann@x.org may have got it: an earlier run ended before the relay answered" ]]
+  run ml-send --via "sendmail:$PWD/fake" <in
+  is 0 "$status"
+  [[ "$output" == *"1 of 2 may have got it twice"* ]]
+  is "ann@x.org bob@x.org ann@x.org" "$(paste -sd' ' taken)"
+}
+
 @test "journal: a stream under a name of its own is not sent a second time unless told to" {
   sink
   post spring ann@x.org >in
