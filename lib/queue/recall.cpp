@@ -13,7 +13,6 @@ namespace {
 
 // Below Postfix's limit on the files of an alias pipe, as the segments are.
 constexpr std::uint64_t index_file_entries = (std::uint64_t{24} << 20) / 24;
-constexpr std::size_t block_entries = 64;
 constexpr std::uint32_t reported_bit = 256;
 
 std::size_t bucket_of(const AddressHash& hash) {
@@ -52,6 +51,7 @@ Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::
     }
   }
   recall.unmet_ = recall.recorded_;
+  recall.found_.resize(recall.used_);
   return recall;
 }
 
@@ -94,7 +94,7 @@ Result<std::optional<Recall::Found>> Recall::find(const AddressHash& hash) {
   if (const auto met = window_.find(hash); met != window_.end()) {
     const Found found = met->second;
     window_.erase(met);
-    --unmet_;
+    note_found(found.number);
     return found;
   }
   if (next_ == used_) return std::nullopt;  // the window holds all that is left
@@ -196,32 +196,60 @@ Result<> Recall::transfer_entries(std::uint64_t at, std::span<Entry> entries, bo
   return {};
 }
 
-// Hashes are even: the first guess is the share of the bucket that lies below this one.
-Result<std::optional<Recall::Found>> Recall::look_up(const AddressHash& hash) {
+// Where in its bucket the first entry of this hash is, or would be. Hashes are even: the first guess
+// is the share of the bucket that lies below this one.
+Result<std::uint64_t> Recall::place_of(const AddressHash& hash, Block& block) {
   std::uint64_t low = index_->begins[bucket_of(hash)];
   std::uint64_t high = index_->begins[bucket_of(hash) + 1];
   const double share = static_cast<double>(hash[0] << 12 >> 12) / static_cast<double>(1ULL << 52);
   auto guess = low + static_cast<std::uint64_t>(share * static_cast<double>(high - low));
-  std::array<Entry, block_entries> block{};
   while (low < high) {
     const std::uint64_t begin =
         std::max(low, guess < block_entries / 2 ? 0 : guess - block_entries / 2);
-    const std::size_t count = std::min<std::uint64_t>(block.size(), high - begin);
-    const std::span<Entry> entries(block.data(), count);
-    if (auto read = transfer_entries(begin, entries, false); !read) return fail(read);
-    if (hash < entries.front().hash) {
+    if (auto read = read_block(block, begin, high); !read) return fail(read);
+    const auto entries = block.entries();
+    if (entries.back().hash < hash) {
+      low = begin + entries.size();
+    } else if (begin > low && entries.front().hash >= hash) {
       high = begin;
-    } else if (hash > entries.back().hash) {
-      low = begin + count;
     } else {
       const auto met = std::ranges::lower_bound(entries, hash, {}, &Entry::hash);
-      if (met->hash != hash) return std::nullopt;
-      return Found{met->number, static_cast<char>(met->state & ~reported_bit),
-                   (met->state & reported_bit) != 0};
+      return begin + static_cast<std::uint64_t>(met - entries.begin());
     }
     guess = low + (high - low) / 2;
   }
+  return low;
+}
+
+// The first of this hash that was not found before.
+Result<std::optional<Recall::Found>> Recall::look_up(const AddressHash& hash) {
+  Block block;
+  auto place = place_of(hash, block);
+  if (!place) return fail(place);
+  const std::uint64_t end = index_->begins[bucket_of(hash) + 1];
+  for (std::uint64_t at = *place; at < end; ++at) {
+    if (at < block.begin || at - block.begin >= block.count) {
+      if (auto read = read_block(block, at, end); !read) return fail(read);
+    }
+    const Entry& entry = block.room[at - block.begin];
+    if (entry.hash != hash) return std::nullopt;
+    if (found_[entry.number]) continue;
+    note_found(entry.number);
+    return Found{entry.number, static_cast<char>(entry.state & ~reported_bit),
+                 (entry.state & reported_bit) != 0};
+  }
   return std::nullopt;
+}
+
+Result<> Recall::read_block(Block& block, std::uint64_t begin, std::uint64_t end) {
+  block.begin = begin;
+  block.count = std::min<std::uint64_t>(block.room.size(), end - begin);
+  return transfer_entries(begin, {block.room.data(), block.count}, false);
+}
+
+void Recall::note_found(SlotNumber number) {
+  found_[number] = true;
+  --unmet_;
 }
 
 }  // namespace ml

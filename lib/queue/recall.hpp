@@ -10,8 +10,10 @@
 //   auto found = recall->find(hash);          // *found: nothing recorded, or slot and state
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -42,8 +44,8 @@ class Recall {
                                            std::int64_t reported = -1,
                                            std::size_t window = default_window);
 
-  // What was recorded for this address when open() was called. An address recorded twice, because
-  // the stream had it twice, is found twice.
+  // What was recorded for this address when open() was called, once. An address recorded twice,
+  // because the stream had it twice, is found twice, with either record.
   [[nodiscard]] Result<std::optional<Found>> find(const AddressHash& hash);
 
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
@@ -62,6 +64,14 @@ class Recall {
     std::uint32_t state;  // and 256 if reported
   };
   static constexpr std::size_t buckets = 4096;
+  static constexpr std::size_t block_entries = 64;
+  // Entries of the index in a row.
+  struct Block {
+    std::array<Entry, block_entries> room;
+    std::uint64_t begin = 0;
+    std::size_t count = 0;
+    [[nodiscard]] std::span<const Entry> entries() const { return {room.data(), count}; }
+  };
   struct Index {
     std::vector<Fd> files;
     std::vector<std::uint64_t> begins;  // of each bucket, in entries; one more for the end
@@ -74,7 +84,10 @@ class Recall {
   [[nodiscard]] Result<> scatter();
   [[nodiscard]] Result<> sort_bucket(std::size_t bucket);
   [[nodiscard]] Result<> transfer_entries(std::uint64_t at, std::span<Entry> entries, bool store);
+  [[nodiscard]] Result<> read_block(Block& block, std::uint64_t begin, std::uint64_t end);
+  [[nodiscard]] Result<std::uint64_t> place_of(const AddressHash& hash, Block& block);
   [[nodiscard]] Result<std::optional<Found>> look_up(const AddressHash& hash);
+  void note_found(SlotNumber number);
 
   std::string directory_;
   std::uint32_t segments_ = 0;
@@ -87,6 +100,7 @@ class Recall {
   std::vector<Slot> segment_;
   std::uint32_t loaded_ = UINT32_MAX;
   std::unordered_multimap<AddressHash, Found, HashOfHash> window_;
+  std::vector<bool> found_;  // by slot: a bit for each is flat enough
   std::optional<Index> index_;
 };
 

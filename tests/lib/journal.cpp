@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -506,13 +507,41 @@ TEST_CASE("recall: newcomers are found nowhere and leavers do not hide the other
 }
 
 TEST_CASE("recall: a recipient recorded twice is found twice", "[journal]") {
+  // Others of its bucket, so many that its two records stand now in one block and now in two.
+  for (const std::uint64_t others : {0UL, 1UL, 63UL, 64UL, 65UL, 200UL}) {
+    for (const std::uint64_t below : {0UL, others / 2, others}) {
+      const Scratch scratch;
+      const AddressHash twice{5000, 6};
+      std::vector<AddressHash> hashes{twice};
+      for (std::uint64_t i = 0; i < others; ++i) hashes.push_back({i < below ? i : 6000 + i, 8});
+      hashes.push_back(twice);
+      write_segments(scratch.path(""), hashes);
+      for (const std::size_t window : {1UL, Recall::default_window}) {
+        Recall recall = open_recall(scratch, 1, window);
+        // Whoever the window does not know makes the index.
+        REQUIRE_FALSE(recall.find({9, 9}).value());
+        std::set<SlotNumber> numbers;
+        for (int i = 0; i < 2; ++i) {
+          const auto found = recall.find(twice);
+          REQUIRE(found);
+          REQUIRE(found->has_value());
+          numbers.insert((*found)->number);
+        }
+        CHECK(numbers == std::set<SlotNumber>{0, static_cast<SlotNumber>(others + 1)});
+        CHECK_FALSE(recall.find(twice).value());
+      }
+    }
+  }
+}
+
+TEST_CASE("recall: a record found before the index was made is not found in it again",
+          "[journal]") {
   const Scratch scratch;
   const AddressHash twice{5, 6};
-  write_segments(scratch.path(""), {twice, AddressHash{7, 8}, twice});
-  Recall recall = open_recall(scratch, 1, Recall::default_window);
-  for (int i = 0; i < 2; ++i) {
-    const auto found = recall.find(twice);
-    REQUIRE(found);
-    CHECK(found->has_value());
-  }
+  write_segments(scratch.path(""), {twice, {7, 8}, {9, 10}, twice});
+  Recall recall = open_recall(scratch, 1, 2);
+  CHECK(recall.find(twice).value()->number == 0);
+  CHECK(recall.find({9, 10}).value()->number == 2);  // behind the window
+  CHECK(recall.find(twice).value()->number == 3);
+  CHECK_FALSE(recall.find(twice).value());
 }
