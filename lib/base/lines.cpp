@@ -26,10 +26,6 @@ Lines::Lines(int fd, std::string name, std::size_t limit, std::string_view first
   if (!first.empty()) std::memcpy(block_.get(), first.data(), first.size());
 }
 
-std::string_view Lines::pending() const {
-  return {block_.get() + begin_, end_ - begin_};
-}
-
 Result<Line> Lines::next() {
   for (;;) {
     std::string_view line;

@@ -47,9 +47,16 @@ class Lines {
   // The same without a detour for nearly every line: a whole one that waits in memory. False:
   // next() knows.
   [[nodiscard]] bool take(std::string_view& line) {
-    if (!ready() || scanned_ > limit_) return false;
-    line = {block_.get() + begin_, scanned_};
-    begin_ += scanned_ + 1;
+    if (!ready()) return false;
+    return take_found(scanned_, line);
+  }
+
+  // The same for a caller who has found in pending() that a line of `size` octets and its LF stand
+  // at its front.
+  [[nodiscard]] bool take_found(std::size_t size, std::string_view& line) {
+    if (size > limit_) return false;
+    line = {block_.get() + begin_, size};
+    begin_ += size + 1;
     scanned_ = 0;
     ++number_;
     return true;
@@ -67,7 +74,7 @@ class Lines {
   }
 
   // What was read and not yet given out; for callers that go on by octets.
-  [[nodiscard]] std::string_view pending() const;
+  [[nodiscard]] std::string_view pending() const { return {block_.get() + begin_, end_ - begin_}; }
 
  private:
   [[nodiscard]] Result<bool> fill();  // false at the end of the input

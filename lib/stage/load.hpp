@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "stage/sort_keys.hpp"
+#include "stage/sort_octets.hpp"
 
 namespace ml {
 
@@ -30,7 +31,7 @@ class Load {
            used_ + Key::head + line + 1 + 2 * (count_ + 1) * sizeof(Mark) + key_.memory() <=
                memory_;
   }
-  void add(std::string_view line, std::uint64_t number);
+  void add(std::string_view line, typename Key::Place place);
   // In any thread, while nobody else uses it.
   void sort();
   void clear();
@@ -120,17 +121,14 @@ class Load {
 };
 
 template <class Key>
-void Load<Key>::add(std::string_view line, std::uint64_t number) {
+void Load<Key>::add(std::string_view line, typename Key::Place place) {
   const std::size_t size = Key::head + line.size() + 1;
   if (count_ == 0) make_room(size);
-  // Looked at where it stands now: what was written a moment ago is slow to read.
-  auto place = key_.place(line, number);
-  char* const begin = block_.get() + used_;
-  char* to = begin;
+  char* to = block_.get() + used_;
   for (std::size_t i = 0; i < Key::head; ++i) {
-    *to++ = static_cast<char>(number >> (8 * (Key::head - 1 - i)) & 0xFF);
+    *to++ = static_cast<char>(place.first >> (8 * (Key::head - 1 - i)) & 0xFF);
   }
-  line.copy(to, line.size());
+  copy_octets(line, to);
   to[line.size()] = '\n';
   place.move(line.data(), to);
   if (in_order_ && count_ > 0 && key_.compare(last_place_, place) > 0) mark_all();

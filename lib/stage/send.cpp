@@ -56,7 +56,8 @@ RcptRecord moved(const RcptRecord& rcpt, std::string_view line, std::string_view
   const auto in_copy = [&](std::string_view field) {
     return copy.substr(static_cast<std::size_t>(field.data() - line.data()), field.size());
   };
-  return {in_copy(rcpt.address), in_copy(rcpt.sender), Attributes(in_copy(rcpt.attributes.text()))};
+  return {in_copy(rcpt.address), in_copy(rcpt.sender), Attributes(in_copy(rcpt.attributes.text())),
+          rcpt.at};
 }
 
 std::string status_of(const Reply& reply) {

@@ -44,7 +44,7 @@ class Section {
   Section& operator=(const Section&) = delete;
   virtual ~Section() = default;
   [[nodiscard]] virtual Result<> begin(const MessageRecord&) { return {}; }
-  [[nodiscard]] virtual Result<> add(std::string_view line) = 0;
+  [[nodiscard]] virtual Result<> add(std::string_view line, const RcptRecord& rcpt) = 0;
   [[nodiscard]] virtual Result<> finish(Writer& out) = 0;
   virtual void clear() = 0;
 };
@@ -52,8 +52,10 @@ class Section {
 class DomainSection : public Section {
  public:
   explicit DomainSection(const SortOptions& options)
-      : sorter_(ByDomain(ByDomain::Within::local), options.memory, options.directories) {}
-  Result<> add(std::string_view line) override { return sorter_.add(line); }
+      : sorter_(key_, options.memory, options.directories) {}
+  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+    return sorter_.add(line, key_.place(line, rcpt));
+  }
   Result<> finish(Writer& out) override {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
     return write(sorter_, out);
@@ -61,6 +63,7 @@ class DomainSection : public Section {
   void clear() override { sorter_.clear(); }
 
  private:
+  const ByDomain key_{ByDomain::Within::local};
   Sorter<ByDomain> sorter_;
 };
 
@@ -68,8 +71,8 @@ class RandomSection : public Section {
  public:
   explicit RandomSection(const SortOptions& options)
       : sorter_(ByNumber(), options.memory, options.directories), drawn_(options.seed) {}
-  Result<> add(std::string_view line) override {
-    return sorter_.add(line, scattered(drawn_ += golden));
+  Result<> add(std::string_view line, const RcptRecord&) override {
+    return sorter_.add(line, {scattered(drawn_ += golden)});
   }
   Result<> finish(Writer& out) override {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
@@ -99,7 +102,9 @@ class PlacedSection : public Section {
   explicit PlacedSection(const SortOptions& options)
       : domains_(key_, options.memory / 2, options.directories),
         places_(ByNumber(), options.memory / 2, options.directories) {}
-  Result<> add(std::string_view line) override { return domains_.add(line); }
+  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+    return domains_.add(line, key_.place(line, rcpt));
+  }
   Result<> finish(Writer& out) override {
     if (auto sorted = domains_.finish(); !sorted) return fail(sorted);
     if (auto placed = give_places(); !placed) return fail(placed);
@@ -121,7 +126,7 @@ class PlacedSection : public Section {
   [[nodiscard]] std::string_view domain_of(const Lines& at) const {
     return key_.place(at.line()).domain;
   }
-  Result<> place(const Lines& at, std::uint64_t number) { return places_.add(at.line(), number); }
+  Result<> place(const Lines& at, std::uint64_t number) { return places_.add(at.line(), {number}); }
 
  private:
   const ByDomain key_{ByDomain::Within::input};
@@ -237,8 +242,8 @@ class PaceSection : public Section {
     pace_.emplace(std::move(*pace));
     return {};
   }
-  Result<> add(std::string_view line) override {
-    return sorter_.add(line, pace_->slowness(key_.place(line).domain));
+  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+    return sorter_.add(line, {pace_->slowness(key_.place(line, rcpt).domain)});
   }
   Result<> finish(Writer& out) override {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
@@ -263,7 +268,7 @@ struct Sorting {
     out.pass(in.line());
     return begun;
   }
-  Result<> recipient(Reader& in) { return section.add(in.line()); }
+  Result<> recipient(Reader& in) { return section.add(in.line(), in.rcpt()); }
   Result<> finish(Reader&, Result<> so_far) {
     if (so_far) so_far = section.finish(out);
     section.clear();

@@ -14,45 +14,9 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t address_at = 5;  // behind "rcpt" and its TAB
+constexpr std::size_t address_at = PlainRcpt::address;
 
-unsigned char folded(char c) {
-  return static_cast<unsigned char>(to_lower(c));
-}
-
-constexpr std::size_t word = sizeof(std::uint64_t);
-
-// So that numbers compare as octets do.
-std::uint64_t big_endian(std::uint64_t value) {
-  return std::endian::native == std::endian::little ? __builtin_bswap64(value) : value;
-}
-
-// ASCII capitals folded, octet by octet.
-std::uint64_t folded(std::uint64_t octets) {
-  constexpr std::uint64_t each = 0x0101010101010101U;
-  const std::uint64_t low = octets & (each * 0x7f);
-  const std::uint64_t from_a = low + each * (0x80 - 'A');
-  const std::uint64_t behind_z = low + each * (0x7f - 'Z');
-  const std::uint64_t capitals = from_a & ~behind_z & ~octets & (each * 0x80);
-  return octets | capitals >> 2;
-}
-
-// Of fewer octets than a word: filled up with NUL.
-std::uint64_t few_octets(std::string_view text) {
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    value |= static_cast<std::uint64_t>(folded(text[i])) << (8 * (word - 1 - i));
-  }
-  return value;
-}
-
-// The octets of `text` from `from` on, folded, as one number; a short rest is filled up with NUL.
-inline std::uint64_t eight_octets(std::string_view text, std::size_t from) {
-  if (from + word > text.size()) return few_octets(text.substr(std::min(from, text.size())));
-  std::uint64_t value = 0;
-  std::memcpy(&value, text.data() + from, word);
-  return folded(big_endian(value));
-}
+constexpr std::size_t word = octets_in_word;
 
 // Takes the last label off a domain; a literal is a label as a whole.
 std::string_view take_label(std::string_view& domain) {
@@ -77,23 +41,6 @@ std::array<std::uint64_t, 2> first_of_key(std::string_view domain) {
   return {eight_octets(text, 0), eight_octets(text, word)};
 }
 
-// Texts of few words, which memcmp() is slow for.
-bool same(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a.size() < word) return a == b;
-  const auto differ = [&](std::size_t at) {
-    std::uint64_t of_a = 0;
-    std::uint64_t of_b = 0;
-    std::memcpy(&of_a, a.data() + at, word);
-    std::memcpy(&of_b, b.data() + at, word);
-    return of_a != of_b;
-  };
-  for (std::size_t at = 0; at + word < a.size(); at += word) {
-    if (differ(at)) return false;
-  }
-  return !differ(a.size() - word);
-}
-
 __extension__ using Wide = unsigned __int128;
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
@@ -112,7 +59,7 @@ int compare_locals(std::string_view a, std::string_view b) {
 }
 
 int compare_domains(std::string_view a, std::string_view b) {
-  if (same(a, b)) return 0;
+  if (same_octets(a, b)) return 0;
   while (!a.empty() && !b.empty()) {
     const int order = compare_locals(take_label(a), take_label(b));
     if (order != 0) return order;
@@ -121,10 +68,6 @@ int compare_domains(std::string_view a, std::string_view b) {
 }
 
 Domains::Domains() : secret_(random_number() | 1) {}
-
-std::size_t Domains::memory() const {
-  return domains_.size() * (sizeof(Domain) + 32) + slots_.size() * sizeof slots_.front();
-}
 
 void Domains::clear() {
   domains_.clear();
@@ -152,14 +95,15 @@ std::uint64_t Domains::hash(std::string_view text) const {
 }
 
 std::uint32_t Domains::number(std::string_view domain) {
-  if (!domains_.empty() && same(domains_[last_].text, domain)) return last_;
+  if (!domains_.empty() && same_octets(domains_[last_].text, domain)) return last_;
   if (domains_.size() * 2 >= slots_.size()) grow();
   const std::uint64_t its_hash = hash(domain);
   const std::size_t mask = slots_.size() - 1;
   std::size_t slot = its_hash & mask;
   for (; slots_[slot] != 0; slot = (slot + 1) & mask) {
     const Domain& known = domains_[slots_[slot] - 1];
-    if (known.hash == its_hash && (same(known.text, domain) || same_nocase(known.text, domain))) {
+    if (known.hash == its_hash &&
+        (same_octets(known.text, domain) || same_nocase(known.text, domain))) {
       return last_ = slots_[slot] - 1;
     }
   }
@@ -226,13 +170,6 @@ Borders find_borders(std::string_view record) {
   return {std::min(at, from), from};
 }
 
-// The first octets of the local part of `size` octets that begins at `begin`.
-std::uint64_t first_of_local(std::string_view record, std::size_t begin, std::size_t size) {
-  const std::uint64_t octets = eight_octets(record, begin);
-  if (size >= word) return octets;
-  return size == 0 ? 0 : octets & ~std::uint64_t{0} << (8 * (word - size));  // what is behind it
-}
-
 constexpr std::size_t most_classes = 32;
 
 // In the order of octets, finest where local parts mostly begin: a class for each two or three
@@ -249,35 +186,20 @@ constexpr auto class_of_octet = [] {
   return classes;
 }();
 
-// By local parts whose first octets are in `first`.
-int compare_from(const ByDomain::Place& a, const ByDomain::Place& b) {
-  if (a.first != b.first) return a.first < b.first ? -1 : 1;
+}  // namespace
+
+ByDomain::Place ByDomain::place(std::string_view record) const {
+  const auto [at, end] = find_borders(record);
+  return place(record, at, end);
+}
+
+int ByDomain::compare_rest(const Place& a, const Place& b) {
   const std::size_t shorter = std::min(a.local.size(), b.local.size());
   for (std::size_t from = word; from < shorter; from += word) {
     const int order = order_of(eight_octets(a.local, from), eight_octets(b.local, from));
     if (order != 0) return order;
   }
   return order_of(a.local.size(), b.local.size());
-}
-
-}  // namespace
-
-ByDomain::Place ByDomain::place(std::string_view record) const {
-  const auto [at, end] = find_borders(record);
-  const std::size_t begin = std::min(address_at, record.size());
-  Place place;
-  place.local = record.substr(begin, at - begin);
-  if (at < end) place.domain = record.substr(at + 1, end - at - 1);
-  if (within_ == Within::local) {
-    place.first = first_of_local(record, begin, place.local.size());
-  }
-  return place;
-}
-
-int ByDomain::compare(const Place& a, const Place& b) const {
-  if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
-  if (within_ == Within::input) return 0;
-  return compare_from(a, b);
 }
 
 void ByDomain::stand_at_local(Standing& standing, std::string_view local) const {

@@ -16,6 +16,10 @@
 #include <string_view>
 #include <vector>
 
+#include "stage/sort_octets.hpp"
+#include "stream/plain_rcpt.hpp"
+#include "stream/record.hpp"
+
 namespace ml {
 
 // A record in memory: where it lies, and what most comparisons need.
@@ -117,7 +121,9 @@ class Domains {
   // By number, the rank of each domain in the order of compare_domains.
   [[nodiscard]] std::vector<std::uint32_t> ranks() const;
   [[nodiscard]] std::size_t size() const { return domains_.size(); }
-  [[nodiscard]] std::size_t memory() const;
+  [[nodiscard]] std::size_t memory() const {
+    return domains_.size() * (sizeof(Domain) + 32) + slots_.size() * sizeof slots_.front();
+  }
   void clear();
 
  private:
@@ -163,9 +169,18 @@ class ByDomain {
 
   explicit ByDomain(Within within) : within_(within) {}
   [[nodiscard]] Place place(std::string_view record) const;
-  // Of a line, and the number that goes with it, before they are a record.
-  [[nodiscard]] Place place(std::string_view line, std::uint64_t) const { return place(line); }
-  [[nodiscard]] int compare(const Place& a, const Place& b) const;
+  // Of a line whose fields are known.
+  [[nodiscard]] Place place(std::string_view line, const RcptRecord& rcpt) const {
+    return place(line, PlainRcpt::address + rcpt.at, PlainRcpt::address + rcpt.address.size());
+  }
+  [[nodiscard]] int compare(const Place& a, const Place& b) const {
+    if (!same_octets(a.domain, b.domain)) {
+      if (const int order = compare_domains(a.domain, b.domain); order != 0) return order;
+    }
+    if (within_ == Within::input) return 0;
+    const int order = order_of(a.first, b.first);
+    return order != 0 ? order : compare_rest(a, b);
+  }
 
   void stand(Standing& standing, std::string_view record, RunMark told) const;
   // Nobody can foretell how a comparison ends, so that it must not branch.
@@ -187,6 +202,25 @@ class ByDomain {
   void clear() { domains_.clear(); }
 
  private:
+  // Of a record whose address has its last @ at `at` and ends at `end`.
+  [[nodiscard]] Place place(std::string_view record, std::size_t at, std::size_t end) const {
+    const std::size_t begin = std::min(PlainRcpt::address, record.size());
+    Place place;
+    place.local = {record.data() + begin, at - begin};
+    if (at < end) place.domain = {record.data() + at + 1, end - at - 1};
+    if (within_ == Within::local) place.first = first_of_local(record, begin, place.local.size());
+    return place;
+  }
+  // The first octets of the local part of `size` octets that begins at `begin`.
+  [[nodiscard]] static std::uint64_t first_of_local(std::string_view record, std::size_t begin,
+                                                    std::size_t size) {
+    const std::uint64_t octets = eight_octets(record, begin);
+    if (size >= octets_in_word) return octets;
+    const std::size_t others = octets_in_word - size;  // of what is behind it
+    return size == 0 ? 0 : octets & ~std::uint64_t{0} << (8 * others);
+  }
+  // By local parts that agree in their first octets.
+  [[nodiscard]] static int compare_rest(const Place& a, const Place& b);
   void sort_part(std::span<Mark> part, const Records& records, std::size_t known) const;
   void stand_at_local(Standing& standing, std::string_view local) const;
   [[nodiscard]] int compare_rest(const Standing& a, const Standing& b) const;
@@ -207,7 +241,6 @@ class ByNumber {
   static constexpr std::size_t head = 8;
 
   [[nodiscard]] Place place(std::string_view record) const;
-  [[nodiscard]] Place place(std::string_view, std::uint64_t number) const { return {number}; }
   [[nodiscard]] int compare(const Place& a, const Place& b) const {
     return order_of(a.first, b.first);
   }

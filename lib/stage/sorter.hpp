@@ -9,7 +9,7 @@
 // that the merge need not look for them again.
 //
 //   Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), 64 << 20, {"/var/tmp"});
-//   if (auto added = sorter.add(line); !added) return fail(added);     // each line
+//   if (auto added = sorter.add(line, key.place(line)); !added) return fail(added);  // each line
 //   if (auto sorted = sorter.finish(); !sorted) return fail(sorted);
 //   auto given = sorter.give([&](std::string_view lines) { ...; return Result<>(); });
 //   sorter.clear();                                                    // for the next section
@@ -37,6 +37,7 @@
 #include "base/spill.hpp"
 #include "stage/load.hpp"
 #include "stage/sort_keys.hpp"
+#include "stage/sort_octets.hpp"
 
 namespace ml {
 
@@ -107,7 +108,7 @@ class Gathering {
       if (auto given = give(); !given) return given;
       if (text.size() > size) return call_(text);
     }
-    copy(text, block_.get() + used_);
+    copy_octets(text, block_.get() + used_);
     used_ += text.size();
     return {};
   }
@@ -118,18 +119,6 @@ class Gathering {
 
  private:
   static constexpr std::size_t size = std::size_t{128} << 10;
-  static constexpr std::size_t piece = 16;
-
-  // Most are of a few pieces; the last may overlap the one before.
-  static void copy(std::string_view text, char* to) {
-    if (text.size() < piece) {
-      text.copy(to, text.size());
-      return;
-    }
-    const std::size_t last = text.size() - piece;
-    for (std::size_t at = 0; at < last; at += piece) std::memcpy(to + at, text.data() + at, piece);
-    std::memcpy(to + last, text.data() + last, piece);
-  }
 
   Call call_;
   std::unique_ptr<char[]> block_ = std::make_unique_for_overwrite<char[]>(size);
@@ -152,12 +141,12 @@ class Sorter {
   Sorter& operator=(const Sorter&) = delete;
   ~Sorter() { stop(); }
 
-  // `number`: for a key that takes one.
-  [[nodiscard]] Result<> add(std::string_view line, std::uint64_t number = 0) {
+  // `place`: the line's, in the order of the key.
+  [[nodiscard]] Result<> add(std::string_view line, const typename Key::Place& place) {
     if (!loads_[filling_].takes(line.size())) {
       if (auto handed = hand_over(); !handed) return fail(handed);
     }
-    loads_[filling_].add(line, number);
+    loads_[filling_].add(line, place);
     return {};
   }
   // After the last line, before they are read.

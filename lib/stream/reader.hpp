@@ -55,6 +55,7 @@ class Reader {
   // skipping: it has had its end from us, its remaining lines are passed over.
   enum class State { between, inside, skipping, closed };
 
+  [[nodiscard]] bool take_plain_rcpt();
   [[nodiscard]] Record parse();
   [[nodiscard]] Record parse_message();
   [[nodiscard]] Record parse_rcpt();

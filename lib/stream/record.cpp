@@ -62,6 +62,7 @@ std::expected<RcptRecord, std::string_view> line_to_rcpt(std::string_view line) 
   std::string_view fields = line.substr(5);
   RcptRecord rcpt;
   rcpt.address = take_field(fields);
+  rcpt.at = std::min(rcpt.address.rfind('@'), rcpt.address.size());
   if (fields == "-" && !rcpt.address.empty()) {  // nearly all of them
     rcpt.sender = fields;
     rcpt.attributes = Attributes(fields.substr(1));  // none, and where they would stand

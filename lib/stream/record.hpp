@@ -8,6 +8,7 @@
 // next call.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <optional>
@@ -46,6 +47,7 @@ struct RcptRecord {  // views into the line, never null: each can be found again
   std::string_view address;
   std::string_view sender;  // "-": the message's own; "<>": the null sender
   Attributes attributes;
+  std::size_t at = 0;  // of the address's last @, in it; none: its size
 };
 
 // A whole rcpt line without its LF, or the reason why it is none. For lines that come from

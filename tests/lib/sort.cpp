@@ -28,6 +28,7 @@ using ml::tests::Scratch;
 
 namespace {
 
+const ByDomain by_local(ByDomain::Within::local);
 constexpr std::size_t tiny = std::size_t{16} << 10;  // forces many runs
 
 std::string text_of(const Fd& file) {
@@ -193,8 +194,8 @@ TEST_CASE("sort: recipients of one mailbox keep their order") {
 TEST_CASE("sorter: sorted input of any length makes one run") {
   std::mt19937_64 random(44);
   const auto lines = slowly_sorted(random_rcpts(random, 5000));
-  Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), tiny, {"/var/tmp"});
-  for (const auto& line : lines) REQUIRE(sorter.add(line));
+  Sorter<ByDomain> sorter(by_local, tiny, {"/var/tmp"});
+  for (const auto& line : lines) REQUIRE(sorter.add(line, by_local.place(line)));
   REQUIRE(sorter.finish());
   CHECK(sorter.runs() == 1);
   auto cursor = sorter.cursor();
@@ -206,9 +207,10 @@ TEST_CASE("sorter: sorted input of any length makes one run") {
 }
 
 TEST_CASE("sorter: what fits into memory touches no disk") {
-  Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), 1 << 20, {"/no/such/directory"});
-  REQUIRE(sorter.add("rcpt\tb@x.org\t-"));
-  REQUIRE(sorter.add("rcpt\ta@x.org\t-"));
+  Sorter<ByDomain> sorter(by_local, 1 << 20, {"/no/such/directory"});
+  for (const auto* line : {"rcpt\tb@x.org\t-", "rcpt\ta@x.org\t-"}) {
+    REQUIRE(sorter.add(line, by_local.place(line)));
+  }
   REQUIRE(sorter.finish());
   CHECK(sorter.runs() == 0);
 }
@@ -216,8 +218,8 @@ TEST_CASE("sorter: what fits into memory touches no disk") {
 TEST_CASE("sorter: more runs than one merge takes are merged in rounds") {
   std::mt19937_64 random(45);
   const auto lines = random_rcpts(random, 3000);
-  Sorter<ByDomain> sorter(ByDomain(ByDomain::Within::local), tiny, {"/var/tmp"});
-  for (const auto& line : lines) REQUIRE(sorter.add(line));
+  Sorter<ByDomain> sorter(by_local, tiny, {"/var/tmp"});
+  for (const auto& line : lines) REQUIRE(sorter.add(line, by_local.place(line)));
   REQUIRE(sorter.finish());
   CHECK(sorter.runs() == 2);  // 16 KiB of memory merge two at once
   auto cursor = sorter.cursor();

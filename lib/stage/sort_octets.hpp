@@ -1,0 +1,81 @@
+// Short texts, as sorting compares and copies them: eight octets at a time, without a call.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+#include "base/text.hpp"
+
+namespace ml {
+
+inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
+
+[[nodiscard]] inline unsigned char folded(char c) {
+  return static_cast<unsigned char>(to_lower(c));
+}
+
+// ASCII capitals folded, octet by octet.
+[[nodiscard]] inline std::uint64_t folded(std::uint64_t octets) {
+  constexpr std::uint64_t each = 0x0101010101010101U;
+  const std::uint64_t low = octets & (each * 0x7f);
+  const std::uint64_t from_a = low + each * (0x80 - 'A');
+  const std::uint64_t behind_z = low + each * (0x7f - 'Z');
+  const std::uint64_t capitals = from_a & ~behind_z & ~octets & (each * 0x80);
+  return octets | capitals >> 2;
+}
+
+[[nodiscard]] inline std::uint64_t load_word(const char* from) {
+  std::uint64_t octets = 0;
+  std::memcpy(&octets, from, sizeof octets);
+  return octets;
+}
+
+// Of fewer octets than a word: filled up with NUL.
+[[nodiscard]] inline std::uint64_t few_octets(std::string_view text) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    value |= static_cast<std::uint64_t>(folded(text[i])) << (8 * (octets_in_word - 1 - i));
+  }
+  return value;
+}
+
+// The octets of `text` from `from` on, folded, as one number that compares as they do; a short rest
+// is filled up with NUL.
+[[nodiscard]] inline std::uint64_t eight_octets(std::string_view text, std::size_t from) {
+  if (from + octets_in_word > text.size()) {
+    return few_octets(text.substr(std::min(from, text.size())));
+  }
+  const std::uint64_t value = load_word(text.data() + from);
+  return folded(std::endian::native == std::endian::little ? __builtin_bswap64(value) : value);
+}
+
+// Texts of few words, which memcmp() is slow for.
+[[nodiscard]] inline bool same_octets(std::string_view a, std::string_view b) {
+  if (a.size() != b.size()) return false;
+  if (a.size() < octets_in_word) return a == b;
+  const auto differ = [&](std::size_t at) {
+    return load_word(a.data() + at) != load_word(b.data() + at);
+  };
+  for (std::size_t at = 0; at + octets_in_word < a.size(); at += octets_in_word) {
+    if (differ(at)) return false;
+  }
+  return !differ(a.size() - octets_in_word);
+}
+
+// Texts of a few pieces; the last may overlap the one before.
+inline void copy_octets(std::string_view text, char* to) {
+  constexpr std::size_t piece = 16;
+  if (text.size() < piece) {
+    text.copy(to, text.size());
+    return;
+  }
+  const std::size_t last = text.size() - piece;
+  for (std::size_t at = 0; at < last; at += piece) std::memcpy(to + at, text.data() + at, piece);
+  std::memcpy(to + last, text.data() + last, piece);
+}
+
+}  // namespace ml
