@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.hpp"
 #include "store/inside.hpp"
 #include "store/sorted.hpp"
 #include "store/store.hpp"
@@ -13,20 +14,44 @@ bool is_out(State state) {
   return state == State::removed || state == State::suspended;
 }
 
-// A row of an import on its way through the sorting: one octet that tells what of it was said, then
-// all of it packed as a subscriber's value.
+// A row of an import on its way through the sorting, under its key: one octet that tells what of it
+// was said, then all of it packed as a subscriber's value.
 constexpr unsigned says_state = 1;
 constexpr unsigned says_joined = 2;
 constexpr unsigned says_changed = 4;
 
-void entry_to_row(const Entry& entry, std::string& row) {
-  row.assign(1,
-             static_cast<char>((entry.state ? says_state : 0U) | (entry.joined ? says_joined : 0U) |
-                               (entry.changed ? says_changed : 0U)));
-  const std::string sorted = sorted_attributes(entry.attributes);
-  append_value(row, {entry.state.value_or(State::active), entry.joined.value_or(0),
-                     entry.changed.value_or(0), written_for_value(entry.address.local), sorted});
-}
+// Makes both out of entries, one after the other; many have the domain of the one before.
+class RowMaker {
+ public:
+  void make(const Entry& entry) {
+    const auto& [local, domain] = entry.address;
+    const std::string_view written = written_for_value(local);
+    if (domain != domain_ || key_.empty()) {
+      domain_ = domain;
+      key_.clear();
+      append_key(key_, {}, domain);
+      of_domain_ = key_.size();
+    }
+    key_.resize(of_domain_);
+    key_ += written.empty() ? local : lower(local);
+    row_.assign(
+        1, static_cast<char>((entry.state ? says_state : 0U) | (entry.joined ? says_joined : 0U) |
+                             (entry.changed ? says_changed : 0U)));
+    if (!entry.attributes.empty()) sorted_ = sorted_attributes(entry.attributes);
+    append_value(row_, {entry.state.value_or(State::active), entry.joined.value_or(0),
+                        entry.changed.value_or(0), written,
+                        entry.attributes.empty() ? std::string_view() : sorted_});
+  }
+  [[nodiscard]] std::string_view key() const { return key_; }
+  [[nodiscard]] std::string_view row() const { return row_; }
+
+ private:
+  std::string domain_;
+  std::size_t of_domain_ = 0;  // octets of the key
+  std::string key_;
+  std::string row_;
+  std::string sorted_;
+};
 
 bool says(std::string_view row, unsigned what) {
   return (static_cast<unsigned char>(row[0]) & what) != 0;
@@ -378,14 +403,11 @@ Result<bool> edit_record(StoreTransaction& change, ListNumber list, const Addres
 Result<Change> Store::import(ListNumber list, const Source& source, const ImportOptions& options) {
   SortedRecords rows(inside_->directory, options.memory);
   Entry entry;
-  std::string key;
-  std::string row;
+  RowMaker maker;
   auto more = source(entry);
   for (; more && *more; more = source(entry)) {
-    key.clear();
-    append_key(key, entry.address.local, entry.address.domain);
-    entry_to_row(entry, row);
-    if (auto added = rows.add(key, row); !added) return fail(added);
+    maker.make(entry);
+    if (auto added = rows.add(maker.key(), maker.row()); !added) return fail(added);
     entry.clear();
   }
   if (!more) return fail(more);

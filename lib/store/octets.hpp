@@ -26,4 +26,11 @@ void append_big(std::string& to, std::uint64_t value) {
   return value;
 }
 
+// Four octets as one number.
+[[nodiscard]] inline std::uint32_t big4(const char* octets) {
+  std::uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(octets[i]);
+  return value;
+}
+
 }  // namespace ml

@@ -12,8 +12,8 @@
 namespace ml {
 namespace {
 
-// A record: length of the key (2 octets), of the value (4), key, value.
-constexpr std::size_t head = 6;
+// A record: length of the key (4 octets), of the value (4), key, value.
+constexpr std::size_t head = 8;
 constexpr std::size_t few = std::size_t{1} << 20;  // octets of records: more get all the memory
 constexpr std::size_t smallest_buffer = std::size_t{64} << 10;
 constexpr std::size_t largest_buffer = std::size_t{1} << 20;
@@ -24,11 +24,15 @@ struct View {
   [[nodiscard]] std::size_t size() const { return head + key.size() + value.size(); }
 };
 
-// The record that `text` begins with.
+void put_big4(char* to, std::size_t number) {
+  for (int i = 0; i < 4; ++i) to[i] = static_cast<char>(number >> (8 * (3 - i)) & 0xFF);
+}
+
+// The record that `text` begins with, which must be whole.
 View view(std::string_view text) {
-  const auto key = static_cast<std::size_t>(big(text.substr(0, 2)));
-  const auto value = static_cast<std::size_t>(big(text.substr(2, 4)));
-  return {text.substr(head, key), text.substr(head + key, value)};
+  const char* const octets = text.data();
+  const std::size_t key = big4(octets);
+  return {{octets + head, key}, {octets + head + key, big4(octets + 4)}};
 }
 
 // A key is compared by so many of its octets at a time, and by whether it ends there: the number's
@@ -55,8 +59,7 @@ bool goes_on(Wide octets) {
 
 // The same, or nothing where it is cut off.
 bool is_whole(std::string_view text) {
-  return text.size() >= head &&
-         text.size() >= head + big(text.substr(0, 2)) + big(text.substr(2, 4));
+  return text.size() >= head && text.size() >= view(text).size();
 }
 
 }  // namespace
@@ -66,26 +69,30 @@ SortedRecords::SortedRecords(std::string directory, std::size_t memory)
 
 Result<> SortedRecords::add(std::string_view key, std::string_view value) {
   const std::size_t size = head + key.size() + value.size();
-  if (count_ > 0 && data_.size() + size + (count_ + 1) * sizeof(Item) > memory_) {
+  const bool rises = added_ == 0 || last_key() < key;
+  // Only what must be sorted needs room for that.
+  const std::size_t items = run_in_order_ && rises ? 0 : count_ + 1;
+  if (count_ > 0 && data_.size() + size + items * sizeof(Item) > memory_) {
     if (auto spilt = spill(); !spilt) return fail(spilt);
   }
   if (data_.size() + size > data_.capacity()) {
     data_.reserve(data_.capacity() < few ? few : std::max(memory_, data_.size() + size));
   }
-  if (added_ > 0 && key <= last_key()) {
+  if (!rises) {
     all_in_order_ = false;
     if (count_ > 0) run_in_order_ = false;
   }
   ++added_;
   ++count_;
   last_start_ = data_.size();
-  const auto octet = [](std::size_t number, int place) {
-    return static_cast<char>(number >> (8 * place) & 0xFF);
-  };
-  const std::array<char, head> lengths = {octet(key.size(), 1),   octet(key.size(), 0),
-                                          octet(value.size(), 3), octet(value.size(), 2),
-                                          octet(value.size(), 1), octet(value.size(), 0)};
-  data_.append(lengths.data(), head).append(key).append(value);
+  data_.resize_and_overwrite(last_start_ + size, [&](char* all, std::size_t) {
+    char* to = all + last_start_;
+    put_big4(to, key.size());
+    put_big4(to + 4, value.size());
+    key.copy(to + head, key.size());
+    value.copy(to + head + key.size(), value.size());
+    return last_start_ + size;
+  });
   return {};
 }
 
@@ -191,7 +198,7 @@ Result<bool> SortedRecords::fill(Run& run) {
     const std::size_t held = run.buffer.size();
     const std::size_t room = std::max(run.buffer.capacity() - held, smallest_buffer / 16);
     const std::size_t more = std::min<std::uint64_t>(room, run.end - run.next);
-    run.buffer.resize(held + more);
+    run.buffer.resize_and_overwrite(held + more, [&](char*, std::size_t) { return held + more; });
     auto got = spill_.read(run.next, std::span(run.buffer).subspan(held));
     if (!got) return fail(got);
     run.next += more;
@@ -226,7 +233,8 @@ void SortedRecords::sink(std::size_t place) {
 }
 
 Result<bool> SortedRecords::next() {
-  return stretches_.empty() ? next_of_memory() : next_of_runs();
+  if (stretches_.empty()) return next_of_memory();
+  return stretches_.size() == 1 ? next_of_one() : next_of_runs();
 }
 
 Result<bool> SortedRecords::next_of_memory() {
@@ -234,6 +242,18 @@ Result<bool> SortedRecords::next_of_memory() {
   const std::size_t start = run_in_order_ ? next_ : order_[next_];
   const View record = view(std::string_view(data_).substr(start));
   next_ += run_in_order_ ? record.size() : 1;
+  key_ = record.key;
+  value_ = record.value;
+  return true;
+}
+
+// Nothing to merge: the records are given out where they stand.
+Result<bool> SortedRecords::next_of_one() {
+  Run& run = runs_.front();
+  if (next_++ > 0) {
+    if (auto more = advance(run); !more || !*more) return more;
+  }
+  const View record = view(std::string_view(run.buffer).substr(run.at));
   key_ = record.key;
   value_ = record.value;
   return true;

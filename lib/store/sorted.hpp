@@ -66,6 +66,7 @@ class SortedRecords {
   [[nodiscard]] Result<bool> fill(Run& run);     // false: the run is at its end
   [[nodiscard]] Result<bool> advance(Run& run);  // to its next record
   [[nodiscard]] Result<bool> next_of_memory();
+  [[nodiscard]] Result<bool> next_of_one();
   [[nodiscard]] Result<bool> next_of_runs();
   [[nodiscard]] bool is_before(std::size_t a, std::size_t b) const;
   void sink(std::size_t place);  // the heap's order, where only the run at `place` may break it
@@ -85,7 +86,7 @@ class SortedRecords {
 
   std::vector<Run> runs_;
   std::vector<std::size_t> heap_;  // of runs; the one with the smallest key in front
-  std::size_t next_ = 0;           // in order_, or else in data_
+  std::size_t next_ = 0;           // in order_, or else in data_; of one run: how many were given
   std::string merged_;             // the current record of a merge
   std::string_view key_;
   std::string_view value_;
