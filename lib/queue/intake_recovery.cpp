@@ -118,29 +118,36 @@ Result<bool> lock_forsaken(const LogSegment& segment, const std::string& boot) {
   return true;
 }
 
-Result<> recover(const Home& home, LogSegment& segment, const std::string& boot) {
+// Whether there was something to restore.
+Result<bool> recover(const Home& home, LogSegment& segment, const std::string& boot) {
   const auto is_ours = lock_forsaken(segment, boot);
   if (!is_ours) return fail(is_ours);
-  if (!*is_ours) return {};
+  if (!*is_ours) return false;
   const auto tells_of = segment.boot();  // the one before us may have cleaned it
   if (!tells_of) return fail(tells_of);
-  if (!*tells_of) return {};
-  Result<> safe = **tells_of == boot ? segment.sync_all() : restore(home, segment);
-  return safe ? segment.clean() : safe;
+  if (!*tells_of) return false;
+  const bool is_lost = **tells_of != boot;
+  Result<> safe = is_lost ? restore(home, segment) : segment.sync_all();
+  if (safe) safe = segment.clean();
+  if (!safe) return fail(safe);
+  return is_lost;
 }
 
 }  // namespace
 
-Result<> recover_intake(const Home& home) {
-  if (faccessat(home.fd().get(), "intake", F_OK, 0) != 0 && errno == ENOENT) return {};
+Result<bool> recover_intake(const Home& home) {
+  if (faccessat(home.fd().get(), "intake", F_OK, 0) != 0 && errno == ENOENT) return false;
   const std::string boot = boot_id();
+  bool any = false;
   for (unsigned number = 0; number < LogSegment::most; ++number) {
     auto segment = LogSegment::open(home, number, Create::no);
     if (!segment) return fail(segment);
     if (!*segment) continue;
-    if (auto recovered = recover(home, **segment, boot); !recovered) return recovered;
+    const auto restored = recover(home, **segment, boot);
+    if (!restored) return restored;
+    any = any || *restored;
   }
-  return {};
+  return any;
 }
 
 }  // namespace ml

@@ -1,7 +1,9 @@
 // What a writer of the intake log left when it was killed, or the power cut. The states are in
 // queue/intake_log.hpp.
 //
-//   if (auto recovered = recover_intake(home); !recovered) return fail(recovered);   // then run a queue
+//   const auto restored = recover_intake(home);
+//   if (!restored) return fail(restored);                      // no queue is run, no mail taken in
+//   if (*restored) wake_runners(home);                         // entries, in whatever queue
 #pragma once
 
 #include "base/home.hpp"
@@ -21,8 +23,8 @@ namespace ml {
 //   | another file with other octets         | kept beside it, as any arrival                     |
 //
 // and only then the segment is cleaned: killed at any moment, the next one begins anew. A segment
-// that another process restores is waited for; one that lives is left alone. Where nothing was ever
-// logged, this is one system call.
-[[nodiscard]] Result<> recover_intake(const Home& home);
+// that another process restores is waited for; that of a writer that lives is left alone. Gives
+// whether there was one to restore. Where nothing was ever logged, this is one system call.
+[[nodiscard]] Result<bool> recover_intake(const Home& home);
 
 }  // namespace ml

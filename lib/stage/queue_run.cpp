@@ -19,6 +19,7 @@
 #include "stage/queue_fates.hpp"
 #include "stage/queue_job.hpp"
 #include "stage/queue_watch.hpp"
+#include "stage/runner.hpp"
 
 namespace ml {
 namespace {
@@ -73,11 +74,12 @@ std::vector<std::string> with_shell(const std::vector<std::string>& command) {
   return {"/bin/sh", "-c", command.front()};
 }
 
-class Runner {
+class QueueRunner {
  public:
-  Runner(const Home& home, const Queue& queue, const std::vector<std::string>& command,
-         const RunOptions& options)
-      : queue_(queue),
+  QueueRunner(const Home& home, const Queue& queue, const std::vector<std::string>& command,
+              const RunOptions& options)
+      : home_(home),
+        queue_(queue),
         command_(with_shell(command)),
         options_(options),
         fates_(home, queue, options) {}
@@ -86,6 +88,9 @@ class Runner {
     auto slot = queue_.become_runner(options_.runners);
     if (!slot) return fail(slot);
     if (!*slot) return Status::done;
+    const auto restored = recover_intake(home_);
+    if (!restored) return fail(restored);
+    if (*restored) wake_runners(home_);
     auto signals = Signals::catch_them();
     if (!signals) return fail(signals);
     queue_.remove_litter();
@@ -334,6 +339,7 @@ class Runner {
     _exit(static_cast<int>(Status::retry));
   }
 
+  const Home& home_;
   const Queue& queue_;
   std::vector<std::string> command_;
   const RunOptions& options_;
@@ -389,8 +395,7 @@ Result<RunOptions> run_options(RunNumbers numbers, const Settings& site) {
 
 Result<Status> run_queue(const Home& home, const Queue& queue,
                          const std::vector<std::string>& command, const RunOptions& options) {
-  if (auto recovered = recover_intake(home); !recovered) return fail(recovered);
-  return Runner(home, queue, command, options).run();
+  return QueueRunner(home, queue, command, options).run();
 }
 
 }  // namespace ml

@@ -133,6 +133,27 @@ doubted() {
   [ "$kills" -ge 10 ]
 }
 
+@test "ml-lmtpd log: what one runner restores is run by the runners of its queues" {
+  queue_made
+  for list in $lists; do
+    : >"$ML_HOME/lists/x.org/$list.toml"
+    echo ann@example.org | ml-store import $list@x.org - 2>errors
+  done
+  smtp-sink --port 0 --port-file port --log sent >totals &
+  sink=$!
+  until [ -s port ]; do sleep 0.02; done # polls
+  echo "via = \"smtp://127.0.0.1:$(cat port)\"" >"$ML_HOME/lists.toml"
+  # The first name is that of the queue post.
+  strace -fqqo /dev/null -e trace=renameat -e inject=renameat:signal=KILL:when=2 ml-lmtpd --log log <talk >out 2>errors || true
+  is "" "$(ml-queue list post)"
+  power_back
+  recovered
+  for ((i = 0; i < 300 && $(wc -l <sent) < 5; ++i)); do sleep 0.1; done # polls
+  kill $sink
+  wait $sink
+  is 5 "$(wc -l <sent)"
+}
+
 @test "ml-lmtpd log: a disk that fails is 451 and never 250 and takes nothing away" {
   queue_made
   for fault in pwrite64:error=ENOSPC:when=1 pwrite64:error=EIO:when=2 fdatasync:error=EIO:when=1 renameat:error=EIO:when=3; do
