@@ -153,6 +153,11 @@ struct Journal::Inside {
                   std::uint32_t released);
   void append_log(Outcome outcome, const LogLine& line, std::int64_t now);
   Result<> check_sync();
+  // A failure is for good.
+  Result<> lasting(Result<> done) {
+    failed = failed || !done;
+    return done;
+  }
   Result<Totals> count();
   [[nodiscard]] AddressHash hash(std::string_view address) const {
     return siphash128(key, address);
@@ -271,9 +276,7 @@ Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLi
   append_log(outcome, what, now);
   ++since_sync;
   if (log_text.size() < log_buffer) return {};
-  auto flushed = flush_log();
-  if (!flushed) failed = true;
-  return flushed;
+  return lasting(flush_log());
 }
 
 // What the thread found.
@@ -402,10 +405,7 @@ Result<> Journal::sync(std::int64_t now) {
     inside_->failed = true;
     return system_failure("cannot sync the journal " + inside_->directory, code);
   };
-  if (auto flushed = inside_->flush_log(); !flushed) {
-    inside_->failed = true;
-    return flushed;
-  }
+  if (auto flushed = inside_->lasting(inside_->flush_log()); !flushed) return flushed;
   for (Segment& segment : inside_->unmapped) {
     if (const int code = segment.sync(); code != 0) return failed(code);
   }
@@ -416,7 +416,7 @@ Result<> Journal::sync(std::int64_t now) {
     segment.dirty = false;
   }
   if (fdatasync(inside_->log.get()) != 0) return failed(errno);
-  if (auto synced = sync_directory(inside_->directory); !synced) return fail(synced);
+  if (auto synced = inside_->lasting(sync_directory(inside_->directory)); !synced) return synced;
   inside_->has_new_files = false;
   inside_->since_sync = 0;
   inside_->last_sync = now;
@@ -430,10 +430,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   if (!due) return {};
   if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
-  if (auto flushed = in.flush_log(); !flushed) {
-    in.failed = true;
-    return flushed;
-  }
+  if (auto flushed = in.lasting(in.flush_log()); !flushed) return flushed;
   std::vector<Fd> files;
   const auto add = [&](const Fd& file) {
     files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
@@ -449,7 +446,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   add(in.log);
   if (in.has_new_files) {
     auto directory = open_file(in.directory, O_RDONLY | O_DIRECTORY);
-    if (!directory) return fail(directory);
+    if (!directory) return in.lasting(fail(directory));
     files.push_back(std::move(*directory));
   }
   if (!in.syncs.begin(std::move(files))) return {};  // the disk is slower than we are
@@ -468,7 +465,7 @@ bool Journal::owes_sync() const {
 Result<> Journal::report(std::int64_t now) {
   if (auto synced = sync(now); !synced) return synced;
   const std::int64_t seconds = inside_->seconds(now);
-  auto placed = write_reported(inside_->directory, seconds);
+  auto placed = inside_->lasting(write_reported(inside_->directory, seconds));
   if (placed) inside_->reported = seconds;
   return placed;
 }
@@ -476,7 +473,8 @@ Result<> Journal::report(std::int64_t now) {
 Result<std::string> Journal::mark() {
   if (inside_->mark.empty()) {
     const std::string fresh = fmt::format("{:016x}", random_number());
-    if (auto placed = write_mark(inside_->directory, fresh); !placed) return fail(placed);
+    auto placed = inside_->lasting(write_mark(inside_->directory, fresh));
+    if (!placed) return fail(placed);
     inside_->mark = fresh;
   }
   return inside_->mark;
@@ -504,7 +502,8 @@ Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
   auto totals = inside_->count();
   if (!totals) return totals;
-  if (auto placed = write_closed(inside_->directory, {now, *totals}); !placed) return fail(placed);
+  auto placed = inside_->lasting(write_closed(inside_->directory, {now, *totals}));
+  if (!placed) return fail(placed);
   return totals;
 }
 

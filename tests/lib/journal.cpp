@@ -271,6 +271,24 @@ TEST_CASE("journal: another message under the same id is refused", "[journal]") 
   CHECK(opened.error().text.find("another message") != std::string::npos);
 }
 
+TEST_CASE("journal: whatever of it cannot be made durable is not tried again", "[journal]") {
+  const auto durable = GENERATE(
+      as<std::function<Result<>(Journal&)>>(), [](Journal& journal) { return journal.sync(now); },
+      [](Journal& journal) { return journal.sync_if_due(now + 10); },
+      [](Journal& journal) { return journal.report(now); });
+  const Scratch scratch;
+  const Home home = scratch.home();
+  Journal journal = open_journal(home);
+  settle(journal, address(1), Outcome::delivered);
+  const auto aside = directory(home).string() + "-away";
+  std::filesystem::rename(directory(home), aside);
+  CHECK_FALSE(durable(journal));
+  std::filesystem::rename(aside, directory(home));
+  CHECK_FALSE(durable(journal));
+  CHECK_FALSE(journal.close(now));
+  CHECK_FALSE(std::filesystem::exists(directory(home) / "closed"));
+}
+
 TEST_CASE("journal: the parts of one sharing out stand beside each other", "[journal]") {
   const Scratch scratch;
   const Home home = *open_home(scratch.path("home"), Create::yes);
