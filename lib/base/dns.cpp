@@ -339,8 +339,9 @@ Result<Resolver> Resolver::open(Terms terms) {
   if (code != ARES_SUCCESS) return retry("cannot look up names: {}", ares_strerror(code));
   if (!terms.servers.empty() &&
       ares_set_servers_ports_csv(channel->handle, terms.servers.c_str()) != ARES_SUCCESS) {
-    return retry("the resolver '{}' is none: an address, or ADDRESS:PORT, joined by commas",
-                 printable(terms.servers, 200));
+    return retry(
+        "'{}' is not a valid resolver: an address or ADDRESS:PORT, or several joined by commas",
+        printable(terms.servers, 200));
   }
   return Resolver(std::move(channel), std::move(terms));
 }

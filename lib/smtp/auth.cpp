@@ -60,7 +60,7 @@ Result<AuthFile> AuthFile::parse(std::string_view text, std::string_view name) {
     if (trimmed.empty() || trimmed.front() == '#') continue;
     Line taken;
     if (is_blank(line.front()) || !take_line(taken, trimmed)) {
-      return retry("{}: line {} is none: a relay, blanks, user:password", name, number);
+      return retry("{}: line {} is not of the form: relay, blanks, user:password", name, number);
     }
     file.lines_.push_back(std::move(taken));
   }

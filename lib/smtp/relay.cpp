@@ -38,9 +38,9 @@ constexpr SchemeName scheme_names[] = {
 Failure wrong(std::string_view uri, std::string_view why) {
   const auto at = uri.rfind('@');
   if (at != std::string_view::npos) {
-    return retry("the relay '...{}' is none: {}", printable(uri.substr(at), 200), why);
+    return retry("'...{}' is not a valid relay: {}", printable(uri.substr(at), 200), why);
   }
-  return retry("the relay '{}' is none: {}", printable(uri, 200), why);
+  return retry("'{}' is not a valid relay: {}", printable(uri, 200), why);
 }
 
 bool is_host(std::string_view text) {
@@ -69,19 +69,20 @@ std::string_view take_authority(Relay& relay, std::string_view text) {
   if (text.starts_with('[')) {
     const auto close = text.find(']');
     if (close == std::string_view::npos || !is_literal(text.substr(1, close - 1))) {
-      return "the address in brackets is none";
+      return "there is no address in its brackets";
     }
     relay.host = text.substr(1, close - 1);
     port = text.substr(close + 1);
   } else {
     const auto colon = text.find(':');
     relay.host = text.substr(0, colon);
-    if (!is_host(relay.host)) return "the host is none (an IPv6 address stands in brackets)";
+    if (!is_host(relay.host))
+      return "the host is not a name or an address (an IPv6 address stands in brackets)";
     port = colon == std::string_view::npos ? std::string_view() : text.substr(colon);
   }
   if (port.empty()) return {};
   const auto value = number<std::uint16_t>(port.substr(1));
-  if (port.front() != ':' || !value || *value == 0) return "the port is none";
+  if (port.front() != ':' || !value || *value == 0) return "a port is a number from 1 to 65535";
   relay.port = *value;
   return {};
 }

@@ -272,7 +272,8 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
     if (!path) state = fail(path);
   }
   if (!state) {
-    return retry("{} refused recipients are lost to you: {}", to.refused, state.error().text);
+    return retry("{} refused, and they cannot be handed over yet: {}", to.refused,
+                 state.error().text);
   }
   for (Section& section : sections_) {
     if (section.refused == 0 || !section.journal) continue;

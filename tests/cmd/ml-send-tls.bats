@@ -357,7 +357,7 @@ auth_file() { (umask 077 && printf '%s\n' "$@" >auth); }
   chmod 640 auth
   echo "127.0.0.1 sesame" >>auth
   send smtp://127.0.0.1:1 --auth-file auth
-  is "ml-send: auth: line 2 is none: a relay, blanks, user:password" "$output"
+  is "ml-send: auth: line 2 is not of the form: relay, blanks, user:password" "$output"
   is 75 "$status"
   send smtp://127.0.0.1:1 --auth-file none
   is 75 "$status"

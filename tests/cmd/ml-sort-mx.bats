@@ -80,7 +80,7 @@ two_hosts=('a.test 300 MX 10 mx.one.test' 'b.test 300 MX 10 mx.two.test'
 @test "mx: a resolver that is none is 75 and no recipient passes" {
   run ml-sort --by mx --resolver nonsense < <(stream x@a.test)
   is 75 "$status"
-  [[ "$output" == *"the resolver 'nonsense' is none"* ]]
+  [[ "$output" == *"'nonsense' is not a valid resolver"* ]]
   is "" "$(grep ^rcpt <<<"$output" || true)"
 }
 
