@@ -111,6 +111,7 @@ bool Connections::is_silent(const Connection& connection, Clock::time_point now)
 
 // A connection that recipients wait for. False: enough are on their way, or none can be had now.
 bool Connections::open_one(Clock::time_point now) {
+  if (relays_.are_full(all_.size())) return false;
   struct Counts {
     std::size_t greeted = 0, coming = 0, silent = 0, unfit = 0;
   };
@@ -201,7 +202,8 @@ bool Connections::wait(int input, Clock::time_point latest, const sigset_t& asle
   if (input >= 0) watch_input(input);
   bool readable = input >= 0 && input_always_;
   const auto before = Clock::now();
-  const auto time = readable ? Clock::duration{} : alarm(before, latest) - before;
+  const auto due = readable ? before : alarm(before, latest);
+  const auto time = due - before;
   const auto pause = std::clamp<Clock::duration>(time, {}, std::chrono::hours(1));
   std::array<epoll_event, 64> events;
   const int count =
@@ -218,6 +220,7 @@ bool Connections::wait(int input, Clock::time_point latest, const sigset_t& asle
     connection.outlet->hear(static_cast<short>(event.events), now);
     if (connection.should_end) connection.outlet->finish();
   }
+  if (now < due) return readable;
   for (Connection& connection : all_) {
     if (connection.outlet->deadline() <= now) connection.outlet->hear(0, now);
   }

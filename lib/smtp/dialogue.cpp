@@ -206,11 +206,21 @@ void Dialogue::hear(std::string_view octets) {
 }
 
 // Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead, and
-// none of it is kept. Mostly it says to a group what it has said to the one before.
+// 354; none of it is kept.
 void Dialogue::pass_usual(std::string_view& octets) {
   if (phase_ != Phase::ready || count_ == 0) return;
   Group& group = front();
-  if (!group.pipelined || group.answered >= group.last_step()) return;
+  if (!group.pipelined || group.answered > group.last_step()) return;
+  if (group.answered < group.last_step()) pass_steps(group, octets);
+  const bool may_begin = group.answered == group.last_step() && !group.chunked &&
+                         group.accepted > 0 && out_.written() >= group.end;
+  if (!may_begin || !parser_.pass(octets, "354 ")) return;
+  ++replies_;
+  begin_message(group);
+}
+
+// Mostly it says to a group what it has said to the one before.
+void Dialogue::pass_steps(Group& group, std::string_view& octets) {
   const std::size_t steps = group.last_step() - group.answered;
   if (steps == usual_replies_ && parser_.between_replies() && octets.starts_with(usual_)) {
     octets.remove_prefix(usual_.size());
@@ -218,7 +228,7 @@ void Dialogue::pass_usual(std::string_view& octets) {
   }
   const std::string_view before = octets;
   std::size_t end = group.answered;
-  while (end < group.last_step() && parser_.pass_250(octets)) ++end;
+  while (end < group.last_step() && parser_.pass(octets, "250 ")) ++end;
   take_steps(group, end);
   if (end < group.last_step() || steps > most_usual_replies) return;
   usual_ = before.substr(0, before.size() - octets.size());
@@ -502,6 +512,10 @@ void Dialogue::on_data(const Reply& reply) {
   if (group.accepted == 0 && manner_.protocol == Protocol::lmtp) {
     return end_fault("354 to a DATA without recipients");
   }
+  begin_message(group);
+}
+
+void Dialogue::begin_message(Group& group) {
   ++group.answered;
   group.due = manner_.protocol == Protocol::lmtp ? group.accepted : 1;
   group.accepted > 0 ? send_message(group) : send_dot(group);

@@ -195,6 +195,7 @@ class Dialogue {
   };
 
   void pass_usual(std::string_view& octets);
+  void pass_steps(Group& group, std::string_view& octets);
   void take_steps(Group& group, std::size_t end);
   void on_reply(const Reply& reply);
   void on_hello(const Reply& reply);
@@ -204,6 +205,7 @@ class Dialogue {
   void on_mail(const Reply& reply);
   void on_rcpt(const Reply& reply);
   void on_data(const Reply& reply);
+  void begin_message(Group& group);
   void on_message(const Reply& reply);
   void settle_message(Meaning meaning, const Reply& reply);
   void say_hello();

@@ -63,6 +63,16 @@ std::optional<std::size_t> Relays::pick(Clock::time_point now,
   return best;
 }
 
+// One that is out may still have as many as ever.
+bool Relays::are_full(std::size_t live) const {
+  std::size_t most = 0;
+  for (const State& state : all_) {
+    const std::size_t own = state.out ? terms_.connections : state.connections;
+    most += state.relay.is_dialogue() ? own : 1;
+  }
+  return live >= most;
+}
+
 Needs Relays::left_to_others(std::size_t index) const {
   const Needs& own = all_[index].lacks;
   Needs found;

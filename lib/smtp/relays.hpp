@@ -58,6 +58,8 @@ class Relays {
   // The relay for the next connection, `live` being how many each has; nothing: none is free now.
   [[nodiscard]] std::optional<std::size_t> pick(Clock::time_point now,
                                                 std::span<const std::size_t> live) const;
+  // With so many connections, over all, none of them has room for a further one; false: one may.
+  [[nodiscard]] bool are_full(std::size_t live) const;
   // When one of them is free, or was; nothing: all are out.
   [[nodiscard]] std::optional<Clock::time_point> next_chance() const;
 

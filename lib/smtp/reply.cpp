@@ -94,8 +94,8 @@ Reply local_reply(int code, EnhancedCode enhanced, std::string_view text) {
   return reply;
 }
 
-bool ReplyParser::pass_250(std::string_view& octets) const {
-  if (!whole_ || octets.size() < 4 || std::memcmp(octets.data(), "250 ", 4) != 0) return false;
+bool ReplyParser::pass(std::string_view& octets, const char (&code)[5]) const {
+  if (!whole_ || octets.size() < 4 || std::memcmp(octets.data(), code, 4) != 0) return false;
   const auto lf = octets.find('\n');
   if (lf == std::string_view::npos || lf > longest_line) return false;
   octets.remove_prefix(lf + 1);

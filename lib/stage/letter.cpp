@@ -62,11 +62,12 @@ void Letter::recode() {
 
 Result<> Letter::fill(Copy& copy, WireForm form, std::string_view address, Attributes attributes) {
   const InForm& mould = this->mould(form);
+  const bool has_escapes = attributes.text().find('\\') != std::string_view::npos;
   held_.clear();
   values_.clear();
   for (const std::string& key : mould.slots->keys()) {
     auto value = attributes.raw(key);
-    if (value && value->find('\\') != std::string_view::npos) {
+    if (value && has_escapes) {
       value = held_.emplace_back(attributes.value(key).value_or(""));
     } else if (!value && key == "address") {
       value = address;
