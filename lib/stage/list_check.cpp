@@ -117,18 +117,33 @@ void check_runners(const Home& home, Findings& findings) {
   }
 }
 
-void check_postfix(const Home& home, Findings& findings) {
+// How Postfix hands on the mail of the lists that were looked at.
+struct Routes {
+  bool any_alias = false;
+  bool any_unknown = false;
+};
+
+void check_delimiter(const std::string& delimiter, const Routes& routes, Findings& findings) {
+  if (delimiter.find('+') != std::string::npos) {
+    return findings.ok("postfix", "recipient_delimiter = " + delimiter);
+  }
+  const std::string what =
+      "through aliases bounces will not come back: postconf -e recipient_delimiter=+";
+  routes.any_alias ? findings.no("postfix", what) : findings.unknown("postfix", what);
+}
+
+// Both limit what local(8) does with aliases; whole domains need neither.
+void check_postfix(const Home& home, const Routes& routes, Findings& findings) {
   if (!has_postfix()) {
     return findings.unknown("postfix",
                             "it is not set up here, and of other servers nothing is known");
   }
   const auto delimiter = answer({postconf, "-h", "recipient_delimiter"});
   if (!delimiter) return findings.unknown("postfix", "postconf does not answer");
-  if (delimiter->find('+') != std::string::npos) {
-    findings.ok("postfix", "recipient_delimiter = " + *delimiter);
-  } else {
-    findings.no("postfix", "bounces will not come back: postconf -e recipient_delimiter=+");
+  if (!routes.any_alias && !routes.any_unknown) {
+    return findings.ok("postfix", "it has whole domains, which no limit of aliases concerns");
   }
+  check_delimiter(*delimiter, routes, findings);
   const auto limit = number(answer({postconf, "-h", "mailbox_size_limit"}).value_or(""));
   struct stat store{};
   const bool stored = stat(home.path("store/data.mdb").c_str(), &store) == 0;
@@ -155,8 +170,8 @@ void check_map_owner(const std::string& map, const std::string& about, Findings&
   }
 }
 
-// Does one of the maps hand `alias` to a command that runs `program` for the list?
-void check_alias(const std::vector<std::string>& maps, const std::string& alias,
+// Does one of the maps hand `alias` to a command that runs `program` for the list? False: none has it.
+bool check_alias(const std::vector<std::string>& maps, const std::string& alias,
                  const std::string& program, const ListName& list, Findings& findings) {
   const std::string about = "alias " + alias;
   for (const std::string& map : maps) {
@@ -165,14 +180,17 @@ void check_alias(const std::vector<std::string>& maps, const std::string& alias,
     const bool is_ours = target->find(program + ' ' + list.text()) != std::string::npos ||
                          target->find("ml-run") != std::string::npos;
     if (!is_ours) {
-      return findings.no(about, fmt::format("{} sends it to {}", map, printable(*target, 200)));
+      findings.no(about, fmt::format("{} sends it to {}", map, printable(*target, 200)));
+    } else {
+      findings.ok(about, "in " + map);
+      check_map_owner(map, about, findings);
     }
-    findings.ok(about, "in " + map);
-    return check_map_owner(map, about, findings);
+    return true;
   }
   findings.unknown(about,
                    "no alias map of Postfix has it: if its mail comes in another way, good; "
                    "else see: ml-list mta postfix");
+  return false;
 }
 
 // The tables, `type:name`, that a parameter of Postfix names.
@@ -207,11 +225,12 @@ bool check_domain(const ListName& list, Findings& findings) {
   return true;
 }
 
-void check_route(const ListName& list, Findings& findings) {
+void check_route(const ListName& list, Routes& routes, Findings& findings) {
   if (!has_postfix() || check_domain(list, findings)) return;
   const std::vector<std::string> maps = tables_of("alias_maps");
-  check_alias(maps, list.local, "ml-receive", list, findings);
-  check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
+  const bool posts = check_alias(maps, list.local, "ml-receive", list, findings);
+  const bool bounces = check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
+  (posts || bounces ? routes.any_alias : routes.any_unknown) = true;
 }
 
 void check_owner(const ListName& list, const Settings& settings, Findings& findings) {
@@ -228,7 +247,8 @@ void check_owner(const ListName& list, const Settings& settings, Findings& findi
   }
 }
 
-void check_list(const Home& home, const Store& store, const ListName& list, Findings& findings) {
+void check_list(const Home& home, const Store& store, const ListName& list, Routes& routes,
+                Findings& findings) {
   const auto number = store.list(list.text());
   if (!number) return findings.no(list.text(), number.error().text);
   const auto counts = store.count(*number);
@@ -244,7 +264,25 @@ void check_list(const Home& home, const Store& store, const ListName& list, Find
   options.list = list.text();
   findings.good(receive_rules(home, options), list.text() + " posts", "ml-receive has its rules");
   check_owner(list, *settings, findings);
-  check_route(list, findings);
+  check_route(list, routes, findings);
+}
+
+// The one, or all.
+Result<std::vector<ListName>> lists_to_check(const Store& store,
+                                             const std::optional<ListName>& one) {
+  if (one) {
+    if (const auto there = store.list(one->text()); !there) return fail(there);
+    return std::vector{*one};
+  }
+  const auto names = store.lists();
+  if (!names) return fail(names);
+  std::vector<ListName> lists;
+  for (const std::string& name : *names) {
+    auto list = text_to_list_name(name);
+    if (!list) return fail(list);
+    lists.push_back(std::move(*list));
+  }
+  return lists;
 }
 
 }  // namespace
@@ -255,25 +293,17 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   check_file_size(findings);
   check_programs(findings);
   check_runners(home, findings);
-  check_postfix(home, findings);
   findings.good(load_keys(home), "keys", home.path("keys"));
   const auto store = Store::open(home, Access::read);
   if (!findings.good(store, "store",
                      home.path("store") + " (to read every record: ml-store check)")) {
     return findings.status();
   }
-  if (list) {
-    if (const auto there = store->list(list->text()); !there) return fail(there);
-    check_list(home, *store, *list, findings);
-    return findings.status();
-  }
-  const auto names = store->lists();
-  if (!names) return fail(names);
-  for (const std::string& name : *names) {
-    const auto one = text_to_list_name(name);
-    if (!one) return fail(one);
-    check_list(home, *store, *one, findings);
-  }
+  const auto lists = lists_to_check(*store, list);
+  if (!lists) return fail(lists);
+  Routes routes;
+  for (const ListName& one : *lists) check_list(home, *store, one, routes, findings);
+  check_postfix(home, routes, findings);
   return findings.status();
 }
 
