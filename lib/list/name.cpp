@@ -62,7 +62,7 @@ std::optional<LocalPart> read_name(std::string_view name, std::string_view exten
 Failure bad_name(std::string_view text) {
   return retry(
       "'{}' is no name for a list: it must look like news@lists.example.org, the part before the @ "
-      "of at most {} letters, digits, dots, hyphens and underscores, without a word of ours "
+      "of at most {} letters, digits, single dots, hyphens and underscores, without a word of ours "
       "such as -owner or -bounces at its end",
       printable(text, 80), longest_name);
 }
