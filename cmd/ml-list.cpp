@@ -83,7 +83,7 @@ Result<Status> mta(VerbLine& line) {
   bool outbound = false;
   line.options("[OPTION...] SERVER [LIST|DOMAIN]",
                "Prints what postfix, exim, opensmtpd, sendmail or qmail must be told.",
-               "ml-list mta postfix lists.example.org | sh")
+               "ml-list mta postfix | sh")
       .text(request.by, "--by", "WAY", "pipe (default), lmtp[:SOCKET], maildir[:DIRECTORY], alias")
       .flag(map, "--map", "only the map of the lists' addresses")
       .flag(outbound, "--outbound", "postfix: a second instance, without scans, for mail out")

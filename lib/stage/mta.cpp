@@ -99,23 +99,24 @@ bool is_wanted(const ListName& list, std::string_view wanted, MtaWay way) {
   return way != MtaWay::alias && wanted.ends_with('@' + list.domain);
 }
 
-Result<std::vector<MtaList>> wanted_lists(const Home& home, const MtaRequest& request, MtaWay way) {
+// Fills in `lists` and `part`.
+Result<> find_lists(const Home& home, const MtaRequest& request, MtaFacts& facts) {
   const auto store = Store::open(home, Access::read);
   if (!store) return fail(store);
-  const auto wanted = wanted_name(home, *store, request.which);
+  auto wanted = wanted_name(home, *store, request.which);
   if (!wanted) return fail(wanted);
+  facts.part = std::move(*wanted);
   const auto names = store->lists();
   if (!names) return fail(names);
-  std::vector<MtaList> lists;
   for (const std::string& text : *names) {
     auto name = text_to_list_name(text);
     if (!name) return fail(name);
-    if (!is_wanted(*name, *wanted, way)) continue;
+    if (!is_wanted(*name, facts.part, facts.way)) continue;
     auto list = list_to_mta(home, std::move(*name));
     if (!list) return fail(list);
-    lists.push_back(std::move(*list));
+    facts.lists.push_back(std::move(*list));
   }
-  if (!lists.empty()) return lists;
+  if (!facts.lists.empty()) return {};
   return failure(Status::no, "there is no list{}{} (make one with: ml-list create LIST)",
                  request.which.empty() ? "" : " of the domain ", printable(request.which, 100));
 }
@@ -169,12 +170,12 @@ Result<By> text_to_by(const Server& server, const std::optional<std::string>& te
   return By{*way, place};
 }
 
-std::string command_of(const MtaRequest& request, const MtaFacts& facts) {
+// Without the list or domain that it named.
+std::string command_of_all(const MtaRequest& request, const MtaFacts& facts) {
   std::string command = "ml-list mta " + request.server;
   if (!facts.is_system_home) command += " --home " + facts.home;
   if (request.by) command += " --by " + *request.by;
   if (request.part == MtaPart::outbound) command += " --outbound";
-  if (!request.which.empty()) command += ' ' + request.which;
   return command;
 }
 
@@ -188,9 +189,7 @@ Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Ser
   if (!by) return fail(by);
   facts.way = by->way;
   facts.place = std::move(by->place);
-  auto lists = wanted_lists(home, request, facts.way);
-  if (!lists) return fail(lists);
-  facts.lists = std::move(*lists);
+  if (auto found = find_lists(home, request, facts); !found) return fail(found);
   for (const MtaList& list : facts.lists) facts.domains.push_back(list.name.domain);
   std::ranges::sort(facts.domains);
   const auto repeated = std::ranges::unique(facts.domains);
@@ -207,7 +206,9 @@ Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Ser
   auto delimiter = delimiter_of(home);
   if (!delimiter) return fail(delimiter);
   facts.delimiter = *delimiter;
-  facts.command = command_of(request, facts);
+  facts.command_of_all = command_of_all(request, facts);
+  facts.command = facts.command_of_all;
+  if (!facts.part.empty()) facts.command += ' ' + facts.part;
   return facts;
 }
 
@@ -220,8 +221,11 @@ Result<std::string> text_of(const MtaFacts& facts, const MtaRequest& request,
       if (server.map) return map_text(facts, *server.map);
       return failure(Status::usage, "{} has no map of addresses", server.name);
     case MtaPart::outbound:
-      if (server.name == "postfix") return postfix_outbound_text(facts);
-      return failure(Status::usage, "--outbound is for postfix, not for {}", server.name);
+      if (server.name != "postfix")
+        return failure(Status::usage, "--outbound is for postfix, not for {}", server.name);
+      if (!facts.part.empty())
+        return failure(Status::usage, "--outbound is for all lists, not for {}", facts.part);
+      return postfix_outbound_text(facts);
   }
   return {};
 }

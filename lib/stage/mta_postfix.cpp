@@ -39,8 +39,8 @@ Service service_of(const MtaFacts& facts) {
 constexpr std::string_view beginning =
     R"sh(# Postfix for the lists in {home}: whole domains, an entry each.
 # Read this, then as root: {command} | sh
-# It may be run again at any time. When lists come and go, the map alone is enough:
-#   {command} --map >$(postconf -h config_directory)/mlpipe-lists && postfix reload
+# It may be run again at any time. When lists come and go, the map of all is enough:
+#   {all} --map >$(postconf -h config_directory)/mlpipe-lists && postfix reload
 set -eu
 config=$(postconf -h config_directory)
 
@@ -53,37 +53,94 @@ add() {{
   esac
 }}
 
-# The domains and what delivers their mail. None of them may be in mydestination.
-cat >"$config/mlpipe-domains" <<'END'
+# One Postfix serves one home: its maps and services would take the place of another's.
+was=$(sed -n '1s/^# //p' "$config/mlpipe-domains" 2>/dev/null || :)
+case $was in
+  "" | "{home}") ;;
+  *) echo "$config/mlpipe-domains is of the home $was: remove it first if that one is gone" >&2
+     exit 1 ;;
+esac
+
+)sh";
+
+constexpr std::string_view maps =
+    R"sh(# The domains and what delivers their mail. None of them may be in mydestination.
+{{
+  echo '# {home}'
+  {other_domains}cat <<'END'
 {domains}END
+}} >"$config/mlpipe-domains.new"
+mv "$config/mlpipe-domains.new" "$config/mlpipe-domains"
 
 # Their addresses; any other is refused when it is named.
-cat >"$config/mlpipe-lists" <<'END'
+{{
+  {other_lists}cat <<'END'
 {map}END
+}} >"$config/mlpipe-lists.new"
+mv "$config/mlpipe-lists.new" "$config/mlpipe-lists"
 
 add virtual_mailbox_domains "texthash:$config/mlpipe-domains"
 add virtual_mailbox_maps "regexp:$config/mlpipe-lists"
 add transport_maps "texthash:$config/mlpipe-domains"
 )sh";
 
+// The dots of a domain as they stand in the map, in a string of awk.
+std::string escaped_twice(std::string_view domain) {
+  std::string text;
+  for (const char c : domain) c == '.' ? text.append("\\\\.") : text.append(1, c);
+  return text;
+}
+
+// The lines of other domains stay where only one is meant.
+std::string maps_text(const MtaFacts& facts, std::string_view entry) {
+  std::string other_domains;
+  std::string other_lists;
+  if (!facts.part.empty()) {
+    const std::string& domain = facts.domains.front();
+    other_domains = fmt::format(
+        "[ ! -e \"$config/mlpipe-domains\" ] ||\n"
+        "    awk '!/^#/ && $1 != \"{}\"' \"$config/mlpipe-domains\"\n  ",
+        domain);
+    other_lists = fmt::format(
+        "[ ! -e \"$config/mlpipe-lists\" ] ||\n"
+        "    awk '!index($0, \"@{}$/\")' \"$config/mlpipe-lists\"\n  ",
+        escaped_twice(domain));
+  }
+  return fmt::format(fmt::runtime(maps), fmt::arg("home", facts.home),
+                     fmt::arg("other_domains", other_domains), fmt::arg("other_lists", other_lists),
+                     fmt::arg("domains", each_of(facts.domains, "", entry, "")),
+                     fmt::arg("map", map_text(facts, MapForm::postfix)));
+}
+
 }  // namespace
 
 std::string postfix_text(const MtaFacts& facts) {
   const Service service = service_of(facts);
   const std::string entry = fmt::format(" {}:{}\n", service.name, service.next_hop);
-  std::string text = fmt::format(fmt::runtime(beginning), fmt::arg("home", facts.home),
-                                 fmt::arg("command", facts.command),
-                                 fmt::arg("domains", each_of(facts.domains, "", entry, "")),
-                                 fmt::arg("map", map_text(facts, MapForm::postfix)));
+  std::string text =
+      fmt::format(fmt::runtime(beginning), fmt::arg("home", facts.home),
+                  fmt::arg("command", facts.command), fmt::arg("all", facts.command_of_all)) +
+      maps_text(facts, entry);
   if (facts.way == MtaWay::pipe) {
     text +=
         "# One recipient a call: each has an exit status of its own.\n"
         "postconf -e mlpipe_destination_recipient_limit=1\n";
   }
   if (facts.way == MtaWay::maildir) {
-    text +=
-        fmt::format("# Out of there into the queues, as {}: {}/ml-receive --maildir {} --watch\n",
-                    facts.user, facts.programs, facts.place);
+    text += fmt::format(
+        "# Out of there into the queues, as {}: {}/ml-receive --maildir {} --watch\n{}", facts.user,
+        facts.programs, facts.place,
+        facts.is_system_home ? "# or by the unit: systemctl enable --now mlpipe-maildir.path\n"
+                             : "");
+  }
+  if (facts.way == MtaWay::lmtp && facts.place.starts_with('/')) {
+    text += fmt::format(
+        "# The user postfix must be able to open {0}, which ml-lmtpd listens on:\n"
+        "# {1}\n",
+        facts.place,
+        facts.place == "/run/mlpipe/lmtp"
+            ? "the unit makes it so: systemctl enable --now mlpipe-lmtp.socket"
+            : "the socket is 0660 and its directory 0750, both of the group postfix.");
   }
   text += fmt::format("postconf -M \"{0}/unix={0} {1}\"\n", service.name, service.line);
   return text + "postfix reload\n";

@@ -11,10 +11,11 @@ std::string begun(const MtaFacts& facts, std::string_view server, std::string_vi
       "#\n",
       server, facts.home);
   if (map.empty()) return text;
-  return text + fmt::format(
-                    "# First the map of their addresses, and again when lists come and go:\n"
-                    "#   {} --map >{}\n",
-                    facts.command, map);
+  return text +
+         fmt::format(
+             "# First the map of the addresses of all lists, and again when lists come and go:\n"
+             "#   {} --map >{}\n",
+             facts.command_of_all, map);
 }
 
 std::string exim_transport(const MtaFacts& facts) {

@@ -127,14 +127,16 @@ std::string map_text(const MtaFacts& facts, MapForm form) {
 
 Result<std::string> alias_text(const MtaFacts& facts) {
   if (auto distinct = check_distinct(facts); !distinct) return fail(distinct);
+  // A part has a file of its own, and leaves alone that of all.
+  const std::string file = facts.home + "/aliases" + (facts.part.empty() ? "" : '-' + facts.part);
   std::string text = fmt::format(
       "# Aliases for the lists in {0}; whole domains need one entry each and no aliases:\n"
       "# the same command without --by alias. For Postfix, as root, once:\n"
-      "#   {1} >{0}/aliases\n"
-      "#   chown \"$(stat -c %u:%g {0})\" {0}/aliases\n"
+      "#   {1} >{2}\n"
+      "#   chown \"$(stat -c %u:%g {0})\" {2}\n"
       "#   type=$(postconf -h default_database_type)\n"
-      "#   postalias \"$type:{0}/aliases\"                  # again after each change\n"
-      "#   postconf -e \"alias_maps = $(postconf -h alias_maps), $type:{0}/aliases\"\n"
+      "#   postalias \"$type:{2}\"                  # again after each change\n"
+      "#   postconf -e \"alias_maps = $(postconf -h alias_maps), $type:{2}\"\n"
       "#   postconf -e recipient_delimiter=+ mailbox_size_limit=0\n"
       "#   postfix reload\n"
       "#\n"
@@ -146,7 +148,7 @@ Result<std::string> alias_text(const MtaFacts& facts) {
       "# - recipient_delimiter: the bounce address of each copy is LIST-bounces+...@DOMAIN.\n"
       "# - Make no alias owner-LIST: Postfix would put that over the author's envelope sender.\n"
       "# - The domain of the lists must be one of mydestination.\n",
-      facts.home, facts.command);
+      facts.home, facts.command, file);
   for (const MtaList& list : facts.lists) text += aliases_of(list, run_command(facts));
   if (std::ranges::any_of(facts.lists, has_long_name)) {
     // ml-run sees in the address which list it is.

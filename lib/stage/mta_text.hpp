@@ -27,8 +27,10 @@ struct MtaFacts {
   std::string user;             // who owns it
   char delimiter = '+';         // what a list's address may go on behind
   MtaWay way = MtaWay::pipe;
-  std::string place;    // the socket (a path, or HOST:PORT) or the Maildir
-  std::string command;  // "ml-list mta postfix ..." as it was given
+  std::string place;           // the socket (a path, or HOST:PORT) or the Maildir
+  std::string command;         // "ml-list mta postfix ..." as it was given
+  std::string command_of_all;  // the same without the list or domain that it named
+  std::string part;            // that list or domain; empty: all of the home
 };
 
 [[nodiscard]] std::string postfix_text(const MtaFacts& facts);

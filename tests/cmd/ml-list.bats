@@ -184,7 +184,8 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   ml-list mta opensmtpd --by lmtp:/srv/lmtp | grep -q 'lmtp "/srv/lmtp" rcpt-to'
   ml-list mta postfix --by maildir:/srv/in | grep -q 'virtual_mailbox_base=/srv/ -o virtual_mailbox_maps=static:in/ '
   for line in "frob" "exim --by maildir" "sendmail --by lmtp" "exim --outbound" "qmail --map" \
-    "postfix --by frob" "postfix --by pipe:x" "postfix --map --outbound" "exim --by alias"; do
+    "postfix --by frob" "postfix --by pipe:x" "postfix --map --outbound" "exim --by alias" \
+    "postfix --outbound x.org"; do
     run ml-list mta $line
     is "$line 64" "$line $status"
   done
@@ -293,4 +294,15 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   run ml-list check nope@x.org
   is 75 "$status"
   [[ "$output" == *"no such list (make it with: ml-list create nope@x.org)"* ]]
+}
+
+@test "ml-list: mta for a part of the lists never says to overwrite a file that all are in" {
+  for list in a@x.org b@y.org; do ml-list create $list; done
+  for server in exim opensmtpd sendmail postfix; do
+    ml-list mta $server x.org >out
+    is "$server: 1" "$server: $(grep -c -- '--map >' out)"
+    is "$server: 0" "$server: $(grep -c -- 'x.org --map >' out)"
+  done
+  ml-list mta postfix --by alias x.org | grep -q ' --by alias x.org >.*/aliases-x.org$'
+  ml-list mta postfix --by alias | grep -q ' --by alias >.*/aliases$'
 }

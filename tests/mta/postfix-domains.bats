@@ -44,4 +44,35 @@ setup() { domains_setup; export MAIL_CONFIG="$T/postfix/etc"; }
   reaches $(subscribers_of announce@a.test) $(subscribers_of announce@b.test) ann@example.org
 }
 
+@test "postfix pipe(8): to be told of one domain leaves the others as they are" {
+  cp "$T/postfix/etc/mlpipe-domains" "$T/postfix/etc/mlpipe-lists" "$T"
+  run_as_list ml-list create news@third.test
+  run_as_list ml-list mta postfix news@third.test | sh >"$T/postfix/log/told" 2>&1
+  run_as_list ml-list mta postfix a.test | sh >"$T/postfix/log/told" 2>&1
+  is 250 "$(reply_to_rcpt news@third.test | cut -c1-3)"
+  for list in "${lists[@]}"; do is "250 $list" "$(reply_to_rcpt "$list" | cut -c1-3) $list"; done
+  is "$(sort "$T/mlpipe-domains" <(echo third.test mlpipe:))" "$(sort "$T/postfix/etc/mlpipe-domains")"
+  is "$(run_as_list ml-list mta postfix --map | sort)" "$(sort "$T/postfix/etc/mlpipe-lists")"
+  post ann@example.org announce@b.test
+  reaches $(subscribers_of announce@b.test)
+}
+
+@test "postfix pipe(8): another home does not take the place of the first" {
+  install -d -o list -g list -m 700 "$T/other"
+  ML_HOME="$T/other" run_as_list ml-list create announce@a.test
+  cp "$T/postfix/etc/mlpipe-domains" "$T/postfix/etc/main.cf" "$T/postfix/etc/master.cf" "$T"
+  ML_HOME="$T/other" run_as_list ml-list mta postfix >"$T/script"
+  run ! sh "$T/script"
+  [[ "$output" == *"is of the home $T/home"* ]]
+  for file in mlpipe-domains main.cf master.cf; do cmp "$T/$file" "$T/postfix/etc/$file"; done
+}
+
+@test "postfix pipe(8): check finds nothing to mend behind the script and bounces come back without a delimiter" {
+  postconf -X recipient_delimiter
+  postconf -e mailbox_size_limit=1000
+  postfix reload
+  run_as_list ml-list check announce@a.test
+  a_bounce_marks_its_subscriber
+}
+
 @test "postfix pipe(8): an extension may stand behind a hyphen where the settings say so" { hyphens_may_begin_extensions; }
