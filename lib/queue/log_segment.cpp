@@ -211,7 +211,10 @@ Result<> LogSegment::fill_up() const {
   const std::string zeros(std::size_t{1} << 20, '\0');
   while (at < size) {
     const std::size_t piece = std::min(zeros.size(), size - at);
-    if (auto written = write({zeros.data(), piece}, at); !written) return written;
+    if (auto written = write({zeros.data(), piece}, at); !written) {
+      static_cast<void>(!ftruncate(fd_.get(), 0));  // the last room is not for us
+      return written;
+    }
     at += piece;
   }
   if (auto synced = sync(fd_, path_); !synced) return synced;

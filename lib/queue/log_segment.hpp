@@ -95,7 +95,7 @@ class LogSegment {
   [[nodiscard]] Result<std::string> octets() const;
 
   // All that follows is for who has the lock. fill_up() gives it its full size, before the first
-  // append().
+  // append(); where there is no room for that, it takes none.
   [[nodiscard]] Result<> fill_up() const;
   // Ever, and now.
   [[nodiscard]] bool fits(const LogGroup& group) const { return group.fits(device_); }

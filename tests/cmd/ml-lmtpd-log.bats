@@ -170,9 +170,10 @@ doubted() {
   ml-lmtpd --log log <talk >out
   rm -rf "$ML_HOME/intake"
   fresh
-  strace -fqqo /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC ml-lmtpd --log log <talk >out 2>errors
+  strace -fqqo /dev/null -e trace=pwrite64 -e inject=pwrite64:error=ENOSPC:when=3+ ml-lmtpd --log log <talk >out 2>errors
   is 5 "$(grep -c '^250 2.0.0 <' out)"
   is 5 "$(held | wc -l)"
+  is 0 "$(cat "$ML_HOME"/intake/* | wc -c)"
 }
 
 @test "ml-lmtpd log: after a checkpoint that failed the next group is refused and the entries are written anew" {
