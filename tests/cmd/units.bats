@@ -1,0 +1,59 @@
+# What is installed beside the programs: units of systemd, and what a Debian package runs.
+load common
+
+root="$BATS_TEST_DIRNAME/../.."
+
+# stub NAME COMMAND: plays a program in ./stub.
+stub() {
+  mkdir -p stub
+  printf '#!/bin/sh\n%s\n' "$2" >"stub/$1"
+  chmod +x "stub/$1"
+}
+# at_home FILE: a maintainer script for our home, which knows no user of this machine.
+at_home() {
+  stub getent 'exit 2'
+  sed "s|/var/lib/mlpipe|$ML_HOME|; s|/etc/systemd|$PWD/etc/systemd|; s|/run/systemd|$PWD/run/systemd|" "$root/debian/$1" >"$1"
+}
+
+@test "units: journals are pruned where a notice cannot be sent and the sweep has failed all the same" {
+  stub ml-bounce 'echo end'
+  stub ml-send 'cat >/dev/null; exit 75'
+  stub ml-log 'echo "$@" >pruned'
+  line=$(sed -n "/^ExecStart=/,/'\$/p" "$root/scripts/systemd/mlpipe-sweep.service" | sed "s/.* -c '//; s/'\$//; s/\\$\\$/\$/g")
+  run sh -c "${line//\/usr\/bin/stub}"
+  is 75 "$status"
+  is --prune "$(cat pruned)"
+  stub ml-send 'cat >/dev/null'
+  run sh -c "${line//\/usr\/bin/stub}"
+  is 0 "$status"
+}
+
+@test "debian: a removed package has told the runners that were left behind" {
+  mkdir -m 700 "$ML_HOME"
+  ml-queue put post --name one <<<hello 2>/dev/null
+  ml-queue run post --watch -- 'cat >>seen' 3>&- &
+  runner=$!
+  while [ ! -s seen ]; do kill -0 $runner; sleep 0.01; done # polls
+  at_home prerm
+  sh prerm upgrade
+  kill -0 $runner
+  sh prerm remove
+  wait $runner
+}
+
+@test "debian: purging ends who is at work on the home and leaves nothing of it" {
+  mkdir -m 700 "$ML_HOME"
+  mkfifo gate
+  ml-queue put post --name one <<<hello 2>/dev/null
+  ml-queue run post -- 'cat >>seen; cat gate' 3>&- &
+  runner=$!
+  while [ ! -s seen ]; do kill -0 $runner; sleep 0.01; done # polls
+  at_home postrm
+  sh postrm remove
+  kill -0 $runner
+  PATH="$PWD/stub:$PATH" sh postrm purge
+  status=0
+  wait $runner || status=$?
+  is 137 "$status"
+  [ ! -e "$ML_HOME" ]
+}
