@@ -28,6 +28,10 @@ constexpr std::chrono::seconds fresh{1};
 constexpr std::chrono::minutes patience{4};  // less than any mail server's
 constexpr std::size_t most_lists = 1000;     // remembered
 constexpr std::string_view held = "held";
+// What is kept of what filters write: the largest message in base64 with room for other fields, and
+// of what they complain.
+constexpr std::size_t most_output = Intake::largest_message / 3 * 4 + (std::size_t{4} << 20);
+constexpr std::size_t most_said = 65536;
 
 Failure too_big(std::size_t limit) {
   return failure(Status::rejected, "5.3.4 message too big: more than {} octets are not taken here",
@@ -46,22 +50,39 @@ Result<> check_file_size(std::size_t octets) {
       octets, limit.rlim_cur);
 }
 
-Result<std::string> contents(const Fd& file) {
-  if (lseek(file.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
-  constexpr std::size_t most = std::size_t{1} << 20;
-  std::string text(most, '\0');
-  auto got = read_some(file.get(), text, "memory");
-  if (!got) return fail(got);
-  text.resize(*got);
-  return text;
+// A pipe for stages to write into, and its tap.
+struct TappedPipe {
+  Fd end;
+  Tap tap;
+};
+Result<TappedPipe> tapped(std::function<bool(std::string_view)> take) {
+  auto pipe = make_pipe();
+  if (!pipe) return fail(pipe);
+  return TappedPipe{std::move(pipe->write), {std::move(pipe->read), std::move(take)}};
+}
+
+// Up to most_output octets.
+Result<TappedPipe> tapped(const Fd& file) {
+  return tapped([&file, left = most_output](std::string_view octets) mutable {
+    if (octets.size() > left) return false;
+    left -= octets.size();
+    return write_all(file, octets, "memory").has_value();
+  });
+}
+
+// The last of it: what a stage says in the end is why it has failed.
+Result<TappedPipe> tapped(std::string& said) {
+  return tapped([&said](std::string_view octets) {
+    said.append(octets);
+    if (said.size() > 2 * most_said) said.erase(0, said.size() - most_said);
+    return true;
+  });
 }
 
 // The last line that a stage said; all of them to the log, where it has not failed by its own words.
-Result<std::string> heard(const Fd& errors, bool log_them) {
-  const auto said = contents(errors);
-  if (!said) return fail(said);
+std::string heard(std::string_view said, bool log_them) {
   std::string last;
-  for (const std::string_view line : split(*said, '\n')) {
+  for (const std::string_view line : split(said, '\n')) {
     if (trim(line).empty()) continue;
     last = trim(line);
     if (log_them) log_said(last);
@@ -239,24 +260,33 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
   if (!input) return fail(input);
   const auto output = file_in_memory({});
   if (!output) return fail(output);
+  auto written = tapped(*output);
+  if (!written) return fail(written);
+  std::vector<std::string> said(argvs.size());
   std::vector<Fd> errors;
-  for (std::size_t i = 0; i < argvs.size(); ++i) {
-    auto file = file_in_memory({});
-    if (!file) return fail(file);
-    errors.push_back(std::move(*file));
+  std::vector<Tap> taps;
+  taps.push_back(std::move(written->tap));
+  for (std::string& of_stage : said) {
+    auto complaints = tapped(of_stage);
+    if (!complaints) return fail(complaints);
+    errors.push_back(std::move(complaints->end));
+    taps.push_back(std::move(complaints->tap));
   }
   const auto environment = stage_environment(
       *programs, home_->directory(),
       {list, role_to_text(route.role), arrival.recipient, letter->sender, route.extension});
-  const auto ending = run_stages(argvs, environment, {*input, *output, errors}, patience);
+  const auto ending =
+      run_stages(argvs, environment, {*input, written->end, errors, taps}, patience);
   if (!ending) return fail(ending);
+  if (!taps.front().from.open()) {
+    return retry("the stages before ml-receive write more than {} octets", most_output);
+  }
   const bool has_failed = ending->status != Status::done;
   std::string why = ending->why;
-  for (std::size_t i = 0; i < errors.size(); ++i) {
+  for (std::size_t i = 0; i < said.size(); ++i) {
     const bool is_it = has_failed && i == ending->stage && why.empty();
-    auto last = heard(errors[i], !is_it);
-    if (!last) return fail(last);
-    if (is_it) why = std::move(*last);
+    std::string last = heard(said[i], !is_it);
+    if (is_it) why = std::move(last);
   }
   if (has_failed) return Failure(Error{ending->status, std::move(why)});
   std::string attributes;

@@ -4,6 +4,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -27,26 +29,44 @@ std::string shown(const std::vector<std::string>& argv) {
   return printable(text, 80);
 }
 
+// All that is there now.
+void drain(Tap& tap) {
+  std::array<char, 65536> room;
+  while (tap.from.open()) {
+    pollfd one{tap.from.get(), POLLIN, 0};
+    if (poll(&one, 1, 0) <= 0) return;
+    const ssize_t got = read(tap.from.get(), room.data(), room.size());
+    if (got <= 0 || !tap.take({room.data(), static_cast<std::size_t>(got)})) tap.from.reset();
+  }
+}
+
+void drain(std::span<Tap> taps) {
+  for (Tap& tap : taps) drain(tap);
+}
+
 // Waits until it has ended or the time is up; false: it is up.
-bool has_ended(pid_t process, steady_clock::time_point until) {
+bool has_ended(pid_t process, steady_clock::time_point until, std::span<Tap> taps) {
   const Fd watched(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
   if (!watched.open()) return true;  // then wait_for() waits, however long
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     if (left.count() <= 0) return false;
-    pollfd one{watched.get(), POLLIN, 0};
-    const int got = poll(&one, 1, static_cast<int>(std::min<long>(left.count(), 3'600'000)));
-    if (got > 0) return true;
-    if (got < 0 && errno != EINTR) return true;
+    std::vector<pollfd> all{{watched.get(), POLLIN, 0}};
+    for (const Tap& tap : taps) all.push_back({tap.from.get(), POLLIN, 0});
+    const auto longest = static_cast<int>(std::min<long>(left.count(), 3'600'000));
+    if (poll(all.data(), all.size(), longest) < 0 && errno != EINTR) return true;
+    drain(taps);
+    if (all.front().revents != 0) return true;
   }
 }
 
-void kill_late(std::span<Child> children, milliseconds patience) {
+void kill_late(std::span<Child> children, milliseconds patience, std::span<Tap> taps) {
   const auto until = steady_clock::now() + patience;
   for (Child& child : children) {
-    if (has_ended(child.process, until)) continue;
+    if (has_ended(child.process, until, taps)) continue;
     child.killed_by_us = kill(child.process, SIGKILL) == 0;
   }
+  drain(taps);
 }
 
 StagesEnding judged(const Ending& ending, bool killed_by_us, const std::vector<std::string>& argv) {
@@ -92,7 +112,7 @@ Result<StagesEnding> run_stages(std::span<const std::vector<std::string>> argvs,
                                 std::optional<milliseconds> patience) {
   std::vector<Child> children;
   const auto started = start_all(argvs, environment, ends, children);
-  if (patience) kill_late(children, *patience);
+  if (patience) kill_late(children, *patience, ends.taps);
   StagesEnding decisive;
   bool only_broken_pipes = true;
   for (std::size_t i = 0; i < children.size(); ++i) {

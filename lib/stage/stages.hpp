@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,11 +21,19 @@
 
 namespace ml {
 
+// The end of a pipe that stages write into, read while they run, so that what they write can be
+// bounded.
+struct Tap {
+  Fd from;                                     // closed when no more is wanted
+  std::function<bool(std::string_view)> take;  // false: no more
+};
+
 // Where the first stage reads, the last one writes, and each complains.
 struct StageEnds {
   const Fd& input;
   const Fd& output;
   std::span<const Fd> errors = {};  // one a stage; none: our own 2
+  std::span<Tap> taps = {};         // of output and errors; only with a `patience`
 };
 
 struct StagesEnding {

@@ -171,8 +171,20 @@ TEST_CASE("intake: filters before ml-receive are run and their verdict is the an
   CHECK(with("[\"cat >/dev/null; echo 5.7.1 no >&2; exit 77\", " + plays + "]") == "77 5.7.1");
   CHECK(with("[\"kill -9 $$\", " + plays + "]") == "75 the");
   CHECK(with("[\"false\", " + plays + "]") == "75 the");
+  CHECK(with("[\"cat >/dev/null; yes | head -c 9000000 >&2; echo 5.7.1 no >&2; exit 77\", " +
+             plays + "]") == "77 5.7.1");
   CHECK(with("[\"no-such-filter\", " + plays + "]") == "75 cannot");
   CHECK(home.entries("post").size() == 1);
+}
+
+TEST_CASE("intake: filters that write without end are stopped", "[intake]") {
+  const ListHome home;
+  home.write("lists/x.org/news.toml", "pipeline.post = [\"yes # ml-receive\"]\n");
+  auto to = home.intake();
+  const auto done = to.take({"news@x.org", {.option = "ann@example.org"}, plain});
+  REQUIRE_FALSE(done);
+  CHECK(done.error().status == Status::retry);
+  CHECK(done.error().text == "the stages before ml-receive write more than 144004436 octets");
 }
 
 TEST_CASE("intake: a queue that nobody could run takes nothing", "[intake]") {
