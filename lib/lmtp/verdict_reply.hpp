@@ -10,7 +10,8 @@
 //   | 65 77 with 5.7.x           | 550                                                      |
 //   | 65 77 with another 5.x.x   | 554                                                      |
 //   | 65 77 without a code       | 554 5.6.0                                                |
-//   | all else                   | 451 4.3.0, whatever code its text begins with            |
+//   | all else with 4.x.x        | 451                                                      |
+//   | all else                   | 451 4.3.0                                                |
 #pragma once
 
 #include <string>

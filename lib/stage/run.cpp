@@ -68,18 +68,20 @@ Result<Addressee> addressee_of_operands(const Home& home, const Intake& intake,
 }
 
 // All of it, to its end, so that the mail server never writes to a closed pipe; of a bounce as much
-// as is ever looked at.
+// is kept as is ever looked at.
 Result<std::string> read_message(int input, Role role) {
-  constexpr std::string_view name = "standard input";
-  if (role != Role::bounces) return read_all(input, Intake::largest_message, name);
+  const std::size_t most = role == Role::bounces ? longest_mime_text : Intake::largest_message;
   std::string text;
   std::array<char, 65536> room;
   for (;;) {
-    const auto got = read_some(input, room, name);
+    const auto got = read_some(input, room, "standard input");
     if (!got) return fail(got);
-    if (*got == 0) return text;
-    if (text.size() < longest_mime_text) text.append(room.data(), *got);
+    if (*got == 0) break;
+    if (text.size() <= most) text.append(room.data(), *got);
   }
+  if (role == Role::bounces || text.size() <= most) return text;
+  return failure(Status::rejected, "5.3.4 message too big: more than {} octets are not taken here",
+                 most);
 }
 
 // --- an entry of a queue

@@ -160,6 +160,15 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   [ ! -e "$ML_HOME/queue/post" ] || is 0 "$(entries post)"
 }
 
+@test "ml-run: a message that is too big is read to its end and refused" {
+  setup_list
+  status=0
+  { message; head -c 110000000 /dev/zero && echo written >&3; } 3>whole | ml-run news@x.org 2>said || status=$?
+  is "5.3.4 message too big: more than 104857600 octets are not taken here" "$(cat said)"
+  is 65 "$status"
+  is written "$(cat whole)"
+}
+
 @test "ml-run: a held post waits for a person and goes on its way when released" {
   setup_list
   echo 'else = "hold"' >>"$ML_HOME/lists.toml"
