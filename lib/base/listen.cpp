@@ -24,22 +24,22 @@ namespace {
 constexpr int backlog = 1024;
 constexpr int first_inherited = 3;  // SD_LISTEN_FDS_START
 
-struct SocketAddress {
+struct ListenAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
   [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
 template <class Address>
-SocketAddress as_socket_address(const Address& address, socklen_t size) {
-  SocketAddress all;
+ListenAddress as_socket_address(const Address& address, socklen_t size) {
+  ListenAddress all;
   std::memcpy(&all.storage, &address, sizeof address);
   all.size = size;
   return all;
 }
 
 // A path, or where it begins with '@' a name in the abstract space.
-std::optional<SocketAddress> unix_address(std::string_view path) {
+std::optional<ListenAddress> unix_address(std::string_view path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
@@ -49,7 +49,7 @@ std::optional<SocketAddress> unix_address(std::string_view path) {
                            static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size()));
 }
 
-std::optional<SocketAddress> internet_address(std::string_view where) {
+std::optional<ListenAddress> internet_address(std::string_view where) {
   const auto colon = where.rfind(':');
   const auto port =
       number<std::uint16_t>(colon == std::string_view::npos ? where : where.substr(colon + 1));
@@ -73,7 +73,7 @@ std::optional<SocketAddress> internet_address(std::string_view where) {
   return std::nullopt;
 }
 
-Result<Fd> listening_socket(const SocketAddress& address, const std::string& where) {
+Result<Fd> listening_socket(const ListenAddress& address, const std::string& where) {
   Fd fd(socket(address.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   const int one = 1;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -84,14 +84,14 @@ Result<Fd> listening_socket(const SocketAddress& address, const std::string& whe
   return fd;
 }
 
-bool somebody_answers(const SocketAddress& address) {
+bool somebody_answers(const ListenAddress& address) {
   const Fd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   // EAGAIN: its backlog is full.
   return connect(fd.get(), address.get(), address.size) == 0 || errno == EAGAIN;
 }
 
 // Under the lock: takes away what a dead service left, and nothing else.
-Result<> clear_path(const std::string& path, const SocketAddress& address) {
+Result<> clear_path(const std::string& path, const ListenAddress& address) {
   struct stat about{};
   if (lstat(path.c_str(), &about) != 0) return {};
   if (!S_ISSOCK(about.st_mode)) return retry("{} is there and is no socket", path);

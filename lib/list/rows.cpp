@@ -44,12 +44,12 @@ std::string unquoted(std::string_view text) {
   return result;
 }
 
-struct Mailbox {
+struct TextMailbox {
   std::string_view address;
   std::string name;  // often empty
 };
 
-Mailbox split_mailbox(std::string_view text) {
+TextMailbox split_mailbox(std::string_view text) {
   if (text.ends_with('>')) {
     if (const auto open = find_unquoted(text, "<"); open != std::string_view::npos) {
       return {text.substr(open + 1, text.size() - open - 2), unquoted(trim(text.substr(0, open)))};
@@ -96,7 +96,7 @@ std::string take_address(Row& row, std::string_view text) {
     row.bad = "it has no address";
     return {};
   }
-  Mailbox mailbox = split_mailbox(text);
+  TextMailbox mailbox = split_mailbox(text);
   auto address = text_to_address(mailbox.address);
   if (address)
     row.address = std::move(*address);

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::size_t sorting_memory = std::size_t{64} << 20;
 
-using Keys = std::set<std::string, std::less<>>;
+using AttributeKeys = std::set<std::string, std::less<>>;
 
 void append_field(std::string& to, std::string_view text) {
   const bool plain = text.find_first_of("\t\r\n\"") == std::string_view::npos &&
@@ -30,8 +30,8 @@ void append_field(std::string& to, std::string_view text) {
   to.push_back('"');
 }
 
-Result<Keys> attribute_keys(const OpenList& list) {
-  Keys keys;
+Result<AttributeKeys> attribute_keys(const OpenList& list) {
+  AttributeKeys keys;
   auto read = list.store.each(list.number, [&](const Subscriber& subscriber) {
     Attributes(subscriber.attributes).each([&](std::string_view key, std::string_view) {
       if (!keys.contains(key)) keys.emplace(key);
@@ -43,14 +43,14 @@ Result<Keys> attribute_keys(const OpenList& list) {
 }
 
 // The first of the names that the reader takes for the address column and no attribute has.
-std::string_view address_column(const Keys& keys) {
+std::string_view address_column(const AttributeKeys& keys) {
   constexpr std::array<std::string_view, 4> names = {"address", "email", "mail", "e-mail"};
   const auto* free = std::ranges::find_if(names, [&](auto name) { return !keys.contains(name); });
   return free == names.end() ? names.front() : *free;
 }
 
 // Both have the attributes in the order of their keys. False: one has no column.
-bool append_attributes(std::string& line, const Keys& keys, std::string_view attributes) {
+bool append_attributes(std::string& line, const AttributeKeys& keys, std::string_view attributes) {
   auto column = keys.begin();
   bool all = true;
   Attributes(attributes).each([&](std::string_view key, std::string_view value) {

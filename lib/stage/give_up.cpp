@@ -91,12 +91,12 @@ std::string name_of(const Taken& taken) {
 
 }  // namespace
 
-Result<Told> tell_bounces(const Home& home, const Taken& taken, std::string_view why,
-                          const QueueEntry& rest) {
+Result<SectionsTold> tell_bounces(const Home& home, const Taken& taken, std::string_view why,
+                                  const QueueEntry& rest) {
   if (auto again = rewind(taken.fd()); !again) return fail(again);
   const auto sections = sections_for_bounces(taken.fd());
   const auto theirs = std::ranges::count(sections, true);
-  if (theirs == 0) return Told::nothing;
+  if (theirs == 0) return SectionsTold::nothing;
   if (auto again = rewind(taken.fd()); !again) return fail(again);
   auto entry = QueueEntry::create(home, queue_name, name_of(taken));
   if (!entry) return fail(entry);
@@ -106,7 +106,7 @@ Result<Told> tell_bounces(const Home& home, const Taken& taken, std::string_view
   if (auto kept = entry->keep(Same::beside); !kept) return fail(kept);
   // The records are safe whether or not somebody can be found who runs them now.
   if (auto woken = wake_runner(home, queue_name); !woken) log(woken.error().text);
-  return std::cmp_equal(theirs, sections.size()) ? Told::all : Told::some;
+  return std::cmp_equal(theirs, sections.size()) ? SectionsTold::all : SectionsTold::some;
 }
 
 }  // namespace ml

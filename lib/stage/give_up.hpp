@@ -2,8 +2,8 @@
 // delivery time expired), in the queue `bounces`, and never mail to its author.
 //
 //   auto told = tell_bounces(home, taken, "4.4.7 given up after 432000 s: relay ... is busy", *rest);
-//   if (told && *told == Told::all) queue.remove(taken);
-//   if (told && *told == Told::some) queue.replace(taken, rest->draft(), ...);
+//   if (told && *told == SectionsTold::all) queue.remove(taken);
+//   if (told && *told == SectionsTold::some) queue.replace(taken, rest->draft(), ...);
 #pragma once
 
 #include <string_view>
@@ -16,13 +16,13 @@
 namespace ml {
 
 // The sections of an entry that were told.
-enum class Told { nothing, some, all };
+enum class SectionsTold { nothing, some, all };
 
 // Stores, durably, the entry's sections that have a list and recipients, each recipient with
 // status=4.4.7 and, unless it has a reply of its own, reply= with `why`; and wakes the runner of
-// that queue. The other sections are written to the draft `rest` where there are both. Told::nothing,
+// that queue. The other sections are written to the draft `rest` where there are both. SectionsTold::nothing,
 // and nothing stored or written: no whole ml-stream, or one without such a section.
-[[nodiscard]] Result<Told> tell_bounces(const Home& home, const Taken& taken, std::string_view why,
-                                        const QueueEntry& rest);
+[[nodiscard]] Result<SectionsTold> tell_bounces(const Home& home, const Taken& taken,
+                                                std::string_view why, const QueueEntry& rest);
 
 }  // namespace ml

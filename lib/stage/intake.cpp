@@ -125,18 +125,18 @@ Result<> copy_stream(const Fd& stream, std::string_view attributes, Writer& out)
   return {};
 }
 
-struct Letter {
+struct ReceivedLetter {
   std::string text;
   std::optional<std::string> sender;  // "<>": the null sender; nothing: nobody named one
 };
 
-Result<Letter> octets_to_letter(std::string octets, const SenderSources& sources) {
+Result<ReceivedLetter> octets_to_letter(std::string octets, const SenderSources& sources) {
   auto message = octets_to_message(std::move(octets));
   if (!message) return fail(message);
   const MessageParts parts = split_message(message->message);
   auto sender = envelope_sender(with_message(sources, *message, parts.head));
   if (!sender) return fail(sender);
-  return Letter{std::move(message->message), std::move(*sender)};
+  return ReceivedLetter{std::move(message->message), std::move(*sender)};
 }
 
 // The message for the owners, marked so that it cannot come round a second time.

@@ -43,9 +43,9 @@ bool is_in_use(const JournalFacts& facts) {
 }
 
 // A report's lines: text with TABs, or an array of objects.
-class Report {
+class LogReport {
  public:
-  Report(Out& out, Form form) : out_(out), form_(form) {}
+  LogReport(Out& out, Form form) : out_(out), form_(form) {}
 
   void begin() {
     if (form_ == Form::text) return;
@@ -89,7 +89,7 @@ class Report {
   std::uint64_t count_ = 0;
 };
 
-Result<> write_message(Report& report, const JournalFacts& facts) {
+Result<> write_message(LogReport& report, const JournalFacts& facts) {
   auto counts = count_outcomes(facts);
   if (!counts) return fail(counts);
   // A pruned journal has its totals only.
@@ -126,7 +126,7 @@ class Recipients {
     });
   }
 
-  Result<> write(Report& report) {
+  Result<> write(LogReport& report) {
     if (auto ready = sorted_.rewind(); !ready) return ready;
     for (;;) {
       auto more = sorted_.next();
@@ -137,7 +137,7 @@ class Recipients {
   }
 
  private:
-  void write_one(Report& report) const {
+  void write_one(LogReport& report) const {
     const auto key = split(sorted_.key(), '\0');
     const auto value = split(sorted_.value(), '\t');
     const auto outcome = static_cast<Outcome>(value[0].front());
@@ -175,7 +175,7 @@ std::optional<Outcome> text_to_outcome(std::string_view text) {
 }
 
 Result<std::uint64_t> look_up(const Home& home, const LogQuery& query, Out& out) {
-  Report report(out, query.form);
+  LogReport report(out, query.form);
   Recipients recipients(home, query);
   auto read = each_journal(home, query.id, [&](const JournalFacts& facts) -> Result<> {
     if (!is_asked_for(facts, query)) return {};

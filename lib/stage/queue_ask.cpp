@@ -20,15 +20,15 @@ Failure not_there(const Queue& queue, std::string_view name) {
 }
 
 // In `failed` an entry is called NAME@QUEUE.
-struct Origin {
+struct FailedOrigin {
   std::string name;
   std::string queue;
 };
-std::optional<Origin> origin_of(const Queue& queue, std::string_view name) {
+std::optional<FailedOrigin> origin_of(const Queue& queue, std::string_view name) {
   const auto at = name.rfind('@');
   if (queue.name() != "failed" || at == std::string_view::npos) return std::nullopt;
   std::string_view from = name.substr(at + 1);
-  return Origin{std::string(name.substr(0, at)), std::string(from)};
+  return FailedOrigin{std::string(name.substr(0, at)), std::string(from)};
 }
 
 // What is asked, and the queues in which something is due by it.

@@ -74,9 +74,9 @@ Result<> EntryFates::give_up(const Taken& taken) {
   if (!rest) return fail(rest);
   auto told = tell_bounces(home_, taken, why, *rest);
   if (!told) return fail(told);
-  if (*told == Told::nothing) return move_to_failed(taken, why);
+  if (*told == SectionsTold::nothing) return move_to_failed(taken, why);
   log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
-  if (*told == Told::all) return queue_.remove(taken);
+  if (*told == SectionsTold::all) return queue_.remove(taken);
   return queue_.replace(taken, rest->draft(), rest->file(), 1, last);
 }
 

@@ -16,7 +16,7 @@
 namespace ml {
 namespace {
 
-struct Row {
+struct EntryRow {
   EntryFacts facts;
   bool is_running = false;
   std::optional<std::uint64_t> recipients;  // of a stream that names any
@@ -35,22 +35,22 @@ std::optional<std::uint64_t> count_recipients(const Fd& file) {
   return count == 0 ? std::nullopt : std::optional(count);
 }
 
-Row row_of(const Queue& queue, const EntryFacts& facts) {
+EntryRow row_of(const Queue& queue, const EntryFacts& facts) {
   const Fd file(openat(queue.fd().get(), facts.place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
   return {facts, queue.is_taken(facts.place), file.open() ? count_recipients(file) : std::nullopt};
 }
 
-Result<std::vector<Row>> rows(const Queue& queue) {
-  std::vector<Row> all;
+Result<std::vector<EntryRow>> rows(const Queue& queue) {
+  std::vector<EntryRow> all;
   auto done = queue.each([&](const EntryFacts& facts) { all.push_back(row_of(queue, facts)); });
   if (!done) return fail(done);
-  std::ranges::sort(all, [](const Row& a, const Row& b) {
+  std::ranges::sort(all, [](const EntryRow& a, const EntryRow& b) {
     return std::tie(a.facts.born, a.facts.name) < std::tie(b.facts.born, b.facts.name);
   });
   return all;
 }
 
-std::string_view state_of(const Row& row) {
+std::string_view state_of(const EntryRow& row) {
   if (row.is_running) return "running";
   switch (row.facts.waits) {
     case Waits::due: return "due";
@@ -78,7 +78,7 @@ std::string json_string(std::string_view text) {
   return quoted;
 }
 
-std::string row_text(const Row& row, Form form, std::time_t now) {
+std::string row_text(const EntryRow& row, Form form, std::time_t now) {
   const EntryFacts& facts = row.facts;
   const bool has_next = facts.waits == Waits::later && !row.is_running;
   if (form == Form::text) {
@@ -168,7 +168,7 @@ Result<std::string> entries_text(const Home& home, std::string_view name, Form f
   if (!all) return fail(all);
   const std::time_t now = std::time(nullptr);
   std::vector<std::string> texts;
-  for (const Row& row : *all) texts.push_back(row_text(row, form, now));
+  for (const EntryRow& row : *all) texts.push_back(row_text(row, form, now));
   return form == Form::json ? joined(texts) : fmt::to_string(fmt::join(texts, ""));
 }
 

@@ -15,9 +15,9 @@ constexpr std::size_t feed_at = std::size_t{64} << 10;
 constexpr std::size_t longest_line = std::size_t{1} << 20;
 
 // One section's run of the command: lines in, checked lines out.
-class Run {
+class SectionRun {
  public:
-  Run(Coprocess command, Writer& out) : command_(std::move(command)), out_(out) {}
+  SectionRun(Coprocess command, Writer& out) : command_(std::move(command)), out_(out) {}
 
   Result<> give(std::string_view line, bool more_is_ready) {
     pending_.append(line).push_back('\n');
@@ -71,7 +71,7 @@ class Run {
 struct Filtering {
   const std::vector<std::string>& command;
   Writer& out;
-  std::optional<Run> run{};  // of this section
+  std::optional<SectionRun> run{};  // of this section
 
   Result<> message(Reader& in) {
     out.pass(in.line());

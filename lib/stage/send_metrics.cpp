@@ -28,10 +28,10 @@ Result<Fd> lock(const std::string& file) {
   }
 }
 
-using Counts = std::map<std::string, std::uint64_t, std::less<>>;
+using NamedCounts = std::map<std::string, std::uint64_t, std::less<>>;
 
 // The counts that a file of ours has; what else stands there is not ours and goes.
-void add_counts(std::string_view text, Counts& to) {
+void add_counts(std::string_view text, NamedCounts& to) {
   for (const auto line : split(text, '\n')) {
     const auto blank = line.rfind(' ');
     if (!line.starts_with(name) || blank == std::string_view::npos) continue;
@@ -40,7 +40,7 @@ void add_counts(std::string_view text, Counts& to) {
   }
 }
 
-std::string counts_to_text(const Counts& counts) {
+std::string counts_to_text(const NamedCounts& counts) {
   std::string text = fmt::format(
       "# HELP {0} Recipients, by relay, outcome and class of the reply.\n# TYPE {0} counter\n",
       name);
@@ -74,7 +74,7 @@ Result<> SendMetrics::write() {
   if (!locked) return fail(locked);
   auto before = read_all(locked->get(), largest_file, file_);
   if (!before) return retry("{}: {}", file_, before.error().text);
-  Counts all = counts_;
+  NamedCounts all = counts_;
   add_counts(*before, all);
   if (auto written = replace_metrics_file(file_, counts_to_text(all)); !written) return written;
   counts_.clear();

@@ -60,14 +60,14 @@ std::string_view value_of(std::string_view row) {
   return row.substr(1);
 }
 
-struct Row {
+struct NewRow {
   bool says_state = false;
   bool says_joined = false;
   bool says_changed = false;
   ValueView said;
 };
 
-Row unpacked(std::string_view row) {
+NewRow unpacked(std::string_view row) {
   return {says(row, says_state), says(row, says_joined), says(row, says_changed),
           *view_value(value_of(row))};
 }
@@ -79,7 +79,7 @@ class Rules {
       : revive_(options.revive), attributes_are_whole_(options.absent != Absent::stay), day_(day) {}
 
   // Who was removed or suspended stays so; a row may only remove who is suspended.
-  [[nodiscard]] bool keeps_out(const ValueView& now, const Row& row) const {
+  [[nodiscard]] bool keeps_out(const ValueView& now, const NewRow& row) const {
     if (revive_ == Revive::yes || !is_out(now.state)) return false;
     const State wanted = row.says_state ? row.said.state : State::active;
     return wanted != now.state && wanted != State::removed;
@@ -99,7 +99,7 @@ class Rules {
   }
 
   // What the view refers to lives until the next call.
-  [[nodiscard]] ValueView over(const ValueView& now, const Row& row) {
+  [[nodiscard]] ValueView over(const ValueView& now, const NewRow& row) {
     ValueView next = row.said;
     if (!row.says_state) next.state = is_out(now.state) ? State::active : now.state;
     const bool is_new = now.state == State::removed && next.state != State::removed;
@@ -343,7 +343,7 @@ class Import {
     return records_.put(key, std::nullopt, fresh);
   }
 
-  [[nodiscard]] Result<> take_known(std::string_view key, const ValueView& now, const Row& row) {
+  [[nodiscard]] Result<> take_known(std::string_view key, const ValueView& now, const NewRow& row) {
     if (rules_.keeps_out(now, row)) {
       ++change_.kept_out;
       return {};
