@@ -1,5 +1,5 @@
 // Who takes a domain's mail, where a service is, what addresses a host has: MX (RFC 5321 5.1, null
-// MX of RFC 7505), SRV (RFC 2782), A and AAAA. The only door to c-ares.
+// MX of RFC 7505), SRV (RFC 2782), A and AAAA. With host_lookup.hpp the only door to c-ares.
 //
 // It blocks, at most for Terms::patience a call; what is asked in one call is asked at once. The
 // resolvers are those of /etc/resolv.conf or named ones. Nothing is kept from call to call: each
