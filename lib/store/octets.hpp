@@ -4,8 +4,10 @@
 //   big(key.substr(0, 4)) == 7
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -29,8 +31,8 @@ void append_big(std::string& to, std::uint64_t value) {
 // Four octets as one number.
 [[nodiscard]] inline std::uint32_t big4(const char* octets) {
   std::uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<unsigned char>(octets[i]);
-  return value;
+  std::memcpy(&value, octets, sizeof value);
+  return std::endian::native == std::endian::little ? __builtin_bswap32(value) : value;
 }
 
 }  // namespace ml

@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/attributes.hpp"
+#include "base/octets.hpp"
 #include "base/text.hpp"
 #include "store/octets.hpp"
 
@@ -19,10 +20,6 @@ constexpr char has_written = 1;
 
 constexpr std::array<std::string_view, 7> state_names = {
     "", "active", "nomail", "digest", "bouncing", "suspended", "removed"};
-
-bool is_folded(std::string_view local) {
-  return std::ranges::none_of(local, [](char c) { return c != to_lower(c); });
-}
 
 }  // namespace
 
@@ -44,7 +41,7 @@ std::string subscriber_to_value(const Subscriber& subscriber) {
 }
 
 std::string_view written_for_value(std::string_view local) {
-  return is_folded(local) ? std::string_view() : local;
+  return has_capitals(local) ? local : std::string_view();
 }
 
 void append_value(std::string& to, const ValueView& view) {
@@ -128,7 +125,7 @@ std::optional<Subscriber> value_to_subscriber(std::string_view key, std::string_
   // One spelling for each: what we would not have written is damage.
   if (subscriber.address.local.empty() || address_key(subscriber.address) != key ||
       big(value.substr(6, 2)) != 0 ||
-      view->written.empty() != is_folded(subscriber.address.local)) {
+      view->written.empty() == has_capitals(subscriber.address.local)) {
     return std::nullopt;
   }
   return subscriber;
