@@ -61,16 +61,20 @@ std::string journal_path(std::string_view id, std::string_view part) {
 // Syncs files in a thread of its own, begun with the first of them.
 class SyncThread {
  public:
-  // False: it is still busy with the last ones.
-  [[nodiscard]] bool begin(std::vector<Fd> files) {
+  // With the last ones.
+  [[nodiscard]] bool is_busy() {
     const std::lock_guard guard(mutex_);
-    if (!files_.empty()) return false;
+    return !files_.empty();
+  }
+
+  // It must not be busy.
+  void begin(std::vector<Fd> files) {
+    const std::lock_guard guard(mutex_);
     files_ = std::move(files);
     if (!thread_.joinable()) {
       thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
     }
     wake_.notify_all();
-    return true;
   }
 
   // Returns when nothing is under way.
@@ -430,6 +434,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   if (!due) return {};
   if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
+  if (in.syncs.is_busy()) return {};  // the disk is slower than we are
   if (auto flushed = in.lasting(in.flush_log()); !flushed) return flushed;
   std::vector<Fd> files;
   const auto add = [&](const Fd& file) {
@@ -449,7 +454,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
     if (!directory) return in.lasting(fail(directory));
     files.push_back(std::move(*directory));
   }
-  if (!in.syncs.begin(std::move(files))) return {};  // the disk is slower than we are
+  in.syncs.begin(std::move(files));
   in.has_new_files = false;
   in.unmapped.clear();
   for (auto& [number, segment] : in.mapped) segment.dirty = false;
