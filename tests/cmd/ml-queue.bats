@@ -8,15 +8,18 @@ entries() { ml-queue list "$1" | cut -f1 | sort | paste -sd' '; }
 # until COMMAND...: waits for a condition, ten seconds at most.
 until_true() {
   local i
-  for ((i = 0; i < 1000; ++i)); do "$@" && return; read -rt 0.01 <> <(:) || true; done
+  for ((i = 0; i < 1000; ++i)); do "$@" && return; sleep 0.01; done # polls
   echo "never came true: $*"
   return 1
 }
 
 is_running() { ml-queue list q | grep -q running; }
 is_empty() { [ -z "$(entries q)" ]; }
-# Lets one command more that reads from the gate go on, and says whether all have.
-opened_for_all() { timeout 0.2 sh -c 'echo >gate' || true; is_empty; }
+# Lets all commands go on that read a line from the gate, or will.
+open_gate() {
+  exec 9<>gate
+  printf '%100s' '' | tr ' ' '\n' >&9
+}
 
 @test "ml-queue put: standard input becomes an entry as it is" {
   setup_queue
@@ -317,14 +320,15 @@ needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot t
   setup_queue
   mkfifo gate
   put q one hello
-  ml-queue run q -- 'cat >/dev/null; cat gate' 3>&- &
+  ml-queue run q -- 'cat >/dev/null; read -r line <gate' 3>&- &
   until_true is_running
   run ml-queue put q --name two <<<x
   is "" "$output"
   run ml-queue run q -- touch wrong
   is 0 "$status"
   [ ! -e wrong ]
-  until_true opened_for_all
+  open_gate
+  until_true is_empty
   wait
 }
 
@@ -363,7 +367,7 @@ needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot t
   setup_queue
   mkfifo gate
   for i in 1 2 3; do head -c 1100000 /dev/zero | ml-queue put q --name big$i 2>/dev/null; done
-  ml-queue run q --jobs 2 --watch -- 'if [ $(head -c 9 | wc -c) = 9 ]; then cat gate; else echo >>small; fi' 3>&- &
+  ml-queue run q --jobs 2 --watch -- 'if [ $(head -c 9 | wc -c) = 9 ]; then read -r line <gate; else echo >>small; fi' 3>&- &
   runner=$!
   until_true is_running
   for i in 1 2 3 4 5; do put q small$i x; done
@@ -371,23 +375,26 @@ needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot t
   until_true five
   is "big1 big2 big3" "$(entries q)"
   is 1 "$(ml-queue list q | grep -c running)"
-  until_true opened_for_all
+  open_gate
+  until_true is_empty
   kill $runner
   wait $runner
 }
 
 @test "ml-queue run --watch: sleeps until an entry comes or is due" {
   setup_queue
+  needs_strace
   put q first x
   ml-queue remove q first
-  ml-queue run q --watch --pause 1 -- 'cat >>seen; [ -e go ] || { touch go; exit 75; }' 3>&- &
+  strace -Dqqo trace -e trace=poll,timerfd_settime \
+    ml-queue run q --watch --pause 1 -- 'cat >>seen; [ -e go ] || { touch go; exit 75; }' 3>&- &
   runner=$!
-  has_runner() { ml-queue list | grep -q '[^o] runner\|	runner'; }
-  until_true has_runner
-  switches() { sed -n 's/^voluntary.*:\t//p' /proc/$runner/status; }
-  before=$(switches)
-  read -rt 0.5 <> <(:) || true
-  is "$before" "$(switches)"
+  # One wait without end, and no timer that would end it.
+  waits_for_ever() { [[ "$(tail -n 1 trace)" == poll\(*', -1' ]]; }
+  until_true waits_for_ever
+  is 1 "$(grep -c ^poll trace)"
+  is 1 "$(grep -c '^timerfd_settime.*it_value={tv_sec=0, tv_nsec=0}' trace)"
+  is 1 "$(grep -c ^timerfd_settime trace)"
   put q one hello
   twice() { [ "$(cat seen 2>/dev/null | wc -l)" = 2 ]; }
   until_true twice
