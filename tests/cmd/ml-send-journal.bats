@@ -329,3 +329,13 @@ synced_rounds() { grep -c 'fdatasync(.*/slots' "$1" || true; }
   done
   is "0 0" "$cut $doubled"
 }
+
+@test "journal: hundreds of messages at once need no more descriptors than there are" {
+  sink
+  for i in $(seq 300); do stream "u$i@x.org" | sed "s/^message\tx1/message\tm$i/"; done >in
+  run bash -c "ulimit -n 512; ml-send --sync 0 --via $via <in"
+  is "" "$output"
+  is 0 "$status"
+  sunk
+  is 300 "$(sort -u log | wc -l)"
+}
