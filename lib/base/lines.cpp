@@ -10,6 +10,10 @@ namespace ml {
 namespace {
 
 constexpr std::size_t block_size = std::size_t{128} << 10;
+// A line that is longer is a message's: one block for any that is allowed, of which the kernel gives
+// what is used, instead of two that are copied.
+constexpr std::size_t largest_doubled = std::size_t{4} << 20;
+constexpr std::size_t most_read = std::size_t{1} << 20;
 
 }  // namespace
 
@@ -67,19 +71,23 @@ Result<Line> Lines::skip_rest() {
 }
 
 Result<bool> Lines::fill() {
-  if (begin_ > 0) {
-    std::memmove(block_.get(), block_.get() + begin_, end_ - begin_);
-    end_ -= begin_;
-    begin_ = 0;
-  }
-  if (end_ == size_) {
-    const std::size_t larger = size_ * 2;
-    auto block = std::make_unique_for_overwrite<char[]>(larger);
-    std::memcpy(block.get(), block_.get(), end_);
+  const std::size_t held = end_ - begin_;
+  std::size_t wanted = size_;
+  if (held == size_) wanted = size_ < largest_doubled ? size_ * 2 : limit_ + block_size;
+  if (size_ > largest_doubled && held <= block_size / 2)
+    wanted = block_size;  // the long one is gone
+  if (wanted != size_) {
+    auto block = std::make_unique_for_overwrite<char[]>(wanted);
+    std::memcpy(block.get(), block_.get() + begin_, held);
     block_ = std::move(block);
-    size_ = larger;
+    size_ = wanted;
+  } else if (begin_ > 0) {
+    std::memmove(block_.get(), block_.get() + begin_, held);
   }
-  auto got = read_some(fd_, std::span(block_.get() + end_, size_ - end_), name_);
+  begin_ = 0;
+  end_ = held;
+  const std::size_t room = std::min(size_ - end_, most_read);
+  auto got = read_some(fd_, std::span(block_.get() + end_, room), name_);
   if (!got) return fail(got);
   end_ += *got;
   return *got > 0;

@@ -50,8 +50,8 @@ bool Ledger::must_conclude_before(std::string_view id) const {
 
 // ---- a section
 
-Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record, std::string_view line,
-                                            std::string_view message, std::int64_t now) {
+Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record,
+                                            const Remains::MessageLine& line, std::int64_t now) {
   Section section;
   section.id = record.id;
   section.part = record.attributes.value("part").value_or("");
@@ -59,7 +59,7 @@ Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record, std::st
   sections_.push_back(std::move(section));
   remains_.section(line, sections_.size() - 1);
   if (terms_.journaling == Journaling::off) return std::nullopt;
-  return open_journal(record, message, now);
+  return open_journal(record, line.message, now);
 }
 
 Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,

@@ -2,7 +2,7 @@
 // streams of the refused and of the left.
 //
 //   Ledger ledger({.home = home});
-//   auto section = ledger.begin(record, line, message, now);    // its journal is ours now
+//   auto section = ledger.begin(record, line, now);    // its journal is ours now
 //   auto claim = ledger.claim("ann@example.org", now);          // or an earlier run has done it
 //   ledger.fly(claim->slot, now);
 //   ledger.delivered(party, relay, reply, now);
@@ -80,7 +80,7 @@ class Ledger {
   // Nothing: it was sent to all of them already, by an earlier attempt of a mail server. 75:
   // nobody of it may be sent to by this run, and nobody of it is to be kept.
   [[nodiscard]] Result<std::optional<Closed>> begin(const MessageRecord& record,
-                                                    std::string_view line, std::string_view message,
+                                                    const Remains::MessageLine& line,
                                                     std::int64_t now);
   // `address` in the form for the wire.
   [[nodiscard]] Result<Claim> claim(std::string_view address);

@@ -12,13 +12,19 @@ Result<> Letter::read(std::string text, const std::optional<std::string>& nonce)
   const bool has_nul = text.find('\0') != std::string::npos;
   nonce_ = has_nul ? std::nullopt : nonce;
   ascii_ = Ascii::unasked;
-  std::string dotted = text_to_wire(text, Dots::doubled);
-  std::string chunk = text_to_wire(text, Dots::plain);
+  forms_ = {};
   Result<> state = put(WireForm::text, std::move(text));
-  if (state) state = put(WireForm::dotted, std::move(dotted));
-  if (state) state = put(WireForm::chunk, std::move(chunk));
+  // Slots may turn out to be damaged: that is to be known now.
+  for (const WireForm form : {WireForm::dotted, WireForm::chunk}) {
+    if (state && nonce_) state = make(form);
+  }
   if (state && has_nul) return retry("the message holds a NUL");
   return state;
+}
+
+Result<> Letter::make(WireForm form) {
+  const Dots dots = form == WireForm::dotted ? Dots::doubled : Dots::plain;
+  return put(form, text_to_wire(text(), dots));
 }
 
 Result<> Letter::put(WireForm which, std::string octets) {
@@ -34,11 +40,16 @@ Result<> Letter::put(WireForm which, std::string octets) {
 }
 
 const Letter::InForm& Letter::mould(WireForm form) {
-  if (form < WireForm::dotted_ascii) return of(form);
-  const WireForm plain = form == WireForm::dotted_ascii ? WireForm::dotted : WireForm::chunk;
-  if (!of(plain).message.has_8bit) return of(plain);
+  if (form == WireForm::text) return of(form);
+  const bool is_dotted = form == WireForm::dotted || form == WireForm::dotted_ascii;
+  const WireForm plain = is_dotted ? WireForm::dotted : WireForm::chunk;
+  if (form == plain || !has_8bit()) {
+    if (of(plain).octets.empty()) static_cast<void>(make(plain));  // without slots it cannot fail
+    return of(plain);
+  }
   if (ascii_ == Ascii::unasked) recode();
   if (ascii_ == Ascii::made) return of(form);
+  static_cast<void>(mould(plain));
   of(plain).message.why_8bit = why_8bit_;
   return of(plain);
 }

@@ -57,6 +57,7 @@ class Letter {
   [[nodiscard]] InForm& of(WireForm form) { return forms_[static_cast<std::size_t>(form)]; }
   // The same, made when it is first asked for.
   [[nodiscard]] const InForm& mould(WireForm form);
+  [[nodiscard]] Result<> make(WireForm form);
   void recode();
   [[nodiscard]] Result<> put(WireForm form, std::string octets);
 

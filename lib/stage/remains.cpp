@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/digest.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -66,13 +67,20 @@ Result<> Remains::leave(std::optional<std::uint32_t> slot, std::string_view addr
   return keep(no_number, slot, address, sender, attributes);
 }
 
+Result<> Remains::keep_section() {
+  constexpr std::size_t piece = std::size_t{48} << 10;  // a multiple of three: no padding inside
+  if (auto kept = spill_.append(fmt::format("{} {}", section_, line_.before)); !kept) return kept;
+  for (auto rest = line_.message; !rest.empty(); rest.remove_prefix(std::min(rest.size(), piece))) {
+    if (auto kept = spill_.append(base64(rest.substr(0, piece))); !kept) return kept;
+  }
+  return spill_.append(fmt::format("{}\n", line_.behind));
+}
+
 Result<> Remains::keep(std::string_view mark, std::optional<std::uint32_t> slot,
                        std::string_view address, std::string_view sender,
                        std::string_view attributes) {
   if (!section_kept_) {
-    if (auto kept = spill_.append(fmt::format("{} ", section_)); !kept) return kept;
-    if (auto kept = spill_.append(message_line_); !kept) return kept;
-    if (auto kept = spill_.append("\n"); !kept) return kept;
+    if (auto kept = keep_section(); !kept) return kept;
     section_kept_ = true;
   }
   return spill_.append(fmt::format("{} {} rcpt\t{}\t{}{}{}\n", mark,

@@ -2,7 +2,7 @@
 // refused into left.
 //
 //   Remains remains({"/var/lib/mlpipe", "/var/tmp"});
-//   remains.section(message_line, 0);
+//   remains.section({"message\tx1\tnews-bounces@x.org\t", message, "\tlist=news@x.org"}, 0);
 //   remains.refuse(relay_number, slot, address, sender, attributes);
 //   remains.leave(slot, address, sender, attributes);
 //   remains.each([&](const Remains::Kept& one) { ... });
@@ -35,10 +35,16 @@ class Remains {
   // `directories`: where a spill may go.
   explicit Remains(std::vector<std::string> directories) : spill_(std::move(directories)) {}
 
-  // The message whose recipients follow, as its line in the stream, and its number among the
-  // sections; kept only if one of them remains. The view must live until the next section.
-  void section(std::string_view message_line, std::size_t number) {
-    message_line_ = message_line;
+  // A `message` line of the stream; its base64 is made again when it is needed.
+  struct MessageLine {
+    std::string_view before;   // its base64
+    std::string_view message;  // decoded
+    std::string_view behind;
+  };
+  // The message whose recipients follow, and its number among the sections; kept only if one of them
+  // remains. The views must live until the next section.
+  void section(const MessageLine& line, std::size_t number) {
+    line_ = line;
     section_ = number;
     section_kept_ = false;
   }
@@ -57,13 +63,14 @@ class Remains {
   void clear();
 
  private:
+  [[nodiscard]] Result<> keep_section();
   [[nodiscard]] Result<> keep(std::string_view mark, std::optional<std::uint32_t> slot,
                               std::string_view address, std::string_view sender,
                               std::string_view attributes);
 
   // Lines: "NUMBER message ..." as it came; "MARK SLOT rcpt ...", MARK and SLOT a number or -.
   Spill spill_;
-  std::string_view message_line_;
+  MessageLine line_;
   std::size_t section_ = 0;
   bool section_kept_ = false;
 };

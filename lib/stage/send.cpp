@@ -149,8 +149,9 @@ class Sender : public Source {
   std::int64_t now_ = std::time(nullptr);  // of this turn
   std::optional<Clock::time_point> deadline_;
 
-  std::string id_;            // of the section
-  std::string message_line_;  // and all of it that the ledger keeps
+  std::string id_;      // of the section
+  std::string before_;  // what stands before and behind the message in its line
+  std::string behind_;
   Envelopes envelopes_;
   const std::size_t room_alone_;  // for recipients with transactions of their own
   Letter letter_;
@@ -220,7 +221,9 @@ Result<Status> Sender::deliver() {
 void Sender::begin_section() {
   const MessageRecord& record = in_.message();
   id_ = record.id;
-  message_line_ = in_.line();
+  before_ =
+      in_.line().substr(0, static_cast<std::size_t>(record.base64.data() - in_.line().data()));
+  behind_ = in_.line().substr(before_.size() + record.base64.size());
   unsendable_ = envelopes_.begin(record);
   is_barred_ = is_done_ = false;
   section_seen_ = section_skipped_ = 0;
@@ -229,7 +232,7 @@ void Sender::begin_section() {
   if (auto read = letter_.read(std::move(*text), record.attributes.value(slots_attribute)); !read) {
     unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
   }
-  const auto sent_before = ledger_.begin(record, message_line_, letter_.text(), now_);
+  const auto sent_before = ledger_.begin(record, {before_, letter_.text(), behind_}, now_);
   if (!sent_before) return bar_section(sent_before.error());
   if (!*sent_before) return;
   is_done_ = true;

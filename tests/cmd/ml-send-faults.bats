@@ -179,3 +179,24 @@ unread() {
   is 20 "$(rcpts left | grep -c ^v)"
   is 70 "$({ cut -f2 log; rcpts left; } | sort -u | wc -l)"
 }
+
+@test "faults: a large message does not fill the memory with its forms" {
+  [ -z "${SAN:-}" ] || skip "the sanitizers want memory of their own"
+  { message; head -c 15000000 /dev/urandom | base64; } >large
+  { printf 'message\tx1\tn@x.org\t%s\trest=here\n' "$(base64 -w0 large)"; stream a@x.org b@x.org | tail -n +2; } >in
+  for chunking in "" --chunking; do
+    # shellcheck disable=SC2086 # no word or one
+    sink $chunking
+    python3 - ml-send --again --via "$via" >kilobytes <<'PYTHON'
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:], stdin=open('in')).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+PYTHON
+    sunk
+    # 64 MB more than it has.
+    [ "$(cat kilobytes)" -lt $((65536 + $(wc -c <large) / 1024)) ]
+  done
+  ml-send --again --via smtp://127.0.0.1:1 --max-wait 0 --undelivered left <in || is 75 $?
+  cmp <(grep ^message in) <(grep ^message left)
+}
