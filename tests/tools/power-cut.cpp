@@ -3,8 +3,8 @@
 //   power-cut DIRECTORY N COMMAND...
 //
 // runs COMMAND and, when it begins its Nth fsync, fdatasync or syncfs of something below DIRECTORY,
-// kills it and leaves DIRECTORY as the syncs before that one made it: 100. A COMMAND that ends before has
-// its power cut then, and power-cut leaves as it did.
+// kills it, with all that it has left behind, and leaves DIRECTORY as the syncs before that one made
+// it: 100. A COMMAND that ends before has its power cut then, and power-cut leaves as it did.
 //
 // The disk is as mean as POSIX lets it be: a file has the octets that its last sync found, none
 // without one; a name, its removal and its change are there when the directory was synced behind
@@ -29,6 +29,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "base/diag.hpp"
@@ -136,6 +137,22 @@ bool is_below(const fs::path& path, const fs::path& root) {
   return path == root || path.string().starts_with(root.string() + "/");
 }
 
+// Our child and whoever it has left behind: they come to us when their parents have gone.
+int end_all(pid_t child) {
+  const auto ours = fmt::format("/proc/self/task/{}/children", getpid());
+  int ending = 0;
+  for (;;) {
+    const std::string children = read_file(ours, 65536).value_or("");
+    for (const std::string_view process : split(children, ' ')) {
+      if (const auto one = number<pid_t>(process); one && *one != child) kill(*one, SIGKILL);
+    }
+    int status = 0;
+    const pid_t ended = wait(&status);
+    if (ended < 0 && errno != EINTR) return ending;
+    if (ended == child) ending = status;
+  }
+}
+
 // The path that the waiting sync is about.
 fs::path synced_path(const seccomp_notif& call) {
   const auto link = fmt::format("/proc/{}/fd/{}", call.pid, static_cast<int>(call.data.args[0]));
@@ -146,6 +163,7 @@ fs::path synced_path(const seccomp_notif& call) {
 Result<Status> run(char** argv) {
   const fs::path root = fs::canonical(argv[1]);
   const auto last = number(argv[2]).value_or(0);
+  prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
   Disk disk(root);
   auto listener = listen_to_syncs();
   if (!listener) return fail(listener);
@@ -173,8 +191,7 @@ Result<Status> run(char** argv) {
     ioctl(listener->get(), SECCOMP_IOCTL_NOTIF_SEND, &answer);
   }
   if (seen == last) kill(child, SIGKILL);
-  int status = 0;
-  waitpid(child, &status, 0);
+  const int status = end_all(child);
   if (auto restored = disk.restore(); !restored) return fail(restored);
   if (seen == last) _exit(100);
   _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128);
