@@ -68,10 +68,10 @@ Result<> each_line(const std::string& path,
   }
 }
 
-}  // namespace
+using WantedName = std::function<bool(const std::string& directory, const std::string& name)>;
 
-Result<> each_journal(const Home& home, const std::optional<std::string>& id,
-                      const std::function<Result<>(const JournalFacts&)>& call) {
+Result<> each_of(const Home& home, const std::optional<std::string>& id, const WantedName& wanted,
+                 const std::function<Result<>(const JournalFacts&)>& call) {
   const std::string all = home.path("journal");
   auto hashes =
       id ? std::vector{journal_path(*id, "").substr(8, 2)} : names_in(all, Missing::is_empty);
@@ -82,13 +82,31 @@ Result<> each_journal(const Home& home, const std::optional<std::string>& id,
     const auto names = names_in(directory, Missing::is_empty);
     if (!names) return fail(names);
     for (const std::string& name : *names) {
-      if (id && !is_of(name, *id)) continue;
+      if (!wanted(directory, name)) continue;
       const auto facts = read_facts(directory, name);
       if (!facts) continue;
       if (auto called = call(*facts); !called) return called;
     }
   }
   return {};
+}
+
+}  // namespace
+
+Result<> each_journal(const Home& home, const std::optional<std::string>& id,
+                      const std::function<Result<>(const JournalFacts&)>& call) {
+  const auto wanted = [&](const std::string&, const std::string& name) {
+    return !id || is_of(name, *id);
+  };
+  return each_of(home, id, wanted, call);
+}
+
+Result<> each_unpruned_journal(const Home& home,
+                               const std::function<Result<>(const JournalFacts&)>& call) {
+  const auto has_log = [](const std::string& directory, const std::string& name) {
+    return access(fmt::format("{}/{}/log.0000", directory, name).c_str(), F_OK) == 0;
+  };
+  return each_of(home, {}, has_log, call);
 }
 
 Result<> each_outcome(const JournalFacts& facts,

@@ -29,6 +29,9 @@ struct JournalFacts {
 // By their names; a journal that cannot be read is passed over. `id`: only of that id.
 [[nodiscard]] Result<> each_journal(const Home& home, const std::optional<std::string>& id,
                                     const std::function<Result<>(const JournalFacts&)>& call);
+// Those that have recipients still. Of the pruned, which are most of them, nothing is opened.
+[[nodiscard]] Result<> each_unpruned_journal(
+    const Home& home, const std::function<Result<>(const JournalFacts&)>& call);
 
 // A line of a journal's log. Views live during the call.
 struct OutcomeLine {

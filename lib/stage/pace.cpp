@@ -24,7 +24,7 @@ using Delays = std::unordered_map<std::string, Delay>;
 // The journals of the last message, of which there may be parts.
 Result<std::vector<JournalFacts>> last_journals(const Home& home, std::string_view list) {
   std::vector<JournalFacts> last;
-  auto read = each_journal(home, {}, [&](const JournalFacts& facts) -> Result<> {
+  auto read = each_unpruned_journal(home, [&](const JournalFacts& facts) -> Result<> {
     if (!list.empty() && !same_nocase(facts.list, list)) return {};
     if (last.empty() || facts.id == last.front().id) {
       last.push_back(facts);

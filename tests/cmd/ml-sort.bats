@@ -72,6 +72,15 @@ gnu_sorted() {
   is "$(stream x@b.org | sed s/x1/x2/)" "$(stream x@b.org | sed s/x1/x2/ | ml-sort --by pace --home none)"
 }
 
+@test "ml-sort: by pace opens nothing of journals whose recipients were pruned" {
+  for i in 1 2 3; do
+    stream "a@x$i.org" | sed "s/^message\tx1/message\tm$i/" | ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered left || is 75 $?
+  done
+  rm "$ML_HOME"/journal/*/m[12]/{log,slots}.*
+  strace -qqo calls -e trace=openat ml-sort --by pace >out < <(stream a@x1.org b@x3.org)
+  is 1 "$(grep -c '/head"' calls)"
+}
+
 @test "ml-sort: a cut stream gives 75 and the complete recipients in order" {
   run ml-sort < <(stream b@x.org a@x.org | head -c -3)
   is 75 "$status"
