@@ -2,8 +2,8 @@
 //
 //   power-cut DIRECTORY N COMMAND...
 //
-// runs COMMAND and, when it begins its Nth fsync, fdatasync or syncfs of something below DIRECTORY,
-// kills it, with all that it has left behind, and leaves DIRECTORY as the syncs before that one made
+// runs COMMAND and, when it begins its Nth sync of something below DIRECTORY (fsync, fdatasync,
+// syncfs, a pwrite to a file opened with O_DSYNC), kills it, with all that it has left behind, and leaves DIRECTORY as the syncs before that one made
 // it: 100. A COMMAND that ends before has its power cut then, and power-cut leaves as it did.
 //
 // The disk is as mean as POSIX lets it be: a file has the octets that its last sync found, none
@@ -19,6 +19,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <string>
@@ -72,6 +74,15 @@ class Disk {
     for (const auto& entry : fs::directory_iterator(path)) keep_all(entry.path());
   }
 
+  // Synced: these octets of a file.
+  void keep(const fs::path& path, std::string_view octets, std::size_t at) {
+    struct stat about{};
+    if (stat(path.c_str(), &about) != 0) return;
+    std::string& all = nodes_[about.st_ino].octets;
+    if (all.size() < at + octets.size()) all.resize(at + octets.size());
+    all.replace(at, octets.size(), octets);
+  }
+
   [[nodiscard]] Result<> restore() {
     struct stat about{};
     if (stat(root_.c_str(), &about) != 0) return system_failure("cannot look at the disk", errno);
@@ -114,13 +125,15 @@ Result<Fd> listen_to_syncs() {
     return sock_filter{BPF_JMP | BPF_JEQ | BPF_K, 0, 1, value};
   };
   const sock_filter notify{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_USER_NOTIF};
-  std::array<sock_filter, 8> filter{
+  std::array<sock_filter, 10> filter{
       sock_filter{BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(seccomp_data, nr)},
       jump(__NR_fsync),
       notify,
       jump(__NR_fdatasync),
       notify,
       jump(__NR_syncfs),
+      notify,
+      jump(__NR_pwrite64),
       notify,
       sock_filter{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW},
   };
@@ -135,6 +148,25 @@ Result<Fd> listen_to_syncs() {
 
 bool is_below(const fs::path& path, const fs::path& root) {
   return path == root || path.string().starts_with(root.string() + "/");
+}
+
+// Does it wait for nothing, as most that are written?
+bool is_plain_write(const seccomp_notif& call) {
+  if (call.data.nr != __NR_pwrite64) return false;
+  const auto file =
+      fmt::format("/proc/{}/fdinfo/{}", call.pid, static_cast<int>(call.data.args[0]));
+  const std::string info = read_file(file, 65536).value_or("");
+  const auto at = info.find("flags:");
+  return at == info.npos || (std::strtoul(info.c_str() + at + 6, nullptr, 8) & O_DSYNC) == 0;
+}
+
+std::string octets_to_write(const seccomp_notif& call) {
+  std::string octets(call.data.args[2], '\0');
+  const iovec here{octets.data(), octets.size()};
+  const iovec there{reinterpret_cast<void*>(call.data.args[1]), octets.size()};
+  const ssize_t got = process_vm_readv(static_cast<pid_t>(call.pid), &here, 1, &there, 1, 0);
+  octets.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+  return octets;
 }
 
 // Our child and whoever it has left behind: they come to us when their parents have gone.
@@ -181,9 +213,13 @@ Result<Status> run(char** argv) {
     seccomp_notif call{};
     if (ioctl(listener->get(), SECCOMP_IOCTL_NOTIF_RECV, &call) != 0) continue;
     const fs::path path = synced_path(call);
-    if (is_below(path, root)) {
+    if (is_below(path, root) && !is_plain_write(call)) {
       if (++seen == last) break;
-      call.data.nr == __NR_syncfs ? disk.keep_all(root) : disk.keep(path);
+      switch (call.data.nr) {
+        case __NR_syncfs: disk.keep_all(root); break;
+        case __NR_pwrite64: disk.keep(path, octets_to_write(call), call.data.args[3]); break;
+        default: disk.keep(path);
+      }
     }
     seccomp_notif_resp answer{};
     answer.id = call.id;
