@@ -116,7 +116,7 @@ struct Journal::Inside {
   };
 
   std::string directory;
-  Fd lock;
+  JournalLock lock;
   SipKey key{};
   std::int64_t begun = 0;
   std::int64_t reported = -1;  // refusals up to this second of the journal
@@ -307,7 +307,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   const std::string below = journal_path(terms.id, terms.part);
   if (auto made = home.make_directory(below); !made) return fail(made);
   inside->directory = home.path(below);
-  auto lock = lock_journal(inside->directory, terms.id);
+  auto lock = lock_journal(inside->directory, terms.id, terms.wait);
   if (!lock) return fail(lock);
   inside->lock = std::move(*lock);
   if (auto read = inside->read_files(home, terms, now); !read) return fail(read);
@@ -325,7 +325,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
 Result<> Journal::begin_anew(const Home& home, const JournalTerms& terms) {
   const std::string directory = home.path(journal_path(terms.id, terms.part));
   if (!exists(directory)) return {};
-  auto lock = lock_journal(directory, terms.id);
+  auto lock = lock_journal(directory, terms.id, terms.wait);
   if (!lock) return fail(lock);
   for (unsigned age = 1;; ++age) {
     const std::string aside = fmt::format("{}~{}", directory, age);

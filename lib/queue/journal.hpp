@@ -42,6 +42,7 @@
 //   journal->close(now);                                // C
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -77,6 +78,8 @@ struct JournalTerms {
   std::string mark;          // of the queue entry this stream comes from, or empty
   // More of the same message, from whoever closed the journal: C goes.
   bool goes_on = false;
+  // How long another run that holds the lock is waited for; nothing else of the caller goes on.
+  std::chrono::seconds wait{0};
   std::int64_t sync = 1;  // seconds from one round of syncs to the next; 0: as the disk can
 };
 
@@ -101,8 +104,9 @@ struct LogLine {
 
 class Journal {
  public:
-  // Locks, recovers and is ready. 75: another run holds the lock (names its pid), another message
-  // has this id, the whole or another number of parts was begun under it, or the disk says no.
+  // Locks, recovers and is ready. 75: another run holds the lock (names its pid) beyond `wait`,
+  // another message has this id, the whole or another number of parts was begun under it, or the
+  // disk says no.
   [[nodiscard]] static Result<Journal> open(const Home& home, const JournalTerms& terms,
                                             std::int64_t now);
   // Puts a closed or unfinished journal of this id out of the way; the next open() is a new one.

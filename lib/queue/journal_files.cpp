@@ -1,10 +1,12 @@
 #include "queue/journal_files.hpp"
 
 #include <fcntl.h>
-#include <sys/file.h>
+#include <poll.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
 #include <iterator>
@@ -130,16 +132,46 @@ Result<JournalHead> read_head(const std::string& path, const JournalTerms& terms
   return head;
 }
 
+// ---- the lock
+
+using Clock = std::chrono::steady_clock;
+
+bool is_locked_now(const Fd& file) {
+  while (flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
+// Sleeps while another has it. Whoever lets it go closes it then; it is watched before it is tried
+// again, so that no end is missed.
+bool lock_until(Clock::time_point latest, const Fd& file, const std::string& path) {
+  if (is_locked_now(file)) return true;
+  if (Clock::now() >= latest) return false;
+  const Fd closings(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+  if (inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE_WRITE) < 0) return false;
+  while (!is_locked_now(file)) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(latest - Clock::now());
+    if (left.count() <= 0) return false;
+    pollfd watched{closings.get(), POLLIN, 0};
+    poll(&watched, 1, static_cast<int>(left.count()));
+    alignas(inotify_event) std::array<char, 4096> room;
+    static_cast<void>(!read(closings.get(), room.data(), room.size()));
+  }
+  return true;
+}
+
 }  // namespace
 
 // A lock file that was taken away meanwhile is not the lock.
-Result<Fd> lock_journal(const std::string& directory, std::string_view id) {
+Result<JournalLock> lock_journal(const std::string& directory, std::string_view id,
+                                 std::chrono::seconds wait) {
   const std::string path = directory + "/lock";
+  const auto latest = Clock::now() + wait;
   for (;;) {
     auto file = open_file(path, O_RDWR | O_CREAT);
     if (!file) return fail(file);
-    if (flock(file->get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno == EINTR) continue;
+    if (!lock_until(latest, *file, path)) {
       const auto pid = read_file(path, 64);
       return retry("process {} is sending {} just now: one at a time",
                    pid && !pid->empty() ? trim(*pid) : "?", id);
@@ -148,7 +180,7 @@ Result<Fd> lock_journal(const std::string& directory, std::string_view id) {
     if (ftruncate(file->get(), 0) != 0) return system_failure("cannot write " + path, errno);
     const std::string pid = fmt::format("{}\n", getpid());
     if (auto written = write_all(*file, pid, path); !written) return fail(written);
-    return file;
+    return JournalLock(std::move(*file));
   }
 }
 

@@ -6,10 +6,14 @@
 //   auto closed = read_closed(directory);           // nothing: the message is not done
 #pragma once
 
+#include <sys/file.h>
+
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/digest.hpp"
 #include "base/fd.hpp"
@@ -20,8 +24,24 @@
 
 namespace ml {
 
-// Held until it is closed. 75: another process holds it; its pid is named.
-[[nodiscard]] Result<Fd> lock_journal(const std::string& directory, std::string_view id);
+// Held until it is gone. It is let go before its file is closed, for that is what others wait for.
+class JournalLock {
+ public:
+  JournalLock() = default;
+  explicit JournalLock(Fd file) : file_(std::move(file)) {}
+  JournalLock(JournalLock&&) noexcept = default;
+  JournalLock& operator=(JournalLock&&) noexcept = default;
+  ~JournalLock() {
+    if (file_.open()) flock(file_.get(), LOCK_UN);
+  }
+
+ private:
+  Fd file_;
+};
+
+// 75: another process holds it, and `wait` is over; its pid is named.
+[[nodiscard]] Result<JournalLock> lock_journal(const std::string& directory, std::string_view id,
+                                               std::chrono::seconds wait);
 
 struct JournalHead {
   SipKey key{};            // of the hashes of addresses

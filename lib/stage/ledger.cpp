@@ -1,6 +1,7 @@
 #include "stage/ledger.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fmt/format.h>
@@ -24,6 +25,10 @@ namespace {
 constexpr std::size_t most_sections = 64;
 constexpr std::string_view mark_key = "ml.left";
 constexpr std::size_t digest_id_size = 27;
+
+// For who has put an entry into the queue, to write that down and let go of the journal: the runner
+// takes the entry at once.
+constexpr std::chrono::seconds time_to_hand_over(10);
 
 // An id that message_id_of() made, by `prefix`: it says which message this is.
 bool is_digest_id(std::string_view id, std::string_view prefixes) {
@@ -71,6 +76,7 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   terms.id = section.id;
   terms.part = section.part;
   terms.mark = record.attributes.value(mark_key).value_or("");
+  if (!terms.mark.empty()) terms.wait = time_to_hand_over;
   terms.list = record.attributes.value("list").value_or("");
   const MessageParts parts = split_message(message);
   if (const auto field = find_field(parts.head, "Message-ID")) {

@@ -170,6 +170,7 @@ class Sender : public Source {
   std::size_t in_flight_ = 0;
 
   std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
+  std::string why_out_;            // no relay is left
   bool readable_ = false;
   Result<> state_;  // what keeps account of them has failed
 
@@ -341,7 +342,10 @@ Result<> Sender::serve(Until until) {
     if (given_up_) leave_pending(*given_up_);  // before a connection is opened for them
     connections_.turn(now);
     reports_.flush_due(now);
-    if (!given_up_ && waiting() > 0 && connections_.all_out()) given_up_ = relays_.why_out();
+    if (!given_up_ && waiting() > 0 && connections_.all_out()) {
+      given_up_ = relays_.why_out();
+      why_out_ = reply_to_text(*given_up_);
+    }
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
     if (!state_) return why_stopped();
@@ -549,6 +553,8 @@ void Sender::tell(const Ledger::Conclusion& all) {
   if (!all.left_to.empty()) {
     line += fmt::format("; go on with: {} <{}", options_.go_on, all.left_to);
   } else if (!options_.ledger.undelivered) {
+    // Of all that is said here, a queue keeps this line.
+    if (!why_out_.empty()) line += fmt::format(" ({})", why_out_);
     line += "; the same again goes on";
   }
   verdict_.add({Status::retry, line});

@@ -336,6 +336,19 @@ F
   until_true has_all
 }
 
+@test "ml-run: what a relay in trouble leaves waits once and for the relay's reason" {
+  setup_list
+  kill "$sink"
+  wait "$sink" || true
+  sink=
+  site 'pause = 60' 'max-wait = 0'
+  for i in 1 2 3 4; do ml-run news@x.org < <(message "number $i"); done
+  put_off() { [ "$(ml-queue list outbound | cut -f2,7 | grep -c $'^later\t1')" = 4 ]; }
+  until_true put_off
+  ml-queue list outbound
+  is 4 "$(ml-queue list outbound | cut -f8 | grep -c 'Connection refused')"
+}
+
 # The relay refuses connections for ten seconds; meanwhile a post to BIG recipients is taken, and two
 # hundred to the three of another list.
 @test "ml-run: 200 posts while one to 100,000 is stuck at a relay that refuses for ten seconds: none lost and none doubled" {

@@ -184,6 +184,31 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is "a@x.org c@x.org d@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "journal: the entry of a queue waits for the sender that is about to let the journal go" {
+  post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  run ml-send --via "$via" --undelivered queue <in
+  is 0 "$status"
+  sunk
+  ml-queue show outbound "$(ml-queue list outbound | cut -f1)" >entry
+  sink --fault 'dot=silence'
+  silent=$sink
+  ml-send --via "$via" --max-wait 1 --undelivered queue 2>/dev/null 3>&- \
+    < <(post $from_mta d@x.org | sed '/^message/s/$/\tlist=news@x.org/') &
+  sender=$!
+  until [ "$(cat "$ML_HOME"/journal/*/*/lock)" = $sender ]; do sleep 0.01; done # polls
+  sink
+  ml-send --via "$via" <entry 2>said 3>&- &
+  waits=$!
+  until ls -l /proc/$waits/fd | grep -q inotify || ! kill -0 $waits; do sleep 0.01; done # polls
+  kill $silent
+  wait $sender
+  wait $waits || { cat said; false; }
+  sunk
+  is "a@x.org c@x.org" "$(cut -f2 log | paste -sd' ')"
+}
+
 @test "journal: whoever waits in a queue longer than journals are kept is sent to all the same" {
   sink --fault 'rcpt~c<1=450 4.2.0 later'
   post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
