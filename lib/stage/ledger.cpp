@@ -203,7 +203,8 @@ bool Ledger::outbound_is_run() {
 }
 
 Ledger::Place Ledger::place_of_refused(const Section& section) {
-  if (terms_.refused) return *terms_.refused == "queue" ? Place::queue : Place::given;
+  if (terms_.refused && *terms_.refused != "queue") return Place::given;
+  if (terms_.refused) return section.has_list ? Place::queue : Place::file;
   const bool tells = section.journal && section.has_list;
   return tells && is_run("bounces", May::start) ? Place::queue : Place::file;
 }
@@ -265,7 +266,7 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
   };
   Result<> state;
   if (std::ranges::count(places, Place::queue) > 0) {
-    to.refused_to = "the queue bounces";
+    to.refused_to = queue_of_refused;
     state = enqueue("bounces", false, going_to(true));
     if (state && !terms_.refused) to_wake_.insert("bounces");
   }

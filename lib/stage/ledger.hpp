@@ -17,6 +17,9 @@
 //                                       of the site, a runner can be started; else the caller's,
 //                                       whose next attempt goes on where the journal ends
 //   ad hoc                              the file left/ID in the home
+//
+// The refused of a message with a list go to the queue bounces, those of any other to a file: there
+// is no list in which somebody could be marked for it.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +44,9 @@ enum class Journaling { on, off };  // trials keep no journal
 enum class Again { no, yes };       // sends what was sent already
 enum class Ended { well, badly };
 enum class Via { site, given };  // whose relays: a runner that we start knows the site's
+
+// Conclusion::refused_to where all of them are there.
+inline constexpr std::string_view queue_of_refused = "the queue bounces";
 
 class Ledger {
  public:

@@ -541,7 +541,9 @@ Result<> Sender::settle_sections() {
 }
 
 void Sender::tell(const Ledger::Conclusion& all) {
-  if (all.refused > 0 && !all.refused_to.empty() && !options_.ledger.refused) {
+  const auto& asked = options_.ledger.refused;
+  const bool is_where_asked = asked && (*asked != "queue" || all.refused_to == queue_of_refused);
+  if (all.refused > 0 && !all.refused_to.empty() && !is_where_asked) {
     log(fmt::format("{} of {} refused: {}", all.refused, seen_, all.refused_to));
   }
   const std::string why = why_blown();

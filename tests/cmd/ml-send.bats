@@ -59,6 +59,17 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is $'end\t0' "$(tail -n1 "$ML_HOME/refused/x1")"
 }
 
+@test "ml-send: of a message without a list the refused go to a file even where the queue is asked for" {
+  sink
+  { stream ann@example.org unknown@example.org
+    stream unknown@example.com | sed '/^message/s/$/\tlist=news@x.org/; s/x1/x2/'; } >in
+  run ml-send --via "$via" --refused queue <in
+  is 0 "$status"
+  is "ml-send: 2 of 3 refused: $ML_HOME/refused/x1" "$output"
+  is unknown@example.org "$(rcpts "$ML_HOME/refused/x1")"
+  is unknown@example.com "$(ml-queue show bounces "$(ml-queue list bounces | cut -f1)" | rcpts /dev/stdin)"
+}
+
 @test "ml-send: who is left is a stream to go on with" {
   sink --fault 'rcpt<1=450 4.2.0 later'
   run ml-send --via "$via" < <(stream ann@example.org bob@example.org)
