@@ -11,8 +11,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A rate is kept over this time: shorter bursts are let through.
-constexpr auto burst = milliseconds(200);
+// What a late turn has missed of the rate is made up for, as far as this.
+constexpr auto lateness = milliseconds(50);
+
+// A transaction has what the rate allows in this part of a second.
+constexpr std::uint64_t parts_a_second = 5;
 
 // Those who wait do so no longer for a relay.
 constexpr auto time_to_greet = std::chrono::seconds(1);
@@ -67,11 +70,7 @@ void Connections::turn(Clock::time_point now) {
       Connection& connection = *at;
       while (connection.outlet->wants() && may_give(now)) {
         if (!offer(connection)) break;
-        if (limits_.rate > 0) {
-          next_gift_ = std::max(next_gift_, now - burst) +
-                       std::chrono::nanoseconds(std::chrono::seconds(1)) *
-                           transaction_.recipients.size() / limits_.rate;
-        }
+        if (limits_.rate > 0) charge(transaction_.recipients.size(), now);
         connection.outlet->give(transaction_);
         if (connection.should_end) connection.outlet->finish();
       }
@@ -93,7 +92,8 @@ void Connections::turn(Clock::time_point now) {
 // Fills transaction_ with what this connection is to have; false: nothing.
 bool Connections::offer(Connection& connection) {
   const std::size_t asked = connection.outlet->recipient_limit();
-  const std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
+  std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
+  if (limits_.rate > 0) limit = std::min(limit, most_at_once());
   relays_.lacks(connection.relay, connection.outlet->lacks());
   const Needs elsewhere = relays_.left_to_others(connection.relay);
   const bool found = source_.next(transaction_, connection.outlet->form(), limit, elsewhere);
@@ -103,6 +103,16 @@ bool Connections::offer(Connection& connection) {
 
 bool Connections::may_give(Clock::time_point now) {
   return limits_.rate == 0 || next_gift_ <= now;
+}
+
+std::size_t Connections::most_at_once() const {
+  return std::max<std::uint64_t>(1, limits_.rate / parts_a_second);
+}
+
+void Connections::charge(std::size_t recipients, Clock::time_point now) {
+  const std::chrono::nanoseconds second = std::chrono::seconds(1);
+  const auto earliest = next_gift_ == Clock::time_point::min() ? now : now - lateness;
+  next_gift_ = std::max(next_gift_, earliest) + second * recipients / limits_.rate;
 }
 
 bool Connections::is_silent(const Connection& connection, Clock::time_point now) {

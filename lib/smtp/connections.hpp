@@ -49,7 +49,8 @@ class Source {
 class Connections {
  public:
   struct Limits {
-    std::uint64_t rate = 0;  // recipients a second, over all relays; 0: as it goes
+    // Recipients a second, over all relays; a transaction has a fifth of them at most. 0: as it goes.
+    std::uint64_t rate = 0;
   };
 
   Connections(Relays& relays, Source& source, Limits limits);
@@ -75,6 +76,8 @@ class Connections {
   [[nodiscard]] bool open_one(Clock::time_point now);
   [[nodiscard]] static bool is_silent(const Connection& connection, Clock::time_point now);
   [[nodiscard]] bool may_give(Clock::time_point now);
+  [[nodiscard]] std::size_t most_at_once() const;
+  void charge(std::size_t recipients, Clock::time_point now);
   void watch(Connection& connection);
   void watch_input(int input);
   void part(Connection& connection, Clock::time_point now);

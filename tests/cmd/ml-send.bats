@@ -426,6 +426,19 @@ FAULTS
   is "a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "ml-send: a rate holds for those who share a transaction too" {
+  sink
+  stream $(people u 20) | sed '/^message/s/$/\tlist=news@x.org/' >in
+  run ml-send --for 1 --rate 5 --via "$via" <in
+  is 75 "$status"
+  [[ "$(wc -l <log)" -lt 20 ]]
+  sunk
+  sink
+  ml-send --rate 50 --via "$via" < <(stream $(people u 20) | sed s/x1/x2/)
+  sunk
+  is "10 10" "$(cut -f3 log | uniq -c | awk '{ print $1 }' | paste -sd' ')"
+}
+
 @test "ml-send: times beyond every clock are as long as need be" {
   sink
   verp a@x.org b@x.org >in
