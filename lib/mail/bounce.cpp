@@ -146,7 +146,7 @@ Reports complaints_in(const std::vector<MimePart>& parts, const Notice& notice) 
   // Hotmail sends the message alone, with a field of its own for who complained.
   if (find_field(notice.returned, "X-HmXmrOriginalRecipient")) {
     const auto complaint = text_to_complaint({}, notice.returned);
-    if (complaint) return {*complaint};
+    if (complaint && !complaint->final_recipient.empty()) return {*complaint};
   }
   return {};
 }

@@ -37,7 +37,6 @@ std::optional<Report> text_to_complaint(std::string_view text, std::string_view 
   if (kind == "auth-failure" || kind == "virus" || kind == "not-spam") return std::nullopt;
   Report report;
   report.final_recipient = complainer(text, returned);
-  if (report.final_recipient.empty()) return std::nullopt;
   report.action = Action::complained;
   report.diagnostic = kind.empty() ? "complaint" : kind;
   return report;

@@ -13,8 +13,9 @@ namespace ml {
 
 // `text` is the body of a message/feedback-report part, `returned` the header of the message that
 // it is about. The one who complained: Original-Rcpt-To, or else Removal-Recipient, or else the
-// only recipient of the message. Nothing where that is kept back, or where the report is not of a
-// complaint but of authentication (RFC 6591) or of a virus.
+// only recipient of the message; empty where that is kept back, as RFC 6590 has it: then only the
+// signed sender of the message tells. Nothing where the report is not of a complaint but of
+// authentication (RFC 6591) or of a virus.
 [[nodiscard]] std::optional<Report> text_to_complaint(std::string_view text,
                                                       std::string_view returned);
 

@@ -114,6 +114,16 @@ TEST_CASE("bounce: a feedback report is a complaint and one about authentication
   CHECK(complaint("auth-failure").empty());
 }
 
+TEST_CASE("bounce: a feedback report that keeps back who complained is a complaint of nobody") {
+  const auto reports = message_to_reports(
+      tamed_text("From: fbl@c.org\nContent-Type: multipart/report; boundary=r\n\n--r\n"
+                 "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\n"
+                 "Original-Rcpt-To: <redacted>\n\n--r--\n"));
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].action == Action::complained);
+  CHECK(reports[0].address().empty());
+}
+
 TEST_CASE("bounce: X-Failed-Recipients names them in whatever language the text is") {
   const auto reports = message_to_reports(
       tamed_text("From: mailer-daemon@c.org\nX-Failed-Recipients: ann@c.org, bob@c.org\n"

@@ -309,6 +309,34 @@ TEST_CASE("bounce steps: a signed complaint suppresses and a forged one does not
   CHECK(desk.store().suppressed(at("ann@c.org"))->has_value());
 }
 
+TEST_CASE("bounce steps: a complaint that keeps back whose it is suppresses whom we signed for") {
+  const auto complaint = [](const std::string& to, const std::string& fields,
+                            const std::string& returned) {
+    return "From: fbl@c.org\nTo: " + to +
+           "\nContent-Type: multipart/report; boundary=b\n\n--b\n"
+           "Content-Type: message/feedback-report\n\nFeedback-Type: abuse\n" +
+           fields + "\n--b\nContent-Type: message/rfc822\n\n" + returned +
+           "Subject: news\n\nHi.\n--b--\n";
+  };
+  const auto check = [&](const auto& make) {
+    Desk desk({"ann@c.org"});
+    CHECK(desk.run(make(desk.sender("m1", "ann@c.org"))) == nothing);
+    CHECK(desk.store().suppressed(at("ann@c.org"))->has_value());
+  };
+  const std::string abuse = "abuse@x.org";
+  check([&](const std::string& sender) {
+    return complaint(abuse, "Original-Mail-From: <" + sender + ">\nSource-IP: 192.0.2.1\n", "");
+  });
+  check([&](const std::string& sender) {
+    return complaint(abuse, "Original-Mail-From: <" + sender + ">\nOriginal-Rcpt-To: <redacted>\n",
+                     "");
+  });
+  check([&](const std::string& sender) {
+    return complaint(abuse, "", "Return-Path: <" + sender + ">\n");
+  });
+  check([&](const std::string& sender) { return complaint(sender, "", ""); });
+}
+
 TEST_CASE("bounce steps: a list may have words of its own for its mail") {
   Desk desk({"ann@c.org"});
   desk.write("probe.txt", "Subject: Grüße von {{list}}\n\nLebt {{address}} noch? {{list}\n");
