@@ -6,6 +6,14 @@
 #include <utility>
 
 namespace ml {
+namespace {
+
+bool is_there(const std::string& path) {
+  struct stat about{};
+  return stat(path.c_str(), &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
+}  // namespace
 
 Result<> LateStore::open() {
   auto home = open_home(given_, Create::no);
@@ -25,12 +33,11 @@ Result<Store*> LateStore::store() {
 }
 
 Result<Store*> LateStore::if_there() {
-  struct stat about{};
   const std::string home = home_directory(given_);
   if (home.empty()) return nullptr;
-  const std::string path = home + "/store";
-  if (stat(path.c_str(), &about) != 0 && (errno == ENOENT || errno == ENOTDIR)) return nullptr;
-  return store();
+  const bool is_named = given_ && !given_->empty();
+  if (is_there(home + "/store") || (is_named && !is_there(home))) return store();
+  return nullptr;
 }
 
 Result<const Home*> LateStore::home() {

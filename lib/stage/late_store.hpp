@@ -1,7 +1,8 @@
-// The store of a home, opened when it is first wanted: a send to a file of people needs neither.
+// The store of a home, opened when it is first wanted: a send to a file of people needs neither
+// store nor home.
 //
 //   LateStore store(options.home);
-//   auto there = store.if_there();            // nullptr: no home, or nothing in it yet
+//   auto there = store.if_there();            // nullptr: nothing there yet
 #pragma once
 
 #include <optional>
@@ -20,6 +21,8 @@ class LateStore {
 
   // For reading. What is given lives as long as this, where it stands.
   [[nodiscard]] Result<Store*> store();
+  // nullptr where there is none yet. A home that was given and is not there is 75: it may be a
+  // slip, which would mail those who are suppressed.
   [[nodiscard]] Result<Store*> if_there();
   [[nodiscard]] Result<const Home*> home();
 

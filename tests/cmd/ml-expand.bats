@@ -12,6 +12,13 @@ rcpts() { grep ^rcpt | cut -f2 | paste -sd' '; }
   [ ! -e home ]
 }
 
+@test "ml-expand: a home that was named and is not there mails nobody who is suppressed" {
+  printf 'ann@example.org\n' >people.txt
+  run ml-expand --home nowhere --to people.txt --sender news@x.org < <(message)
+  is 75 "$status"
+  [[ "$output" == *"there is no home nowhere"* ]]
+}
+
 @test "ml-expand: the subscribers of a list that a section names" {
   ml-list create news@x.org
   printf 'ann@example.org\nbob@example.com\n' | ml-store add news@x.org -
