@@ -51,6 +51,14 @@ std::string log_path(const std::string& directory, std::uint32_t number) {
 
 }  // namespace
 
+Outcome letter_to_outcome(char letter) {
+  return static_cast<Outcome>(letter >= 'a' ? letter - 'a' + 'A' : letter);
+}
+
+bool is_kept(char letter) {
+  return letter >= 'a' || static_cast<Outcome>(letter) == Outcome::left;
+}
+
 std::string journal_path(std::string_view id, std::string_view part) {
   const std::string hash = base32(sha256(id)).substr(0, 2);
   return fmt::format("journal/{}/{}", hash, file_name(id, part));
@@ -123,6 +131,7 @@ struct Journal::Inside {
   std::string mark;            // of the entries that keep what is left
   bool from_entry = false;
   std::optional<Closed> closed;
+  Totals forgotten;  // of recipients that were pruned
   Recall recall;
   SlotNumber next = 0;
   std::map<std::uint32_t, Mapped> mapped;
@@ -145,6 +154,7 @@ struct Journal::Inside {
   SyncThread syncs;
 
   Result<> read_files(const Home& home, const JournalTerms& terms, std::int64_t now);
+  Result<> heed_closed(const JournalTerms& terms);
   Result<> open_log();
   Result<> flush_log();
   Result<Mapped*> segment_of(SlotNumber number) {
@@ -166,6 +176,11 @@ struct Journal::Inside {
   [[nodiscard]] AddressHash hash(std::string_view address) const {
     return siphash128(key, address);
   }
+  [[nodiscard]] char letter_of(Outcome outcome) const {
+    const char letter = static_cast<char>(outcome);
+    const bool open = outcome == Outcome::in_flight || outcome == Outcome::unanswered;
+    return from_entry && open ? static_cast<char>(letter - 'A' + 'a') : letter;
+  }
   [[nodiscard]] std::uint32_t seconds(std::int64_t now) const {
     return static_cast<std::uint32_t>(std::max<std::int64_t>(reported + 1, now - begun));
   }
@@ -180,9 +195,6 @@ Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms
   if (!head) return fail(head);
   key = head->key;
   begun = head->begun;
-  auto done = read_closed(directory);
-  if (!done) return fail(done);
-  closed = *done;
   auto until = read_reported(directory);
   if (!until) return fail(until);
   reported = *until;
@@ -191,6 +203,25 @@ Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms
   mark = std::move(*borne);
   // A mark that went with the recipients when this was pruned cannot be compared.
   from_entry = !terms.mark.empty() && (mark.empty() || terms.mark == mark);
+  return {};
+}
+
+// Its totals, as long as they hold; and what of them is in no record any more.
+Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
+  auto done = read_closed(directory);
+  if (!done) return fail(done);
+  if (!*done) return {};
+  closed = *done;
+  const Totals& all = closed->totals;
+  if (recall.recorded() < all.delivered + all.refused + all.left) {
+    auto known = count();
+    if (!known) return fail(known);
+    const auto beyond = [](std::uint64_t then, std::uint64_t now) {
+      return then - std::min(then, now);
+    };
+    forgotten = {beyond(all.delivered, known->delivered), beyond(all.refused, known->refused),
+                 beyond(all.left, known->left)};
+  }
   if (!terms.mark.empty()) closed.reset();
   if (!terms.goes_on || !closed) return {};
   closed.reset();
@@ -276,7 +307,9 @@ Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLi
   if (!segment) return fail(segment);
   (*segment)->reserved -= released;
   (*segment)->dirty = true;
-  slot(**segment, number).change(seconds(now), static_cast<char>(outcome));
+  // What an entry keeps stays with it, whatever came of the attempt.
+  if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
+  slot(**segment, number).change(seconds(now), letter_of(outcome));
   append_log(outcome, what, now);
   ++since_sync;
   if (log_text.size() < log_buffer) return {};
@@ -317,6 +350,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   if (!recall) return fail(recall);
   inside->recall = std::move(*recall);
   inside->next = inside->recall.used();
+  if (auto heeded = inside->heed_closed(terms); !heeded) return fail(heeded);
   inside->last_sync = now;
   inside->seconds_a_sync = terms.sync;
   return Journal(std::move(inside));
@@ -341,6 +375,16 @@ const std::optional<Closed>& Journal::closed() const {
   return inside_->closed;
 }
 
+bool Journal::is_stub() const {
+  const Totals& missing = inside_->forgotten;
+  return missing.delivered + missing.refused + missing.left > 0;
+}
+
+Result<> Journal::reopen() {
+  inside_->closed.reset();
+  return inside_->lasting(remove_closed(inside_->directory));
+}
+
 bool Journal::is_from_entry() const {
   return inside_->from_entry;
 }
@@ -357,7 +401,8 @@ Result<Journal::Before> Journal::before(std::string_view address) {
   if (!found) return fail(found);
   if (!*found) return before;
   before.slot = (*found)->number;
-  before.outcome = static_cast<Outcome>((*found)->state);
+  before.outcome = letter_to_outcome((*found)->state);
+  before.kept = is_kept((*found)->state);
   if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
   before.reported = before.outcome == Outcome::refused && (*found)->reported;
   return before;
@@ -365,7 +410,7 @@ Result<Journal::Before> Journal::before(std::string_view address) {
 
 bool Journal::is_settled(const Before& before) const {
   if (!before.outcome) return false;
-  if (*before.outcome == Outcome::left) return !inside_->from_entry;
+  if (before.kept) return !inside_->from_entry;
   return *before.outcome == Outcome::delivered || *before.outcome == Outcome::refused;
 }
 
@@ -390,7 +435,7 @@ void Journal::fly(SlotNumber number, std::int64_t now) {
   if (!segment) return;  // it is mapped: the slot is reserved
   (*segment)->dirty = true;
   inside_->slot(**segment, number)
-      .change(inside_->seconds(now), static_cast<char>(Outcome::in_flight));
+      .change(inside_->seconds(now), inside_->letter_of(Outcome::in_flight));
 }
 
 Result<> Journal::settle(SlotNumber number, Outcome outcome, const LogLine& line,
@@ -493,12 +538,10 @@ Result<Totals> Journal::Inside::count() {
     if (!segment) return fail(segment);
     const std::size_t index = number % slots_a_segment;
     if (index >= (*segment)->segment.slots().size()) continue;
-    switch (static_cast<Outcome>(slot(**segment, number).state())) {
-      case Outcome::delivered: ++totals.delivered; break;
-      case Outcome::refused: ++totals.refused; break;
-      case Outcome::left: ++totals.left; break;
-      default: break;
-    }
+    const char letter = slot(**segment, number).state();
+    if (letter == static_cast<char>(Outcome::delivered)) ++totals.delivered;
+    if (letter == static_cast<char>(Outcome::refused)) ++totals.refused;
+    if (is_kept(letter)) ++totals.left;
   }
   return totals;
 }
@@ -507,6 +550,12 @@ Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
   auto totals = inside_->count();
   if (!totals) return totals;
+  // Of those that were pruned, whom an entry kept has a record again.
+  const Totals& missing = inside_->forgotten;
+  totals->delivered += missing.delivered;
+  totals->refused += missing.refused;
+  const std::uint64_t again = inside_->next - inside_->recall.used();
+  totals->left += missing.left - std::min(missing.left, again);
   auto placed = inside_->lasting(write_closed(inside_->directory, {now, *totals}));
   if (!placed) return fail(placed);
   return totals;

@@ -7,7 +7,8 @@
 //   log.0000     replies, relays, times and queue ids in text; what ml-log reads
 //   reported     until when refusals were handed over, to whoever is to know of them
 //   entry        the mark of the queue entries that keep what is left
-//   closed       totals: every recipient of the whole stream has its final state
+//   closed       totals: every recipient of the whole stream has its final state; goes when a
+//                stream brings somebody new
 //
 // States of a recipient (a letter in its slot), the only arrows between them, and when each is on
 // disk. "Mapped" survives a kill at once and a power cut after the next sync.
@@ -22,12 +23,20 @@
 //   | F       | connection lost or no reply at the dot                    | U  | or 10,000       |
 //   | - T U   | the queue entry that keeps it is durable                  | L  | before exit     |
 //   | F U T L | taken up again                                            | F  | as above        |
+//   | L       | taken up by an entry that keeps it                        | f  | as F            |
+//   | f       | lost, or no reply                                         | u  | as U            |
+//   | f u     | put off by the relay: the entry keeps it                  | L  | as T            |
 //   | R       | the records of the refused were handed over: R, reported  | R  | before exit     |
 //   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
+//   | C       | a stream brings somebody who is none of D R L f u         | -  | before his F    |
 //
 // Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
-// skipped, unless the stream is an entry that keeps it (it bears the mark). An entry is never done
-// as a whole, whatever `closed` says: each of its recipients goes by his own record. F found
+// skipped, and so are f and u, unless the stream is an entry that keeps it (it bears the mark).
+// `closed` says that nobody waits, and keeps nobody from the message: each recipient goes by his
+// own record, so that who was not among those of a trial is sent to by the whole. For the first of
+// them C goes, durably, and comes back with the totals of all when this stream has ended: killed
+// in between, the journal is that of an unfinished run. Only where records are missing (it was
+// pruned) C answers for all. F found
 // without an outcome is unanswered: counted, named, sent again. No record: sent. A power cut can
 // lose the round that is being synced and the one that gathers behind it, so that who was in flight
 // or in these two may be sent to twice; nobody is ever lost by it. Where the disk takes longer for
@@ -116,9 +125,13 @@ class Journal {
   Journal& operator=(Journal&&) noexcept;
   ~Journal();  // syncs nothing: what is mapped is the kernel's already
 
-  // Set if an earlier run closed it and this stream is no queue entry that keeps what is left. The
-  // caller decides by the kind of id (0 or 75).
+  // Set if an earlier run closed it and this stream is no queue entry that keeps what is left,
+  // until reopen(). The caller decides by the kind of id (0 or 75).
   [[nodiscard]] const std::optional<Closed>& closed() const;
+  // Recipients of it were pruned: it cannot be known who is new.
+  [[nodiscard]] bool is_stub() const;
+  // To be called before a recipient is reserved: C goes, and is gone when this returns.
+  [[nodiscard]] Result<> reopen();
   // The stream bears the mark of an entry of this journal, or this journal knows none (any more).
   [[nodiscard]] bool is_from_entry() const;
   // Recipients with a record of an earlier run.
@@ -130,6 +143,7 @@ class Journal {
     std::optional<SlotNumber> slot;
     std::optional<Outcome> outcome;  // in_flight is given as unanswered
     bool reported = false;           // refused, and handed over
+    bool kept = false;               // by a queue entry: L f u
   };
   // `address`: canonical, so that a retry that spells it otherwise finds it.
   [[nodiscard]] Result<Before> before(std::string_view address);
@@ -169,6 +183,10 @@ class Journal {
   explicit Journal(std::unique_ptr<Inside> inside);
   std::unique_ptr<Inside> inside_;
 };
+
+// The outcome that a slot's letter stands for, and whether a queue entry keeps the recipient.
+[[nodiscard]] Outcome letter_to_outcome(char letter);
+[[nodiscard]] bool is_kept(char letter);
 
 // "journal/ab/ID" or "journal/ab/ID.K-N", below the home.
 [[nodiscard]] std::string journal_path(std::string_view id, std::string_view part);

@@ -129,10 +129,14 @@ Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
     auto read = read_slots(path, slots);
     if (!read) return fail(read);
     for (const Slot& slot : std::span(slots).first(*read)) {
+      if (is_kept(slot.state())) {
+        ++counts.left;
+        continue;
+      }
       switch (static_cast<Outcome>(slot.state())) {
         case Outcome::delivered: ++counts.delivered; break;
         case Outcome::refused: ++counts.refused; break;
-        case Outcome::left: ++counts.left; break;
+        case Outcome::left: break;
         case Outcome::deferred: ++counts.deferred; break;
         case Outcome::unanswered:
         case Outcome::in_flight: ++counts.unanswered; break;

@@ -45,7 +45,8 @@ struct OutcomeLine {
 [[nodiscard]] Result<> each_outcome(const JournalFacts& facts,
                                     const std::function<Result<>(const OutcomeLine&)>& call);
 
-// How many recipients have which outcome now, by the slots; those in flight are unanswered.
+// How many recipients have which outcome now, by the slots; those in flight are unanswered, and
+// whom a queue entry keeps is left.
 struct OutcomeCounts {
   std::uint64_t delivered = 0;
   std::uint64_t refused = 0;

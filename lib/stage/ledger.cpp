@@ -92,24 +92,30 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   }
   auto journal = Journal::open(**at, terms, now);
   if (!journal) return fail(journal);
-  if (const auto& closed = journal->closed()) {
-    if (is_digest_id(section.id, "r")) {
-      // An attempt that left some to the queue may have failed to wake its runner.
-      const bool ours = !terms_.undelivered && section.has_list && outbound_is_run();
-      if (closed->totals.left > 0 && ours) to_wake_.insert("outbound");
-      return *closed;
-    }
-    return retry("{} was sent on {} to {}; --again sends anew", section.id,
-                 time_to_text(closed->time), closed->totals.delivered);
-  }
+  if (journal->closed() && journal->is_stub()) return was_sent(*journal->closed());
   section.from_entry = journal->is_from_entry();
   section.journal.emplace(std::move(*journal));
   return std::nullopt;
 }
 
-void Ledger::end(Ended how) {
+// Of a message that is done: 0 for a mail server that asks again, 75 for people.
+Result<std::optional<Closed>> Ledger::was_sent(const Closed& closed) {
+  const Section& section = sections_.back();
+  if (!is_digest_id(section.id, "r")) {
+    return retry("{} was sent on {} to {}; --again sends anew", section.id,
+                 time_to_text(closed.time), closed.totals.delivered);
+  }
+  // An attempt that left some to the queue may have failed to wake its runner.
+  const bool ours = !terms_.undelivered && section.has_list && outbound_is_run();
+  if (closed.totals.left > 0 && ours) to_wake_.insert("outbound");
+  return closed;
+}
+
+Result<std::optional<Closed>> Ledger::end(Ended how) {
   Section& section = sections_.back();
   section.ended_well = how == Ended::well;
+  if (!section.ended_well || !section.journal || !section.journal->closed()) return std::nullopt;
+  return was_sent(*section.journal->closed());
 }
 
 // ---- a recipient
@@ -124,6 +130,9 @@ Result<Ledger::Claim> Ledger::claim(std::string_view address) {
     const bool tell = before->outcome == Outcome::refused && !before->reported;
     return Claim{.kind = tell ? Claim::Kind::refused_earlier : Claim::Kind::done,
                  .slot = before->slot};
+  }
+  if (journal->closed()) {
+    if (auto reopened = journal->reopen(); !reopened) return fail(reopened);
   }
   auto slot = journal->reserve(*before);
   if (!slot) return fail(slot);
@@ -421,7 +430,7 @@ Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted&
 Result<> Ledger::end_journals(MayClose may_close, std::int64_t now) {
   Result<> state;
   for (Section& section : sections_) {
-    if (!section.journal) continue;
+    if (!section.journal || section.journal->closed()) continue;  // nobody was new
     const bool done = may_close == MayClose::yes && section.ended_well && section.left == 0;
     Result<> kept;
     if (done) {

@@ -83,8 +83,9 @@ class Ledger {
   explicit Ledger(Terms terms);
 
   // The message whose recipients follow; `line` as in the stream, to live as long as the section.
-  // Nothing: it was sent to all of them already, by an earlier attempt of a mail server. 75:
-  // nobody of it may be sent to by this run, and nobody of it is to be kept.
+  // Closed: it was sent to all of them already, by an earlier attempt of a mail server, and who
+  // they were is no longer known. 75: nobody of it may be sent to by this run, and nobody of it is
+  // to be kept.
   [[nodiscard]] Result<std::optional<Closed>> begin(const MessageRecord& record,
                                                     const Remains::MessageLine& line,
                                                     std::int64_t now);
@@ -104,8 +105,9 @@ class Ledger {
   [[nodiscard]] Result<> sync_if_due(std::int64_t now);
   // sync_if_due() should be called again, even if nothing happens.
   [[nodiscard]] bool owes_sync() const { return owes_sync_; }
-  // The section has come to its end.
-  void end(Ended how);
+  // The section has come to its end. Closed: everybody of it was settled by earlier runs, and it
+  // comes from a mail server; 75: the same, and it does not.
+  [[nodiscard]] Result<std::optional<Closed>> end(Ended how);
 
   // Says of a relay's number that its refusals of this run do not count.
   using Blown = std::function<bool(std::size_t)>;
@@ -141,6 +143,7 @@ class Ledger {
   [[nodiscard]] Result<std::optional<Closed>> open_journal(const MessageRecord& record,
                                                            std::string_view message,
                                                            std::int64_t now);
+  [[nodiscard]] Result<std::optional<Closed>> was_sent(const Closed& closed);
   [[nodiscard]] Result<const Home*> home();
   enum class May { start, not_start };
   [[nodiscard]] bool is_run(std::string_view queue, May start);

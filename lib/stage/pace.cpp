@@ -44,12 +44,13 @@ Result<> add_delays(Delays& delays, const JournalFacts& facts) {
     domain.assign(line.address.substr(std::min(line.address.rfind('@') + 1, line.address.size())));
     std::ranges::transform(domain, domain.begin(), to_lower);
     const std::int64_t silence = before == 0 ? 0 : line.time - before;
-    before = line.time;
+    before = std::max(before, line.time);  // one that was missing comes late
     if (delays.size() >= most_domains && !delays.contains(domain)) return {};
     Delay& delay = delays[domain];
     ++delay.outcomes;
     if (silence >= shortest_silence) delay.seconds += std::min(silence, longest_silence);
-    if (line.outcome == Outcome::deferred || line.outcome == Outcome::unanswered) {
+    const bool kept = line.outcome == Outcome::left && line.relay != "-";  // by its entry
+    if (kept || line.outcome == Outcome::deferred || line.outcome == Outcome::unanswered) {
       delay.seconds += deferral;
     }
     return {};

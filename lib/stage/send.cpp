@@ -104,6 +104,8 @@ class Sender : public Source {
   void begin_section();
   void end_section();
   void bar_section(const Error& why);
+  void tell_sent(const Closed& closed) const;
+  void end_account(Ended how);
   void take_rcpt();
   [[nodiscard]] bool admit(Waiting& one);
   [[nodiscard]] std::size_t take_place();
@@ -237,8 +239,12 @@ void Sender::begin_section() {
   if (!sent_before) return bar_section(sent_before.error());
   if (!*sent_before) return;
   is_done_ = true;
-  log(fmt::format("{} was sent on {} to {}: nothing to do", id_, time_to_text((*sent_before)->time),
-                  (*sent_before)->totals.delivered));
+  tell_sent(**sent_before);
+}
+
+void Sender::tell_sent(const Closed& closed) const {
+  log(fmt::format("{} was sent on {} to {}: nothing to do", id_, time_to_text(closed.time),
+                  closed.totals.delivered));
 }
 
 // Its recipients are passed over: they are somebody else's, or nobody could be sent to.
@@ -250,15 +256,22 @@ void Sender::bar_section(const Error& why) {
 void Sender::end_section() {
   const EndRecord& end = in_.end();
   verdict_.add(end);
-  if (!id_.empty() && !is_barred_) ledger_.end(end.status == 0 ? Ended::well : Ended::badly);
-  if (section_skipped_ > 0) {
-    log(fmt::format("{} of {} already have {}; --again sends anyway", section_skipped_,
-                    section_seen_, id_));
-  }
+  if (!id_.empty() && !is_barred_) end_account(end.status == 0 ? Ended::well : Ended::badly);
   if (!is_barred_ && letter_.was_recoded()) {
     log(fmt::format("{}: to relays without 8BITMIME its 8-bit text went encoded", id_));
   }
   id_.clear();
+}
+
+void Sender::end_account(Ended how) {
+  const auto sent_before = ledger_.end(how);
+  if (!sent_before) {
+    verdict_.add(sent_before.error());
+  } else if (*sent_before) {
+    tell_sent(**sent_before);
+  } else if (section_skipped_ > 0) {
+    log(fmt::format("{} of {} have {} already", section_skipped_, section_seen_, id_));
+  }
 }
 
 void Sender::take_rcpt() {

@@ -56,6 +56,107 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is 2 "$(wc -l <log)"
 }
 
+@test "journal: after a trial the whole reaches everybody else once" {
+  sink
+  seq -f 'u%g@example.org' 40 >many
+  for id in $from_mta spring; do
+    : >log
+    post $id $(cat many) >in
+    ml-rcpts -- head -n 3 <in | ml-send --via "$via"
+    run ml-send --via "$via" <in
+    is 0 "$status"
+    is "ml-send: 3 of 40 have $id already" "$output"
+    is "$(sort many)" "$(cut -f2 log | sort)"
+    is "40 0 0 done" "$(ml-log | grep "^$id" | cut -f3-6 | tr '\t' ' ')"
+    run ml-send --via "$via" <in
+    [[ "$output" == "ml-send: $id was sent on "*" UTC to 40"* ]]
+    run ml-send --via "$via" < <(ml-rcpts -- tail -n 5 <in)
+    [[ "$output" == "ml-send: $id was sent on "*" UTC to 40"* ]]
+    is 40 "$(wc -l <log)"
+  done
+  sunk
+}
+
+@test "journal: a sample of a list and then the same without it" {
+  sink
+  ml-list create news@x.org >/dev/null
+  seq -f 'u%g@example.org' 60 | ml-store import news@x.org - >/dev/null
+  all() { message | ml-receive --post anyone news@x.org | ml-expand "$@" | ml-verp | ml-send --via "$via"; }
+  all --sample 30%
+  sampled=$(wc -l <log)
+  [ "$sampled" -gt 0 ] && [ "$sampled" -lt 60 ]
+  run all
+  is 0 "$status"
+  [[ "$output" == "ml-send: $sampled of 60 have r"*" already" ]]
+  is 60 "$(cut -f2 log | sort -u | wc -l)"
+  is 60 "$(wc -l <log)"
+  run all
+  is 0 "$status"
+  [[ "$output" == *"to 60: nothing to do" ]]
+  sunk
+  is 60 "$(wc -l <log)"
+}
+
+@test "journal: killed when it had been opened again it goes on and doubles only those it names" {
+  post spring $(people u 30) >in
+  for after in 0 1 11 26; do
+    : >log
+    rm -rf "$ML_HOME/journal"
+    sink
+    ml-rcpts -- head -n 3 <in | ml-send --via "$via"
+    sunk
+    sink --fault "dot>$after=silence"
+    ml-send --via "$via" --connections 2 <in 2>said 3>&- &
+    sender=$!
+    until_log $((3 + after))
+    until [ ! -e "$(echo "$ML_HOME"/journal/*/spring)/closed" ]; do sleep 0.01; done # polls
+    kill -9 $sender
+    wait $sender || true
+    sunk
+    is unfinished "$(ml-log | cut -f6)"
+    sink
+    run ml-send --via "$via" <in
+    echo "after $after: $output"
+    is 0 "$status"
+    sunk
+    is "$(rcpts in | sort)" "$(cut -f2 log | sort -u)"
+    cut -f2 log | sort | uniq -d >doubled
+    grep -o '[^ ]*@[^ ]* may get it twice' <<<"$output" | cut -d' ' -f1 | sort >named
+    is "" "$(comm -23 doubled named)"
+    is "30 0 0 done" "$(ml-log | cut -f3-6 | tr '\t' ' ')"
+  done
+}
+
+@test "journal: whom an entry keeps is the entry's even after it was tried in vain or killed" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
+  ml-send --via "$via" --undelivered queue <in
+  entry=$(find "$ML_HOME/queue/outbound" -name "$from_mta")
+  run ml-send --via "$via" <"$entry"
+  is 75 "$status"
+  is "left 450 4.2.0 later" "$(ml-log $from_mta --address c@x.org | cut -f2,5 | tr '\t' ' ')"
+  sunk
+  sink --fault 'dot=silence'
+  run ml-send --via "$via" <in
+  [[ "$output" == *"to 1: nothing to do" ]]
+  ml-send --via "$via" <"$entry" 3>&- &
+  sender=$!
+  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -q f; do sleep 0.01; done # polls
+  kill -9 $sender
+  wait $sender || true
+  sunk
+  sink
+  # Somebody new is sent to, and he alone.
+  ml-send --via "$via" < <(post $from_mta a@x.org b@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/')
+  is "a@x.org b@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+  run ml-send --via "$via" <"$entry"
+  is 0 "$status"
+  [[ "$output" == *"c@x.org may get it twice"* ]]
+  sunk
+  is "a@x.org b@x.org c@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
 @test "journal: another message under the same name is refused" {
   sink
   post spring ann@x.org >in
@@ -133,7 +234,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   sink
   run ml-send --via "$via" < <(post $from_mta b@x.org c@x.org d@x.org)
   is 0 "$status"
-  is "ml-send: 1 of 3 already have $from_mta; --again sends anyway" "$output"
+  is "ml-send: 1 of 3 have $from_mta already" "$output"
   sunk
   is "a b c d" "$(cut -f2 log | cut -d@ -f1 | paste -sd' ')"
 }

@@ -372,6 +372,97 @@ TEST_CASE("journal: a closed one says when and how many until it is begun anew",
   CHECK(known(journal, address(1)) == '-');
 }
 
+TEST_CASE("journal: a closed one is opened again for who is new and closed with all", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(1), Outcome::delivered);
+    settle(journal, address(2), Outcome::left);
+    REQUIRE(journal.close(now));
+  }
+  // Killed before, and after, somebody new is in flight.
+  for (const bool flies : {false, true}) {
+    in_killed_child([&] {
+      Journal journal = open_journal(home);
+      if (journal.closed()) REQUIRE(journal.reopen());
+      if (flies) begin(journal, address(3));
+      raise(SIGKILL);
+    });
+    CHECK_FALSE(std::filesystem::exists(directory(home) / "closed"));
+    Journal journal = open_journal(home);
+    CHECK_FALSE(journal.closed());
+    CHECK(known(journal, address(1)) == 'D');
+    CHECK(known(journal, address(2)) == 'L');
+    CHECK(known(journal, address(3)) == (flies ? 'U' : '-'));
+  }
+  {
+    Journal journal = open_journal(home);
+    settle(journal, address(3), Outcome::delivered);
+    REQUIRE(journal.close(now + 5));
+  }
+  const Journal journal = open_journal(home);
+  REQUIRE(journal.closed());
+  CHECK_FALSE(journal.is_stub());
+  CHECK(journal.closed()->totals.delivered == 2);
+  CHECK(journal.closed()->totals.left == 1);
+}
+
+TEST_CASE("journal: what an entry keeps stays with it whatever comes of an attempt", "[journal]") {
+  const auto outcome = GENERATE(Outcome::deferred, Outcome::unanswered, Outcome::in_flight);
+  const Scratch scratch;
+  const Home home = scratch.home();
+  JournalTerms these = terms();
+  {
+    Journal journal = open_journal(home);
+    these.mark = journal.mark().value();
+    settle(journal, address(1), Outcome::left);
+    REQUIRE(journal.close(now));
+  }
+  in_killed_child([&] {
+    Journal journal = open_journal(home, these);
+    const SlotNumber slot = begin(journal, address(1));
+    if (outcome != Outcome::in_flight) REQUIRE(journal.settle(slot, outcome, {}, now));
+    raise(SIGKILL);
+  });
+  {
+    Journal journal = open_journal(home);
+    const auto before = journal.before(address(1));
+    REQUIRE(before);
+    CHECK(journal.is_settled(*before));
+  }
+  Journal journal = open_journal(home, these);
+  const auto before = journal.before(address(1));
+  REQUIRE(before);
+  CHECK_FALSE(journal.is_settled(*before));
+  CHECK(before->outcome == (outcome == Outcome::deferred ? Outcome::left : Outcome::unanswered));
+}
+
+TEST_CASE("journal: a stub stays one when an entry has brought some of its recipients back",
+          "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  JournalTerms these = terms();
+  {
+    Journal journal = open_journal(home);
+    these.mark = journal.mark().value();
+    settle(journal, address(1), Outcome::delivered);
+    settle(journal, address(2), Outcome::left);
+    REQUIRE(journal.close(now));
+  }
+  REQUIRE(prune_journals(home, now + 10'000'000'000, 1, 20'000'000'000));
+  for (int run = 0; run < 2; ++run) {
+    Journal journal = open_journal(home, these);
+    if (run == 0) settle(journal, address(2), Outcome::delivered);
+    REQUIRE(journal.close(now));
+  }
+  const Journal journal = open_journal(home);
+  REQUIRE(journal.closed());
+  CHECK(journal.is_stub());
+  CHECK(journal.closed()->totals.delivered == 2);
+  CHECK(journal.closed()->totals.left == 0);
+}
+
 TEST_CASE("journal: the log names address and relay and reply and keeps to its fields",
           "[journal]") {
   const Scratch scratch;
