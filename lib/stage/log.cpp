@@ -89,6 +89,13 @@ class LogReport {
   std::uint64_t count_ = 0;
 };
 
+// What becomes of those who do not have it yet.
+std::string_view state_of(const JournalFacts& facts, const OutcomeCounts& counts) {
+  if (!facts.closed) return is_in_use(facts) ? "sending" : "unfinished";
+  if (counts.left > 0) return "queued";
+  return counts.deferred + counts.unanswered > 0 ? "unfinished" : "done";
+}
+
 Result<> write_message(LogReport& report, const JournalFacts& facts) {
   auto counts = count_outcomes(facts);
   if (!counts) return fail(counts);
@@ -101,7 +108,7 @@ Result<> write_message(LogReport& report, const JournalFacts& facts) {
   report.number("delivered", counts->delivered);
   report.number("refused", counts->refused);
   report.number("open", counts->left + counts->deferred + counts->unanswered);
-  report.text("state", facts.closed ? "done" : is_in_use(facts) ? "sending" : "unfinished");
+  report.text("state", state_of(facts, *counts));
   report.text("list", facts.list);
   report.text("message-id", facts.message_id);
   report.end();

@@ -37,6 +37,25 @@ post() { # post ID LIST ADDRESS...
   is 1 "$status"
 }
 
+@test "ml-log: a message whose recipients wait in the queue outbound is queued and not done" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  post spring news@x.org c@x.org ann@x.org | ml-send --via "$via" --undelivered queue
+  is $'1\t0\t1\tqueued' "$(ml-log --list news@x.org | cut -f3-6)"
+  is queued "$(ml-log --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["state"])')"
+  # Whether it was tried in vain meanwhile or not.
+  entry=$(find "$ML_HOME/queue/outbound" -name spring)
+  run ml-send --via "$via" <"$entry"
+  is 75 "$status"
+  is $'1\t0\t1\tqueued' "$(ml-log | cut -f3-6)"
+  is c@x.org "$(ml-log spring --outcome left | cut -f1)"
+  run ml-log spring --outcome deferred
+  is 1 "$status"
+  sunk
+  sink
+  ml-send --via "$via" <"$entry"
+  is $'2\t0\t0\tdone' "$(ml-log | cut -f3-6)"
+}
+
 @test "ml-log: JSON is JSON" {
   sink
   post spring news@x.org ann@x.org 'b"q@x.org' | ml-send --via "$via" || true
