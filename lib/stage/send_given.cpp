@@ -24,13 +24,21 @@ std::chrono::seconds to_seconds(std::uint64_t given) {
 std::vector<std::string> words_to_go_on(const SendGiven& given) {
   std::vector<std::string> all;
   for (const auto& [value, name] :
-       {std::pair{&given.papers.auth_file, "--auth-file"},
+       {std::pair{&given.home, "--home"}, std::pair{&given.unanswered, "--unanswered"},
+        std::pair{&given.papers.auth_file, "--auth-file"},
         std::pair{&given.papers.authorities, "--tls-ca"},
         std::pair{&given.papers.certificate, "--tls-cert"},
         std::pair{&given.papers.resolver, "--resolver"},
         std::pair{&given.notices.notify, "--notify"}, std::pair{&given.notices.ret, "--ret"}}) {
     if (*value) all.insert(all.end(), {name, **value});
   }
+  for (const auto& [value, name] :
+       {std::pair{&given.connections, "--connections"},
+        std::pair{&given.per_connection, "--per-connection"}, std::pair{&given.rate, "--rate"},
+        std::pair{&given.max_wait, "--max-wait"}, std::pair{&given.sync, "--sync"}}) {
+    if (*value) all.insert(all.end(), {name, fmt::format_int(**value).c_str()});
+  }
+  if (given.no_fuse) all.emplace_back("--no-fuse");
   return all;
 }
 

@@ -70,11 +70,34 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is unknown@example.com "$(ml-queue show bounces "$(ml-queue list bounces | cut -f1)" | rcpts /dev/stdin)"
 }
 
+@test "ml-send: the commonest reason stands where it says how many are left" {
+  printf '#!/bin/sh\nexit 1\n' >fake
+  chmod +x fake
+  run ml-send --via "sendmail:$PWD/fake" < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  [[ "$output" == *"2 of 2 left ("*"fake"*"); go on with: "* ]]
+  sink --fault 'rcpt<1=450 4.2.0 later' --fault 'mail>1=530 5.7.0 Authentication required'
+  run ml-send --via "$via" --connections 1 < <(verp a@x.org b@x.org c@x.org)
+  [[ "$output" == *"3 of 3 left (2 of them: 530 5.7.0 Authentication required); go on with: "* ]]
+}
+
+@test "ml-send: the line that goes on names the home and how the mail goes" {
+  sink --fault 'rcpt<1=450 4.2.0 later'
+  run ml-send --home h2 --via "$via" --rate 900 --connections 2 --no-fuse < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  is "ml-send --via $via --home h2 --connections 2 --rate 900 --no-fuse <h2/left/x1" \
+    "$(sed 's/.*go on with: //' <<<"$output")"
+  run sh -c "${output#*go on with: }"
+  is 0 "$status"
+  is "bob@example.org ann@example.org" "$(cut -f2 log | paste -sd' ')"
+  is x1 "$(ml-log --home h2 | cut -f1)"
+}
+
 @test "ml-send: who is left is a stream to go on with" {
   sink --fault 'rcpt<1=450 4.2.0 later'
   run ml-send --via "$via" < <(stream ann@example.org bob@example.org)
   is 75 "$status"
-  is "ml-send: 1 of 2 left; go on with: ml-send --via $via <$ML_HOME/left/x1" "$output"
+  is "ml-send: 1 of 2 left (450 4.2.0 later); go on with: ml-send --via $via <$ML_HOME/left/x1" "$output"
   grep -q $'^rcpt\tann@example.org\t-\tstatus=4.2.0\treply=450 4.2.0 later\tattempts=1' "$ML_HOME/left/x1"
   run ml-send --via "$via" <"$ML_HOME/left/x1"
   is 0 "$status"
@@ -318,7 +341,7 @@ FAULTS
   run ml-send --via "$via" --undelivered left < <(cat in nul)
   is 75 "$status"
   run ml-send --via "$via" --undelivered left <nul
-  [[ "$output" == "ml-send: 1 of 1 left; go on with: "* ]]
+  [[ "$output" == "ml-send: 1 of 1 left (5"*"); go on with: "* ]]
   sunk
 }
 
@@ -419,7 +442,7 @@ FAULTS
   verp a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
   run ml-send --for 1 --rate 2 --via "$via" <in
   is 75 "$status"
-  [[ "$output" == *" of 6 left; the same again goes on" ]]
+  [[ "$output" == *" of 6 left (451 4.3.2 the time for this delivery is over (--for)); the same again goes on" ]]
   [[ "$(wc -l <log)" -lt 6 ]]
   ml-send --via "$via" <in
   sunk
