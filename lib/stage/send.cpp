@@ -16,6 +16,7 @@
 #include "stage/handover.hpp"
 #include "stage/letter.hpp"
 #include "stage/log.hpp"
+#include "stage/reasons.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -180,6 +181,7 @@ class Sender : public Source {
   std::uint64_t delivered_ = 0;
   std::uint64_t refused_ = 0;
   std::uint64_t left_ = 0;
+  Reasons reasons_;  // of those
   std::uint64_t doubted_ = 0;
   Ledger::Conclusion handed_over_;  // of all sections so far
 };
@@ -485,6 +487,7 @@ void Sender::leave_pending(const Reply& reply) {
 
 void Sender::leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) {
   ++left_;
+  reasons_.add(reply);
   add_reply(one, reply, relay);
   const std::string_view name = relay ? std::string_view(relays_.relay(*relay).name) : "-";
   note(one, one.doubted ? Outcome::unanswered : Outcome::deferred, name, reply);
@@ -560,11 +563,13 @@ void Sender::tell(const Ledger::Conclusion& all) {
     log(fmt::format("{} of {} refused: {}", all.refused, seen_, all.refused_to));
   }
   const std::string why = why_blown();
-  if (all.queued > 0) {
-    log(fmt::format("{}{} of {} left: the queue outbound", why, all.queued, seen_));
-  }
+  const auto left = [&](std::uint64_t count) {
+    const std::string reason = why.empty() ? reasons_.text(all.left + all.queued) : std::string();
+    return fmt::format("{}{} of {} left{}", why, count, seen_, reason);
+  };
+  if (all.queued > 0) log(left(all.queued) + ": the queue outbound");
   if (all.left == 0) return;
-  std::string line = fmt::format("{}{} of {} left", why, all.left, seen_);
+  std::string line = left(all.left);
   if (!all.left_to.empty()) {
     line += fmt::format("; go on with: {} <{}", options_.go_on, all.left_to);
   } else if (!options_.ledger.undelivered) {

@@ -85,7 +85,7 @@ load sink
   for dir in */; do
     cd "$dir"
     echo "$dir: $(cat said)"
-    [[ "$(cat said)" == "ml-send: 6 of 9 left; go on with: "* ]]
+    [[ "$(cat said)" == "ml-send: 6 of 9 left ("*"); go on with: "* ]]
     is 6 "$(rcpts left | wc -l)"
     mv log first.log
     sink

@@ -252,7 +252,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
   run ml-send --via "$via" <in
   is 75 "$status"
-  is "ml-send: 1 of 2 left; the same again goes on" "$output"
+  is "ml-send: 1 of 2 left (450 4.2.0 later); the same again goes on" "$output"
   sunk
   sink
   run ml-send --via "$via" <in
@@ -271,7 +271,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   until [ -e "$ML_HOME/queue/outbound/runner.0" ]; do sleep 0.01; done # polls
   run ml-send --via "$via" <in
   is 0 "$status"
-  is "ml-send: 1 of 3 left: the queue outbound" "$output"
+  is "ml-send: 1 of 3 left (450 4.2.0 later): the queue outbound" "$output"
   until [ -e entry ]; do sleep 0.01; done # polls
   is c@x.org "$(rcpts entry)"
   run ml-send --via "$via" <in
