@@ -17,6 +17,7 @@
 #include "base/octets.hpp"
 #include "base/text.hpp"
 #include "queue/journal_files.hpp"
+#include "queue/journals.hpp"
 
 namespace ml {
 namespace {
@@ -145,6 +146,7 @@ struct Journal::Inside {
   std::string log_text;
   std::int64_t log_time = -1;  // as log_time_text has it
   std::string log_time_text;
+  std::optional<std::vector<char>> logged;  // by slot: the outcome that earlier runs logged last
 
   bool has_new_files = false;  // names that are not yet synced
   std::uint64_t since_sync = 0;
@@ -165,7 +167,8 @@ struct Journal::Inside {
   Result<Mapped*> map_segment(std::uint32_t segment);
   Result<> record(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now,
                   std::uint32_t released);
-  void append_log(Outcome outcome, const LogLine& line, std::int64_t now);
+  void append_log(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now);
+  Result<> read_logged();
   Result<> check_sync();
   // A failure is for good.
   Result<> lasting(Result<> done) {
@@ -231,13 +234,17 @@ Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
 Result<> Journal::Inside::open_log() {
   while (exists(log_path(directory, log_number + 1))) ++log_number;
   const std::string path = log_path(directory, log_number);
-  auto file = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
+  auto file = open_file(path, O_RDWR | O_CREAT | O_APPEND);
   if (!file) return fail(file);
   struct stat about{};
   if (fstat(file->get(), &about) != 0) return system_failure("cannot look at " + path, errno);
   log = std::move(*file);
   has_new_files = true;
   log_size = static_cast<std::uint64_t>(about.st_size);
+  char newest = '\n';  // where a full disk has cut a line, ours are not part of it
+  if (about.st_size > 0 && pread(log.get(), &newest, 1, about.st_size - 1) == 1 && newest != '\n') {
+    log_text.insert(0, 1, '\n');
+  }
   return {};
 }
 
@@ -254,8 +261,10 @@ Result<> Journal::Inside::flush_log() {
   return {};
 }
 
-// OUTCOME TAB time TAB address TAB relay TAB reply. One that a kill cuts short is passed over.
-void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int64_t now) {
+// OUTCOME TAB time TAB address TAB relay TAB reply TAB slot. One that a kill cuts short is passed
+// over.
+void Journal::Inside::append_log(SlotNumber number, Outcome outcome, const LogLine& line,
+                                 std::int64_t now) {
   const bool plain = is_printable(line.reply, Tabs::refused);  // as nearly all of them are
   const std::string made = plain ? std::string() : printable(line.reply);
   const std::string_view reply = plain ? line.reply : made;
@@ -263,9 +272,10 @@ void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int6
     log_time = now;
     log_time_text = fmt::format("\t{}\t", now);
   }
+  const fmt::format_int slot(number);
   const std::size_t begin = log_text.size();
   const std::size_t end = begin + 1 + log_time_text.size() + line.address.size() + 1 +
-                          line.relay.size() + 1 + reply.size() + 1;
+                          line.relay.size() + 1 + reply.size() + 1 + slot.size() + 1;
   // libstdc++ 12 hands the capacity in where it should be the size.
   log_text.resize_and_overwrite(end, [&](char* room, std::size_t /*size*/) {
     char* at = room + begin;
@@ -276,8 +286,19 @@ void Journal::Inside::append_log(Outcome outcome, const LogLine& line, std::int6
       put(field);
       *at++ = '\t';
     }
-    at[-1] = '\n';
+    put({slot.data(), slot.size()});
+    *at = '\n';
     return end;
+  });
+}
+
+Result<> Journal::Inside::read_logged() {
+  logged.emplace(recall.used());
+  JournalFacts facts;
+  facts.directory = directory;
+  return each_outcome(facts, [&](const OutcomeLine& line) -> Result<> {
+    if (line.slot < logged->size()) (*logged)[line.slot] = static_cast<char>(line.outcome);
+    return {};
   });
 }
 
@@ -310,7 +331,7 @@ Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLi
   // What an entry keeps stays with it, whatever came of the attempt.
   if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
   slot(**segment, number).change(seconds(now), letter_of(outcome));
-  append_log(outcome, what, now);
+  append_log(number, outcome, what, now);
   ++since_sync;
   if (log_text.size() < log_buffer) return {};
   return lasting(flush_log());
@@ -412,6 +433,24 @@ bool Journal::is_settled(const Before& before) const {
   if (!before.outcome) return false;
   if (before.kept) return !inside_->from_entry;
   return *before.outcome == Outcome::delivered || *before.outcome == Outcome::refused;
+}
+
+Result<> Journal::complete_log(const Before& before, std::string_view address) {
+  Inside& in = *inside_;
+  if (!is_settled(before) || before.outcome == Outcome::unanswered || in.failed) return {};
+  if (!in.logged) {
+    if (auto read = in.read_logged(); !read) return read;
+  }
+  char& logged = (*in.logged)[*before.slot];
+  if (logged == static_cast<char>(*before.outcome)) return {};
+  logged = static_cast<char>(*before.outcome);
+  auto segment = in.segment_of(*before.slot);
+  if (!segment) return fail(segment);
+  const std::int64_t then = in.begun + in.slot(**segment, *before.slot).seconds;
+  in.append_log(*before.slot, *before.outcome,
+                {address, "-", "not known: the run ended before it was written"}, then);
+  if (in.log_text.size() < log_buffer) return {};
+  return in.lasting(in.flush_log());
 }
 
 Result<SlotNumber> Journal::reserve(const Before& before) {

@@ -30,6 +30,10 @@
 //   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
 //   | C       | a stream brings somebody who is none of D R L f u         | -  | before his F    |
 //
+// Lines of the log are written in blocks, each before the slots of its recipients are synced. A
+// kill or a full disk may lose the last of them: a run that passes over such a recipient writes his
+// line. So a journal that was closed has a line for everybody of the stream that closed it.
+//
 // Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
 // skipped, and so are f and u, unless the stream is an entry that keeps it (it bears the mark).
 // `closed` says that nobody waits, and keeps nobody from the message: each recipient goes by his
@@ -149,6 +153,10 @@ class Journal {
   [[nodiscard]] Result<Before> before(std::string_view address);
   // True if a recipient with this past must not be sent to by this stream.
   [[nodiscard]] bool is_settled(const Before& before) const;
+
+  // A settled recipient whose line in the log was lost with the run that settled it has one again,
+  // without what only that run knew. `address` as in LogLine. The first call reads the log.
+  [[nodiscard]] Result<> complete_log(const Before& before, std::string_view address);
 
   // A slot for the recipient, before anything of it is written to a relay: what follows cannot
   // fail for want of room. It stays ready until settle().

@@ -46,10 +46,12 @@ std::optional<JournalFacts> read_facts(const std::string& directory, const std::
 
 std::optional<OutcomeLine> line_to_outcome(std::string_view text) {
   const auto fields = split(text, '\t');
-  if (fields.size() != 5 || fields[0].size() != 1) return std::nullopt;
+  if (fields.size() != 6 || fields[0].size() != 1) return std::nullopt;
   const auto time = number<std::int64_t>(fields[1]);
-  if (!time) return std::nullopt;
-  return OutcomeLine{static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4]};
+  const auto slot = number<SlotNumber>(fields[5]);
+  if (!time || !slot) return std::nullopt;
+  return OutcomeLine{
+      static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4], *slot};
 }
 
 Result<> each_line(const std::string& path,

@@ -40,8 +40,10 @@ struct OutcomeLine {
   std::string_view address;
   std::string_view relay;
   std::string_view reply;
+  SlotNumber slot = 0;
 };
-// In the order they were written: of a recipient the last one counts.
+// In the order they were written: of a recipient the last one counts. One whose line was lost and
+// written again has an earlier time than those before it.
 [[nodiscard]] Result<> each_outcome(const JournalFacts& facts,
                                     const std::function<Result<>(const OutcomeLine&)>& call);
 

@@ -120,13 +120,14 @@ Result<std::optional<Closed>> Ledger::end(Ended how) {
 
 // ---- a recipient
 
-Result<Ledger::Claim> Ledger::claim(std::string_view address) {
+Result<Ledger::Claim> Ledger::claim(std::string_view address, std::string_view as_given) {
   auto& journal = sections_.back().journal;
   if (!journal) return Claim{};
   if (has_capitals(address)) address = lowered_ = lower(address);
   auto before = journal->before(address);
   if (!before) return fail(before);
   if (journal->is_settled(*before)) {
+    if (auto logged = journal->complete_log(*before, as_given); !logged) return fail(logged);
     const bool tell = before->outcome == Outcome::refused && !before->reported;
     return Claim{.kind = tell ? Claim::Kind::refused_earlier : Claim::Kind::done,
                  .slot = before->slot};

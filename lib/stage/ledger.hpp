@@ -3,7 +3,7 @@
 //
 //   Ledger ledger({.home = home});
 //   auto section = ledger.begin(record, line, now);    // its journal is ours now
-//   auto claim = ledger.claim("ann@example.org", now);          // or an earlier run has done it
+//   auto claim = ledger.claim(wire.address, rcpt.address);      // or an earlier run has done it
 //   ledger.fly(claim->slot, now);
 //   ledger.delivered(party, relay, reply, now);
 //   ledger.end(Ended::well);
@@ -89,8 +89,8 @@ class Ledger {
   [[nodiscard]] Result<std::optional<Closed>> begin(const MessageRecord& record,
                                                     const Remains::MessageLine& line,
                                                     std::int64_t now);
-  // `address` in the form for the wire.
-  [[nodiscard]] Result<Claim> claim(std::string_view address);
+  // `address` in the form for the wire, and as the stream has it.
+  [[nodiscard]] Result<Claim> claim(std::string_view address, std::string_view as_given);
   void fly(std::optional<SlotNumber> slot, std::int64_t now);
   [[nodiscard]] Result<> delivered(const Party& party, std::string_view relay, const Reply& reply,
                                    std::int64_t now);

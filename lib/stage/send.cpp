@@ -302,7 +302,7 @@ void Sender::take_rcpt() {
 bool Sender::admit(Waiting& one) {
   shares_sender_ = one.rcpt.sender == "-";
   std::optional<Reply> why = envelopes_.fill(one.wire, one.rcpt);
-  const auto claim = ledger_.claim(one.wire.address);
+  const auto claim = ledger_.claim(one.wire.address, one.rcpt.address);
   if (!claim) {
     keep(fail(claim));
     return false;

@@ -212,6 +212,27 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is ann@x.org "$(cut -f2 log)"
 }
 
+@test "journal: whoever was delivered to before a kill or a full disk has a line in the log after the next run" {
+  post spring unknown@example.org $(people u 60) >in
+  rcpts in | sort >all
+  sink --fault 'dot>40=silence'
+  ml-send --via "$via" --refused refused --sync 3600 --connections 2 <in 3>&- &
+  sender=$!
+  until_log 40
+  until [ "$(strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -c '^F')" -ge 1 ]; do sleep 0.01; done # polls
+  kill -9 $sender
+  wait $sender || true
+  sunk
+  sink
+  run bash -c "ulimit -f 8; ml-send --via '$via' --refused refused <in" # further, or all of it
+  ml-send --via "$via" --refused refused <in || [ $? -eq 75 ]
+  sunk
+  is "$(cat all)" "$(ml-log spring | cut -f1 | sort)"
+  is "$(cut -f2 log | sort -u)" "$(ml-log spring --outcome delivered | cut -f1 | sort)"
+  [ "$(ml-log spring | grep -c $'\t-\tnot known: the run ended before it was written\tspring$')" -ge 39 ]
+  is "" "$(ml-log spring --all | cut -f1,2 | grep -v unanswered | sort | uniq -d)"
+}
+
 @test "journal: one process at a time sends an id" {
   sink --fault 'dot=silence'
   post $from_mta ann@x.org >in

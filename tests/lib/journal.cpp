@@ -476,7 +476,7 @@ TEST_CASE("journal: the log names address and relay and reply and keeps to its f
   std::ifstream log(directory(home) / "log.0000");
   std::string line;
   std::getline(log, line);
-  CHECK(line == "D\t1795000000\ta@x.org\tr\t250 a\\x09b\\x0aD\\x091");
+  CHECK(line == "D\t1795000000\ta@x.org\tr\t250 a\\x09b\\x0aD\\x091\t0");
 }
 
 TEST_CASE("journal: a file cut at any octet never makes a false outcome", "[journal]") {

@@ -369,7 +369,7 @@ TEST_CASE("pace: deferrals and silences make a domain slow and plain answers do 
   };
   const auto line = [](char outcome, int time, const std::string& address) {
     return std::string(1, outcome) + '\t' + std::to_string(time) + '\t' + address +
-           "\trelay\t250 ok\n";
+           "\trelay\t250 ok\t0\n";
   };
   log("r1", "news@x.org", 1000,
       line('D', 1000, "a@quick.org") + line('D', 1001, "b@quick.org") +
