@@ -38,7 +38,15 @@ bool is_digest_id(std::string_view id, std::string_view prefixes) {
 }  // namespace
 
 Ledger::Ledger(Terms terms)
-    : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {}
+    : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {
+  const auto& given = terms_.undelivered;
+  if (given && given != "queue" && given != "-") left_file_.emplace(*given);
+}
+
+Result<std::uint64_t> Ledger::finish(Whole whole) {
+  if (!left_file_) return 0;
+  return left_file_->finish(whole);
+}
 
 Result<const Home*> Ledger::home() {
   if (!home_) {
@@ -63,6 +71,7 @@ Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record,
   section.has_list = record.attributes.raw("list").has_value();
   sections_.push_back(std::move(section));
   remains_.section(line, sections_.size() - 1);
+  if (left_file_) left_file_->saw(record);
   if (terms_.journaling == Journaling::off) return std::nullopt;
   return open_journal(record, line.message, now);
 }
@@ -328,9 +337,11 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
   const bool files = std::ranges::any_of(
       places, [](Place place) { return place == Place::file || place == Place::given; });
   if (!files) return state;
-  auto path = write_file(terms_.undelivered == "queue" ? std::nullopt : terms_.undelivered, "left",
-                         going_to(false));
-  if (path) to.left_to = std::move(*path);
+  auto given = terms_.undelivered;
+  if (given == "queue") given.reset();
+  if (left_file_) given = left_file_->place();
+  auto path = write_file(given, "left", going_to(false));
+  if (path) to.left_to = left_file_ ? left_file_->path() : std::move(*path);
   if (!path && state) {
     const std::string& why = path.error().text;  // empty: who reads our output has gone
     state = why.empty() ? Result<>(fail(path))

@@ -35,6 +35,7 @@
 #include "base/result.hpp"
 #include "queue/journal.hpp"
 #include "smtp/reply.hpp"
+#include "stage/left_file.hpp"
 #include "stage/remains.hpp"
 #include "stream/record.hpp"
 
@@ -123,6 +124,10 @@ class Ledger {
   // the journals of others are as they should be all the same.
   [[nodiscard]] Result<Conclusion> conclude(const Blown& blown, std::int64_t now);
 
+  // To be called when the last sections were concluded, and well: the file of --undelivered is what
+  // is left. Gives how many sections of other messages stay in it.
+  [[nodiscard]] Result<std::uint64_t> finish(Whole whole);
+
   // True when conclude() must come before a section of this id: one of that id waits for its end,
   // or too many do.
   [[nodiscard]] bool must_conclude_before(std::string_view id) const;
@@ -177,6 +182,7 @@ class Ledger {
   std::set<std::string, std::less<>> closed_, begun_;
   std::set<std::string, std::less<>> to_wake_;             // queues
   std::map<std::string, std::string, std::less<>> files_;  // of this run, by their kind
+  std::optional<LeftFile> left_file_;                      // of --undelivered
 };
 
 }  // namespace ml

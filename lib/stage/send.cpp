@@ -135,6 +135,7 @@ class Sender : public Source {
 
   [[nodiscard]] Result<Status> deliver();
   [[nodiscard]] Result<Status> conclude();
+  [[nodiscard]] Result<> finish_sections();
   [[nodiscard]] Result<> settle_sections();
   void tell(const Ledger::Conclusion& conclusion);
   [[nodiscard]] std::string why_blown() const;
@@ -175,7 +176,9 @@ class Sender : public Source {
   std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
   std::string why_out_;            // no relay is left
   bool readable_ = false;
-  Result<> state_;  // what keeps account of them has failed
+  bool is_whole_ = true;  // the input, and none of it was barred
+  bool is_kept_ = true;   // all who were left so far
+  Result<> state_;        // what keeps account of them has failed
 
   std::uint64_t seen_ = 0;
   std::uint64_t delivered_ = 0;
@@ -206,7 +209,10 @@ Result<Status> Sender::deliver() {
     switch (in_.next()) {
       case Record::message:
         if (ledger_.must_conclude_before(in_.message().id)) {
-          if (auto settled = settle_sections(); !settled) verdict_.add(settled.error());
+          if (auto settled = settle_sections(); !settled) {
+            is_kept_ = false;
+            verdict_.add(settled.error());
+          }
         }
         begin_section();
         break;
@@ -252,12 +258,14 @@ void Sender::tell_sent(const Closed& closed) const {
 // Its recipients are passed over: they are somebody else's, or nobody could be sent to.
 void Sender::bar_section(const Error& why) {
   is_barred_ = true;
+  is_whole_ = false;
   verdict_.add(why);
 }
 
 void Sender::end_section() {
   const EndRecord& end = in_.end();
   verdict_.add(end);
+  if (end.status != 0) is_whole_ = false;
   if (!id_.empty() && !is_barred_) end_account(end.status == 0 ? Ended::well : Ended::badly);
   if (!is_barred_ && letter_.was_recoded()) {
     log(fmt::format("{}: to relays without 8BITMIME its 8-bit text went encoded", id_));
@@ -531,7 +539,7 @@ Result<Status> Sender::conclude() {
   const auto latest = Clock::now() + patience_at_goodbye;
   connections_.finish({latest, latest});
   if (auto served = serve(Until::parted); !served) return fail(served);
-  const auto settled = settle_sections();
+  const auto settled = finish_sections();
   progress_.end({delivered_, left_, refused_});
   if (doubted_ > 0) log(fmt::format("{} of {} may have got it twice", doubted_, seen_));
   if (!settled) {
@@ -540,6 +548,18 @@ Result<Status> Sender::conclude() {
   }
   tell(handed_over_);
   return verdict_.result();
+}
+
+// The last of them, and with them the file of the left.
+Result<> Sender::finish_sections() {
+  if (auto settled = settle_sections(); !settled || !is_kept_) return settled;
+  const auto others = ledger_.finish(is_whole_ ? Whole::yes : Whole::no);
+  if (!others) return fail(others);
+  if (*others > 0) {
+    log(fmt::format("{} keeps what is left of others: {} section{}", *options_.ledger.undelivered,
+                    *others, *others == 1 ? "" : "s"));
+  }
+  return {};
 }
 
 // Whatever became of the sections so far is on disk and handed over when this returns.

@@ -70,6 +70,46 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is unknown@example.com "$(ml-queue show bounces "$(ml-queue list bounces | cut -f1)" | rcpts /dev/stdin)"
 }
 
+@test "ml-send: the file of the left is empty when nobody is left and may be the input" {
+  sink --fault 'rcpt~ann<2=450 4.2.0 later'
+  run ml-send --via "$via" --undelivered left < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  is ann@example.org "$(rcpts left)"
+  run ml-send --via "$via" --undelivered left <left
+  is 75 "$status"
+  is ann@example.org "$(rcpts left)"
+  ml-send --via "$via" --undelivered left <left
+  [ -e left ] && [ ! -s left ] && [ ! -e left.new ]
+  is "bob@example.org ann@example.org" "$(cut -f2 log | paste -sd' ')"
+}
+
+@test "ml-send: what the file of the left holds of other messages stays in it" {
+  sink --fault 'rcpt~ann<2=450 4.2.0 later' --fault 'rcpt~cy<1=450 4.2.0 later'
+  other() { stream "$@" | sed "s/^message\tx1/message\tx2/"; }
+  run ml-send --via "$via" --undelivered left < <(stream ann@example.org)
+  run ml-send --via "$via" --undelivered left < <(other cy@example.org)
+  is 75 "$status"
+  [[ "$output" == "ml-send: left keeps what is left of others: 1 section"* ]]
+  is "cy@example.org ann@example.org" "$(rcpts left | paste -sd' ')"
+  ml-send --via "$via" --undelivered left < <(other cy@example.org)
+  is ann@example.org "$(rcpts left)"
+  run ml-send --via "$via" --undelivered left <left
+  ml-send --via "$via" --undelivered left <left
+  [ ! -s left ]
+  is 2 "$(wc -l <log)"
+}
+
+@test "ml-send: a file of the left that is the input and could not be sent whole stays as it was" {
+  sink
+  { stream ann@example.org; stream bob@example.org | sed '$d; s/^message\tx1/message\tx2/'; } >left
+  cp left before
+  run ml-send --via "$via" --undelivered left <left
+  is 75 "$status"
+  cmp left before
+  [ ! -e left.new ]
+  is 2 "$(wc -l <log)"
+}
+
 @test "ml-send: the commonest reason stands where it says how many are left" {
   printf '#!/bin/sh\nexit 1\n' >fake
   chmod +x fake
