@@ -45,6 +45,7 @@ class Connections::Connection : public Outcomes {
   std::unique_ptr<Outlet> outlet;
   bool should_end = false;
   bool is_unfit = false;  // for those who waited when it was asked last
+  bool waits = false;     // its relay has had its share
   int watched = -1;       // what epoll knows of it
   short watched_events = 0;
 
@@ -66,10 +67,18 @@ bool Connections::all_out() const {
 void Connections::turn(Clock::time_point now) {
   for (bool again = true; again;) {
     again = false;
+    bool gave = false;
+    bool waits = false;
     for (auto at = all_.begin(); at != all_.end();) {
       Connection& connection = *at;
+      connection.waits = false;
       while (connection.outlet->wants() && may_give(now)) {
+        if (relays_.has_shares() && must_wait(connection, now)) {
+          waits = true;
+          break;
+        }
         if (!offer(connection)) break;
+        gave = true;
         if (limits_.rate > 0) charge(transaction_.recipients.size(), now);
         connection.outlet->give(transaction_);
         if (connection.should_end) connection.outlet->finish();
@@ -85,6 +94,7 @@ void Connections::turn(Clock::time_point now) {
       }
       at = next;
     }
+    if (gave && waits) again = true;  // those behind have had more meanwhile
     while (source_.waiting() > 0 && may_give(now) && open_one(now)) again = true;
   }
 }
@@ -94,11 +104,33 @@ bool Connections::offer(Connection& connection) {
   const std::size_t asked = connection.outlet->recipient_limit();
   std::size_t limit = asked > 0 ? asked : relays_.recipient_limit(connection.relay);
   if (limits_.rate > 0) limit = std::min(limit, most_at_once());
+  if (relays_.has_shares()) limit = relays_.share_of(connection.relay, limit);
   relays_.lacks(connection.relay, connection.outlet->lacks());
   const Needs elsewhere = relays_.left_to_others(connection.relay);
   const bool found = source_.next(transaction_, connection.outlet->form(), limit, elsewhere);
   connection.is_unfit = !found && elsewhere.any();
+  if (found && relays_.has_shares()) {
+    relays_.gave(connection.relay, transaction_.recipients.size());
+  }
   return found;
+}
+
+// Its relay has had its share, and others can take theirs.
+bool Connections::must_wait(Connection& connection, Clock::time_point now) {
+  if (source_.waiting() == 0) {
+    relays_.waits_no_more(connection.relay);
+    return false;
+  }
+  rooms_.assign(relays_.size(), Relays::Room::none);
+  for (const Connection& other : all_) {
+    if (other.is_unfit || other.outlet->over() || is_silent(other, now)) continue;
+    auto& room = rooms_[other.relay];
+    if (room != Relays::Room::free) {
+      room = other.outlet->wants() ? Relays::Room::free : Relays::Room::busy;
+    }
+  }
+  const auto rated = limits_.rate > 0 ? Relays::Rated::yes : Relays::Rated::no;
+  return connection.waits = relays_.waits(connection.relay, rooms_, rated, now);
 }
 
 bool Connections::may_give(Clock::time_point now) {
@@ -123,13 +155,14 @@ bool Connections::is_silent(const Connection& connection, Clock::time_point now)
 bool Connections::open_one(Clock::time_point now) {
   if (relays_.are_full(all_.size())) return false;
   struct Counts {
-    std::size_t greeted = 0, coming = 0, silent = 0, unfit = 0;
+    std::size_t greeted = 0, coming = 0, silent = 0, unfit = 0, waiting = 0;
   };
   std::vector<Counts> counts(relays_.size());
   std::size_t coming = 0;
   for (const Connection& connection : all_) {
-    if (connection.outlet->wants() && !connection.is_unfit) return false;
+    if (connection.outlet->wants() && !connection.is_unfit && !connection.waits) return false;
     Counts& its = counts[connection.relay];
+    if (connection.waits) ++its.waiting;
     if (connection.is_unfit) ++its.unfit;
     if (is_silent(connection, now)) {
       ++its.silent;
@@ -145,7 +178,7 @@ bool Connections::open_one(Clock::time_point now) {
   for (const Counts& its : counts) {
     // One that talks to us over other connections is not silent, but has enough of them.
     const bool is_unfit = its.unfit > 0 || (its.silent > 0 && its.greeted == 0);
-    const bool has_enough = its.silent > 0 || its.coming > 0;
+    const bool has_enough = its.silent > 0 || its.coming > 0 || its.waiting > 0;
     live.push_back(is_unfit ? Relays::unfit : has_enough ? Relays::enough : its.greeted);
   }
   const auto relay = relays_.pick(now, live);
@@ -249,7 +282,8 @@ Clock::time_point Connections::alarm(Clock::time_point now, Clock::time_point la
     earliest = std::min(earliest, connection.begun + time_to_greet);
   }
   // What is possible now was done, or waits for an answer.
-  for (const auto chance : {next_gift_, relays_.next_chance().value_or(now)}) {
+  for (const auto chance : {next_gift_, relays_.next_chance().value_or(now),
+                            relays_.next_end_of_waiting().value_or(now)}) {
     if (chance > now) earliest = std::min(earliest, chance);
   }
   return earliest;

@@ -49,7 +49,7 @@ class Source {
 class Connections {
  public:
   struct Limits {
-    // Recipients a second, over all relays; a transaction has a fifth of them at most. 0: as it goes.
+    // Recipients a second, over all relays; a transaction has a fifth at most. 0: as it goes.
     std::uint64_t rate = 0;
   };
 
@@ -73,6 +73,7 @@ class Connections {
   class Connection;
 
   [[nodiscard]] bool offer(Connection& connection);
+  [[nodiscard]] bool must_wait(Connection& connection, Clock::time_point now);
   [[nodiscard]] bool open_one(Clock::time_point now);
   [[nodiscard]] static bool is_silent(const Connection& connection, Clock::time_point now);
   [[nodiscard]] bool may_give(Clock::time_point now);
@@ -88,6 +89,7 @@ class Connections {
   Limits limits_;
   Fd epoll_;
   std::list<Connection> all_;
+  std::vector<Relays::Room> rooms_;                         // its room too
   Transaction transaction_;                                 // its room is used again and again
   int input_ = -1;                                          // known to epoll_
   bool input_always_ = false;                               // a file: it can always be read

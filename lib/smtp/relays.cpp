@@ -12,6 +12,11 @@ constexpr std::size_t fewest_lockstep_messages = 8;
 constexpr std::size_t most_faults = 3;
 constexpr std::size_t messages_a_connection = 8;
 constexpr std::size_t messages_after_too_many = 200;
+// See the header for these.
+constexpr double most_ahead = 16;
+constexpr double most_behind = 1000;
+constexpr auto longest_wait = std::chrono::seconds(1);
+constexpr auto time_without_waiting = std::chrono::seconds(10);
 constexpr auto first_pause = std::chrono::milliseconds(500);
 
 // A deferral that speaks of the recipient (its mailbox, its address) says nothing of the relay.
@@ -43,6 +48,11 @@ Relays::Relays(std::vector<Relay> relays, Terms terms) : terms_(terms) {
     state.message_limit = terms.messages;
     all_.push_back(std::move(state));
   }
+  for (std::size_t i = 1; i < all_.size(); ++i) {
+    const Relay& before = all_[i - 1].relay;
+    const Relay& its = all_[i].relay;
+    if (rank(before) == rank(its) && before.weight != its.weight) has_shares_ = true;
+  }
 }
 
 std::optional<std::size_t> Relays::pick(Clock::time_point now,
@@ -71,6 +81,70 @@ bool Relays::are_full(std::size_t live) const {
     most += state.relay.is_dialogue() ? own : 1;
   }
   return live >= most;
+}
+
+// ---- shares
+
+bool Relays::is_waited_for(const State& behind, const State& ahead, Room room,
+                           Clock::time_point now) const {
+  return room != Room::none && !behind.out && now >= behind.waited_for_from &&
+         rank(behind.relay) == rank(ahead.relay) &&
+         ahead.share > behind.share + most_ahead / ahead.relay.weight;
+}
+
+bool Relays::waits(std::size_t index, std::span<const Room> rooms, Rated rated,
+                   Clock::time_point now) {
+  State& own = all_[index];
+  bool waits = false;
+  bool has_room = false;
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (i == index || !is_waited_for(all_[i], own, rooms[i], now)) continue;
+    waits = true;
+    has_room = has_room || rooms[i] == Room::free;
+  }
+  if (!waits) {
+    own.waits_since.reset();
+    return false;
+  }
+  // It is the rate then that keeps those behind from more.
+  if (!own.waits_since || (rated == Rated::yes && has_room)) own.waits_since = now;
+  if (now - *own.waits_since < longest_wait) return true;
+  for (std::size_t i = 0; i < all_.size(); ++i) {
+    if (i != index && is_waited_for(all_[i], own, rooms[i], now)) {
+      all_[i].waited_for_from = now + time_without_waiting;
+    }
+  }
+  own.waits_since.reset();
+  return false;
+}
+
+std::optional<Clock::time_point> Relays::next_end_of_waiting() const {
+  std::optional<Clock::time_point> earliest;
+  for (const State& state : all_) {
+    if (!state.waits_since) continue;
+    const auto end = *state.waits_since + longest_wait;
+    earliest = std::min(earliest.value_or(end), end);
+  }
+  return earliest;
+}
+
+void Relays::gave(std::size_t index, std::size_t recipients) {
+  State& own = all_[index];
+  own.waits_since.reset();
+  own.share += static_cast<double>(recipients) / own.relay.weight;
+  for (State& other : all_) {
+    if (rank(other.relay) != rank(own.relay)) continue;
+    other.share = std::max(other.share, own.share - most_behind / other.relay.weight);
+  }
+}
+
+std::size_t Relays::share_of(std::size_t index, std::size_t limit) const {
+  const Relay& own = all_[index].relay;
+  std::size_t most = own.weight;
+  for (const State& state : all_) {
+    if (rank(state.relay) == rank(own)) most = std::max<std::size_t>(most, state.relay.weight);
+  }
+  return std::max<std::size_t>(1, limit * own.weight / most);
 }
 
 Needs Relays::left_to_others(std::size_t index) const {
@@ -134,6 +208,7 @@ bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
 std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t live,
                            Clock::time_point now) {
   State& state = all_[index];
+  state.waits_since.reset();
   if (outlet.recipient_limit() > 0) state.recipient_limit = outlet.recipient_limit();
   if (outlet.message_limit() > 0) state.message_limit = outlet.message_limit();
   if (outlet.messages() > 0) state.faults = 0;

@@ -22,6 +22,22 @@
 // in trouble. "Out" is for the rest of the run. Of several relays that are free, connections go to
 // the one that has the fewest for its weight; to a backup only where no other is free, and among
 // those that were looked up to one of a later order only where none of an earlier one is.
+//
+// Where relays of the same rank have different weights, they share the recipients by them: who has
+// had more than its share, by 16 recipients or the transaction that it got last, waits for those
+// that have not. How far the shares hold:
+//
+//   | of a relay that is behind its share               | the others                             |
+//   | ------------------------------------------------- | -------------------------------------- |
+//   | it has no connection, is resting, out or silent,  | do not wait for it                     |
+//   | or cannot take those who wait                     |                                        |
+//   | it is busy with what it was given, or on its way  | wait, each a second at most; then they |
+//   |                                                   | wait no more for it for ten seconds    |
+//   | it is well again                                  | wait until it has made up for what it  |
+//   |                                                   | has missed, 1000 recipients at most    |
+//
+// So the shares hold where each relay can have another transaction every second, and are those of
+// the slowest. Equal weights wait for nobody: whoever is free has the next.
 #pragma once
 
 #include <cstddef>
@@ -70,6 +86,27 @@ class Relays {
     return all_[index].recipient_limit;
   }
 
+  // The relays do not merely take what they can: weights differ.
+  [[nodiscard]] bool has_shares() const { return has_shares_; }
+  // What the connections of a relay could take now, together.
+  enum class Room {
+    none,  // it has none that is well
+    busy,  // with what they were given, or on their way
+    free,
+  };
+  // Before a transaction for one that could take it: it has had its share and is to wait, `rooms`
+  // being what each has. `rated`: there is a rate, by which those with room wait too.
+  enum class Rated { no, yes };
+  [[nodiscard]] bool waits(std::size_t index, std::span<const Room> rooms, Rated rated,
+                           Clock::time_point now);
+  // Nobody is there for whom it could wait.
+  void waits_no_more(std::size_t index) { all_[index].waits_since.reset(); }
+  // When one that waits does so no longer by itself; nothing: none does.
+  [[nodiscard]] std::optional<Clock::time_point> next_end_of_waiting() const;
+  void gave(std::size_t index, std::size_t recipients);
+  // Of `limit` recipients a transaction what its weight makes of them.
+  [[nodiscard]] std::size_t share_of(std::size_t index, std::size_t limit) const;
+
   // What it has told a connection that it cannot take.
   void lacks(std::size_t index, const Needs& needs) { all_[index].lacks = needs; }
   // What of it another relay may be able to take, that is not in trouble.
@@ -106,17 +143,24 @@ class Relays {
     std::size_t deferred = 0;            // recipients running
     std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so
     std::size_t message_limit = 0;
-    std::size_t connections = 1;  // at most, now
-    std::size_t earned = 0;       // messages taken, towards one more
-    bool had_too_many = false;    // connections
-    Needs lacks;                  // none, until it is known
+    std::size_t connections = 1;                   // at most, now
+    std::size_t earned = 0;                        // messages taken, towards one more
+    bool had_too_many = false;                     // connections
+    Needs lacks;                                   // none, until it is known
+    double share = 0;                              // recipients it was given, by its weight
+    std::optional<Clock::time_point> waits_since;  // for others of its rank
+    Clock::time_point waited_for_from = Clock::time_point::min();  // not before, by others
   };
 
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
 
+  [[nodiscard]] bool is_waited_for(const State& behind, const State& ahead, Room room,
+                                   Clock::time_point now) const;
+
   std::vector<State> all_;
   Terms terms_;
+  bool has_shares_ = false;
 };
 
 }  // namespace ml

@@ -308,6 +308,27 @@ FAULTS
   [[ "$output" == *"relay $via does not talk to us (554 5.3.2 go away)"* ]]
 }
 
+@test "ml-send: relays share recipients by their weights" {
+  share() { # STREAM OPTION...: how many of a thousand the lighter one of two relays gets
+    local in=$1
+    shift
+    begin_sink
+    heavy=$via
+    begin_sink
+    : >light.log
+    : >log
+    ml-send --via "$heavy?weight=9" --via "$via?weight=1" --log light.log "$@" <"$in"
+    echo $((1000 * $(grep -cF "$via" light.log) / $(wc -l <light.log)))
+  }
+  verp $(people u 3000) >personal
+  stream $(people u 3000) | sed s/x1/x2/ >shared
+  for in in personal shared; do
+    light=$(share $in --connections 2)
+    echo "$in: $light"
+    [[ $light -gt 60 && $light -lt 140 ]]
+  done
+}
+
 @test "ml-send: a relay that defers everybody is left alone and the rest goes untried" {
   sink --fault 'dot=451 4.3.0 no disk'
   run ml-send --via "$via" --max-wait 0 --undelivered left < <(verp $(people u 500))

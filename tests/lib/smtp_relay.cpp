@@ -2,9 +2,11 @@
 
 #include <sys/stat.h>
 
+#include <fmt/format.h>
 #include <catch2/catch.hpp>
 
 #include "scratch.hpp"
+#include "smtp/relays.hpp"
 #include "smtp/verdict.hpp"
 
 using namespace ml;
@@ -194,4 +196,90 @@ TEST_CASE("relay: what is to be looked up has a domain and no other host's right
                            "smtp+mx:x.org?order=1", "lmtp+mx:x.org"}) {
     CHECK_FALSE(text_to_relay(none));
   }
+}
+
+namespace {
+
+using Room = Relays::Room;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+Relays weighted(std::uint32_t first, std::uint32_t second) {
+  std::vector<Relay> relays;
+  for (const std::uint32_t weight : {first, second}) {
+    relays.push_back(*text_to_relay(fmt::format("smtp://127.0.0.1:25?weight={}", weight)));
+  }
+  return Relays(std::move(relays), {});
+}
+
+// Both always have room and are asked by turns: how many of `count` the second one gets.
+std::size_t share_of_second(Relays& relays, std::size_t count, std::size_t limit) {
+  const std::vector<Room> rooms{Room::free, Room::free};
+  std::size_t second = 0;
+  for (std::size_t given = 0, turn = 0; given < count; ++turn) {
+    const std::size_t index = turn % 2;
+    if (relays.waits(index, rooms, Relays::Rated::no, {})) continue;
+    const std::size_t recipients = std::min(relays.share_of(index, limit), count - given);
+    relays.gave(index, recipients);
+    given += recipients;
+    if (index == 1) second += recipients;
+  }
+  return second;
+}
+
+}  // namespace
+
+TEST_CASE("shares: recipients are shared by the weights whatever goes into a transaction") {
+  for (const std::size_t limit : {1U, 10U, 1000U}) {
+    auto light_second = weighted(9, 1);
+    auto heavy_second = weighted(1, 9);
+    const std::size_t tenth = share_of_second(light_second, 60'000, limit);
+    CHECK((tenth > 5'800 && tenth < 6'200));
+    const std::size_t rest = share_of_second(heavy_second, 60'000, limit);
+    CHECK((rest > 53'800 && rest < 54'200));
+  }
+}
+
+TEST_CASE("shares: equal weights wait for nobody") {
+  const auto relays = weighted(3, 3);
+  CHECK_FALSE(relays.has_shares());
+  CHECK(relays.share_of(0, 1000) == 1000);
+}
+
+TEST_CASE("shares: who is behind and busy is waited for a second and then not for ten") {
+  auto relays = weighted(9, 1);
+  const std::vector<Room> rooms{Room::busy, Room::free};
+  const Clock::time_point start{};
+  relays.gave(1, 100);
+  CHECK(relays.waits(1, rooms, Relays::Rated::no, start));
+  CHECK(relays.next_end_of_waiting() == start + seconds(1));
+  CHECK(relays.waits(1, rooms, Relays::Rated::no, start + milliseconds(999)));
+  for (const auto after : {milliseconds(1000), milliseconds(10'999)}) {
+    CHECK_FALSE(relays.waits(1, rooms, Relays::Rated::no, start + after));
+    relays.gave(1, 100);
+  }
+  CHECK_FALSE(relays.next_end_of_waiting());
+  CHECK(relays.waits(1, rooms, Relays::Rated::no, start + seconds(11)));
+}
+
+TEST_CASE("shares: who has no connection is not waited for") {
+  auto relays = weighted(9, 1);
+  relays.gave(1, 100);
+  CHECK_FALSE(relays.waits(1, std::vector{Room::none, Room::free}, Relays::Rated::no, {}));
+}
+
+TEST_CASE("shares: who has room is not slow where it is the rate that gives nothing") {
+  auto relays = weighted(9, 1);
+  const std::vector<Room> rooms{Room::free, Room::free};
+  relays.gave(1, 100);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(relays.waits(1, rooms, Relays::Rated::yes, Clock::time_point{} + seconds(2 * i)));
+  }
+}
+
+TEST_CASE("shares: who was away makes up for a thousand recipients at most") {
+  auto relays = weighted(1, 2);
+  relays.gave(1, 100'000);
+  relays.gave(0, 1'001);
+  CHECK_FALSE(relays.waits(1, std::vector{Room::busy, Room::free}, Relays::Rated::no, {}));
 }
