@@ -1,5 +1,7 @@
 #include "stage/receive_given.hpp"
 
+#include <utility>
+
 #include "list/settings.hpp"
 #include "stage/batch.hpp"
 #include "stage/intake.hpp"
@@ -28,6 +30,18 @@ Result<> check_given(const ReceiveGiven& given) {
   return {};
 }
 
+// A list that is not there is the operator's slip, and no fault of any message.
+static Result<std::optional<std::string>> recipient_of(const Home& home, const Intake& intake,
+                                                       const std::optional<std::string>& list) {
+  if (!list) return std::nullopt;
+  const auto name = find_list_name(home, *list);
+  if (!name) return fail(name);
+  const auto known = intake.knows(name->text());
+  if (!known) return fail(known);
+  if (*known) return name->text();
+  return retry("{0}: no such list (make it with: ml-list create {0})", name->text());
+}
+
 Result<Status> receive_into_queues(const ReceiveGiven& given, int input) {
   if (auto fits = check_given(given); !fits) return fail(fits);
   const auto home = open_home(given.post.home, Create::no);
@@ -35,14 +49,11 @@ Result<Status> receive_into_queues(const ReceiveGiven& given, int input) {
   auto intake = Intake::open(*home, given.post.log);
   if (!intake) return fail(intake);
   if (given.bsmtp) return receive_batch(*home, *intake, input);
+  auto recipient = recipient_of(*home, *intake, given.list);
+  if (!recipient) return fail(recipient);
   MaildirOptions options{.directory = *given.maildir,
-                         .recipient = std::nullopt,
+                         .recipient = std::move(*recipient),
                          .watch = given.watch ? Watch::yes : Watch::no};
-  if (given.list) {
-    const auto name = find_list_name(*home, *given.list);
-    if (!name) return fail(name);
-    options.recipient = name->text();
-  }
   return receive_maildir(*intake, options);
 }
 

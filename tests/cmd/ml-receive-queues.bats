@@ -70,6 +70,16 @@ bsmtp() { ml-receive --bsmtp --log log; }
   grep -q 'list=dev@x.org' "$(held)"
 }
 
+@test "ml-receive --maildir: a list that is not there is 75 and nothing is touched" {
+  drop 1
+  run maildir nosuch@x.org
+  is 75 "$status"
+  [[ "$output" == *"nosuch@x.org: no such list"* ]]
+  is mail/new/1 "$(find mail -type f)"
+  run --separate-stderr maildir nosuch@x.org --watch
+  is 75 "$status"
+}
+
 @test "ml-receive --maildir: what is refused is in a folder with the reason on top and whole below" {
   : >"$ML_HOME/lists/x.org/news.toml" # only subscribers may post
   drop 1 news@x.org

@@ -299,14 +299,19 @@ one_click() {
   grep -q 'token' "$ML_HOME"/left/*
 }
 
-@test "verp: the page's CGI program takes off by POST and nobody by GET or with a link that is not ours" {
+@test "verp: the page's CGI program takes off by POST and nobody by GET or with a link that is not ours or in trouble" {
   one_click
   sed -n '/^#!/,/^\.Ed/p' "$BATS_TEST_DIRNAME/../../man/ml-verp.1" | sed '$d; s/\\en/\\n/g' >cgi
   token=$(ml-receive news@x.org <mail.eml | ml-expand | ml-verp | sed -n 's/^rcpt.bob.*token=//p')
   export PATH_INFO=/$token
   [[ "$(REQUEST_METHOD=GET sh cgi)" == "Status: 405"* ]]
   [[ "$(PATH_INFO=/x$token REQUEST_METHOD=POST sh cgi)" == "Status: 404"* ]]
+  [[ "$(ML_HOME="$PWD/not-there" REQUEST_METHOD=POST sh cgi)" == "Status: 503"* ]] # trouble of ours
+  mv "$ML_HOME/store" store
+  [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 503"* ]]
+  mv store "$ML_HOME/store"
   is 2 "$(ml-expand news@x.org <mail.eml | grep -c ^rcpt)"
   [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 200"* ]]
   is cy@example.net "$(ml-expand news@x.org <mail.eml | grep ^rcpt | cut -f2)"
+  [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 200"* ]] # a second click
 }
