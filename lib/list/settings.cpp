@@ -80,9 +80,21 @@ constexpr std::array known_keys = {
     Known{"via", Kind::many},
 };
 
+// Of those the ones that only lists.toml may have; in the file of a list or domain nothing reads them.
+constexpr std::array<std::string_view, 14> site_keys = {
+    "auth-file", "connections", "default-domain", "delimiter", "give-up", "jobs",     "max-pause",
+    "max-wait",  "memory",      "pause",          "resolver",  "tls-ca",  "tls-cert", "via"};
+// Of [pipeline]: the roles, and what goes on from the queue outbound.
+constexpr std::array<std::string_view, 8> pipelines = {
+    "bounces", "confirm", "outbound", "owner", "post", "request", "subscribe", "unsubscribe"};
+
 const Known* find_known(std::string_view key) {
   const auto* found = std::ranges::find(known_keys, key, &Known::key);
   return found == known_keys.end() ? nullptr : found;
+}
+
+bool is_of_site(std::string_view key) {
+  return std::ranges::binary_search(site_keys, key);
 }
 
 std::string_view kind_to_text(Kind kind) {
@@ -230,11 +242,14 @@ Result<> Settings::overlay(std::string_view toml, std::string_view file) {
 }
 
 std::vector<std::string> Settings::unknown() const {
+  constexpr std::string_view table = "pipeline.";
   std::vector<std::string> found;
   for (const auto& [key, value] : values_) {
-    if (!find_known(key) && !key.starts_with("pipeline.")) {
-      found.push_back(value.file + ": " + printable(key, 80));
-    }
+    const bool is_sites = value.file.ends_with("/lists.toml");
+    const bool is_read = key.starts_with(table)
+                             ? std::ranges::binary_search(pipelines, key.substr(table.size()))
+                             : find_known(key) && (is_sites || !is_of_site(key));
+    if (!is_read) found.push_back(value.file + ": " + printable(key, 80));
   }
   return found;
 }

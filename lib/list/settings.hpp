@@ -37,7 +37,7 @@ class Settings {
   // value is of the wrong kind is refused here, so that no reader of a setting meets it.
   [[nodiscard]] Result<> overlay(std::string_view toml, std::string_view file);
 
-  // "FILE: KEY" for each key that no command of this version knows: a slip, or a newer version's.
+  // "FILE: KEY" for each key that no command reads there: a slip, a newer version's, the site's.
   [[nodiscard]] std::vector<std::string> unknown() const;
 
  private:

@@ -14,8 +14,11 @@
 #include "base/text.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
+#include "stage/bounce_letter.hpp"
 #include "stage/mta.hpp"
+#include "stage/pipeline_check.hpp"
 #include "stage/receive.hpp"
+#include "stage/relay_check.hpp"
 #include "stage/runner.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
@@ -25,6 +28,7 @@ namespace {
 
 constexpr const char* postconf = "/usr/sbin/postconf";
 constexpr const char* postalias = "/usr/sbin/postalias";
+constexpr const char* default_relay = "smtp://localhost:25";  // of ml-send
 constexpr const char* postmap = "/usr/sbin/postmap";
 
 // MAIL_CONFIG names another instance's directory, to us as to postconf.
@@ -233,6 +237,36 @@ void check_route(const ListName& list, Routes& routes, Findings& findings) {
   (posts || bounces ? routes.any_alias : routes.any_unknown) = true;
 }
 
+// The words of ml-bounce's letters, which it would miss only when it has one to write.
+void check_letters(const Home& home, const ListName& list, const Settings& settings,
+                   Findings& findings) {
+  for (const char* const key : {"bounce-probe-text", "bounce-notice-text"}) {
+    const auto file = settings.text(key);
+    if (!file) continue;
+    findings.good(letter_text(home, *file, {}), fmt::format("{} {}", list.text(), key), *file);
+  }
+}
+
+void check_pipelines(const ListName& list, const Settings& settings, Findings& findings) {
+  const auto programs = program_directory();
+  if (!programs) return;
+  for (const std::string& fault : pipeline_faults(settings, *programs)) {
+    findings.no(list.text() + " pipeline", fault);
+  }
+}
+
+// Of the site: no list has relays of its own.
+void check_relays(const Home& home, Findings& findings) {
+  const auto site = load_settings(home, nullptr);
+  if (!findings.good(site, "site settings", home.path("lists.toml"))) return;
+  const auto relays = site->many("via").value_or(std::vector<std::string>{default_relay});
+  for (const std::string& uri : relays) {
+    const auto fault = relay_fault(uri);
+    fault ? findings.no("relay " + uri, *fault)
+          : findings.ok("relay " + uri, "nothing to be seen against it from here");
+  }
+}
+
 void check_owner(const ListName& list, const Settings& settings, Findings& findings) {
   const std::string about = list.text() + " owner";
   const auto owners = settings.many("owner").value_or(std::vector{"postmaster@" + list.domain});
@@ -258,12 +292,14 @@ void check_list(const Home& home, const Store& store, const ListName& list, Rout
   const auto settings = load_settings(home, &list);
   if (!findings.good(settings, list.text() + " settings", home.path(settings_path(list)))) return;
   for (const std::string& unknown : settings->unknown()) {
-    findings.no(list.text() + " settings", unknown + ": nothing reads this key");
+    findings.no(list.text() + " settings", unknown + ": nothing reads this key there");
   }
   ReceiveOptions options;
   options.list = list.text();
   findings.good(receive_rules(home, options), list.text() + " posts", "ml-receive has its rules");
   check_owner(list, *settings, findings);
+  check_letters(home, list, *settings, findings);
+  check_pipelines(list, *settings, findings);
   check_route(list, routes, findings);
 }
 
@@ -293,6 +329,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   check_file_size(findings);
   check_programs(findings);
   check_runners(home, findings);
+  check_relays(home, findings);
   findings.good(load_keys(home), "keys", home.path("keys"));
   const auto store = Store::open(home, Access::read);
   if (!findings.good(store, "store",

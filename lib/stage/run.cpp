@@ -128,6 +128,19 @@ Result<Way> way_of(const Home& home, std::string_view queue, const MessageRecord
                way.role, way.list.empty() ? "no list" : way.list, way.role);
 }
 
+// What a runner gives as output is a file. If the last stage left a stream with a message there,
+// nobody reads that: it is cut off again, so that the entry stays as it is, and this is true.
+bool take_back_stream(const Fd& output) {
+  if (lseek(output.get(), 0, SEEK_CUR) <= 0 || lseek(output.get(), 0, SEEK_SET) != 0) return false;
+  Reader in(output.get());
+  Record record = in.next();
+  while (record != Record::none && record != Record::message) record = in.next();
+  const bool is_stream = record == Record::message;
+  if (is_stream && ftruncate(output.get(), 0) == 0) lseek(output.get(), 0, SEEK_SET);
+  if (!is_stream) lseek(output.get(), 0, SEEK_END);
+  return is_stream;
+}
+
 Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const Fd& output) {
   const auto programs = program_directory();
   if (!programs) return fail(programs);
@@ -140,8 +153,14 @@ Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const 
   const auto ending =
       run_stages(argvs, stage_environment(*programs, home.directory(), mail), {input, output});
   if (!ending) return fail(ending);
-  if (ending->status == Status::done) return Status::done;
-  return Failure(Error{ending->status, ending->why});  // no why: the stage has said it
+  if (ending->status != Status::done) {
+    return Failure(Error{ending->status, ending->why});  // no why: the stage has said it
+  }
+  if (!take_back_stream(output)) return Status::done;
+  return retry(
+      "'{}' at the end of [pipeline] {} delivers nothing, and nobody has the message: "
+      "put ml-send behind it",
+      printable(way.stages.back(), 80), way.role);
 }
 
 }  // namespace

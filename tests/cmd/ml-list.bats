@@ -272,6 +272,37 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   done
 }
 
+@test "ml-list: check finds pipelines that would deliver nothing and settings that nothing reads there" {
+  ml-list create news@x.org
+  while IFS='#' read -r setting found; do
+    echo "$setting" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-list check news@x.org
+    is "$setting 1" "$setting $status"
+    grep -q "^no"$'\t'".*$found" <<<"$output" || { echo "$setting: $output"; false; }
+  done <<'S'
+pipeline.post = []#pipeline.post has no stage
+pipeline.post = ["ml-receive"]#nothing delivers
+pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]#'ml-verp' at its end delivers nothing
+pipeline.post = ["ml-receive", "nosuchcmd", "ml-send"]#there is no program nosuchcmd
+pipeline.pots = ["ml-receive", "ml-send"]#pipeline.pots: nothing reads this key there
+via = "null:"#via: nothing reads this key there
+bounce-probe-text = "nofile"#bounce-probe-text.*nofile
+S
+  printf 'pipeline.post = ["ml-receive", "ml-expand | ml-verp", "nice ml-send"]\n' >"$ML_HOME/lists/x.org/news.toml"
+  run ml-list check news@x.org
+  [[ "$output" != *pipeline* ]]
+}
+
+@test "ml-list: check finds a relay on this machine that nobody listens on" {
+  ml-list create news@x.org
+  echo "via = ['lmtp:$PWD/nobody', 'smtp://127.0.0.1:1', 'smtp://relay.example.org', 'null:']" >"$ML_HOME/lists.toml"
+  run ml-list check
+  is 1 "$status"
+  is "no no ok ok" "$(grep -P '\trelay ' <<<"$output" | cut -f1 | paste -sd' ')"
+  echo "via = 'smpt://x'" >"$ML_HOME/lists.toml"
+  ml-list check | grep -q $'^no\trelay smpt://x\t'
+}
+
 @test "ml-list: a command line that makes no sense is 64" {
   for arguments in "" frob "create" "create a@x.org b@x.org" "show --frob" "route" "mta" "remove"; do
     run ml-list $arguments

@@ -227,6 +227,18 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   is "" "$(delivered)"
 }
 
+@test "ml-run: a pipeline that delivers nothing keeps the post and says so until it is mended" {
+  setup_list
+  site 'pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]' 'pause = 100'
+  ml-run news@x.org < <(message)
+  put_off() { ml-queue list post | grep -q "later.*'ml-verp' at the end of .pipeline. post delivers nothing"; }
+  until_true put_off
+  site
+  ml-queue retry post
+  all() { [ "$(delivered)" = "ann@example.org bob@example.com cy@example.net" ]; }
+  until_true all
+}
+
 @test "ml-run: a killed stage is told rather than the 75 of one whose pipe it broke" {
   setup_list
   site "pipeline.post = ['cat >/dev/null; exit 75', 'kill -9 \$\$', 'ml-receive']"

@@ -121,6 +121,18 @@ TEST_CASE("settings: a key that no command knows is told with its file", "[list]
   CHECK(settings.unknown() == std::vector<std::string>{"f: pots", "f: x.y"});
 }
 
+TEST_CASE("settings: a pipeline of no role and a setting of the site in a list's file are told",
+          "[list]") {
+  const std::string_view text = "via = 'null:'\n[pipeline]\npots = ['cat']\npost = ['cat']\n";
+  Settings site;
+  REQUIRE(site.overlay(text, "/home/lists.toml"));
+  CHECK(site.unknown() == std::vector<std::string>{"/home/lists.toml: pipeline.pots"});
+  Settings list;
+  REQUIRE(list.overlay(text, "/home/lists/x.org/news.toml"));
+  CHECK(list.unknown() == std::vector<std::string>{"/home/lists/x.org/news.toml: pipeline.pots",
+                                                   "/home/lists/x.org/news.toml: via"});
+}
+
 TEST_CASE("settings: a file that others may write is refused", "[list]") {
   const Scratch scratch;
   for (const mode_t mode : {mode_t{0660}, mode_t{0606}}) {

@@ -1,0 +1,80 @@
+#include "stage/pipeline_check.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/text.hpp"
+#include "list/pipeline.hpp"
+
+namespace ml {
+namespace {
+
+constexpr std::array<std::string_view, 8> keys = {"post",    "bounces",   "outbound",    "owner",
+                                                  "request", "subscribe", "unsubscribe", "confirm"};
+
+// They write a stream, which nobody reads behind the last stage.
+constexpr std::array<std::string_view, 7> filters = {
+    "ml-receive", "ml-expand", "ml-sort", "ml-verp", "ml-rcpts", "ml-edit", "ml-bounce"};
+
+bool is_program(const std::string& name, std::string_view programs) {
+  if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0;
+  // The PATH of a stage (stage_environment()).
+  const std::array<std::string_view, 4> path = {programs, "/usr/local/bin", "/usr/bin", "/bin"};
+  return std::ranges::any_of(path, [&](std::string_view directory) {
+    return access(fmt::format("{}/{}", directory, name).c_str(), X_OK) == 0;
+  });
+}
+
+bool is_for_shell(const std::vector<std::string>& argv) {
+  return argv.front() == "/bin/sh";
+}
+
+bool delivers_nothing(const std::vector<std::string>& argv) {
+  const std::string& name = argv.front();
+  return !is_for_shell(argv) &&
+         std::ranges::find(filters, name.substr(name.rfind('/') + 1)) != filters.end();
+}
+
+void check_one(std::string_view key, const Stages& stages, std::string_view programs,
+               std::vector<std::string>& faults) {
+  for (const std::string& stage : stages) {
+    const auto argv = stage_to_argv(stage, {programs, {}});
+    if (is_for_shell(argv) || is_program(argv.front(), programs)) continue;
+    faults.push_back(fmt::format("pipeline.{}: there is no program {}", key,
+                                 printable(words(stage).front(), 80)));
+  }
+  const Stages after = split_pipeline(stages).after;
+  if (after.empty()) {
+    faults.push_back(
+        fmt::format("pipeline.{}: nothing delivers what passes ml-receive: it ends "
+                    "with ml-expand, ml-verp, ml-send where they are not left out",
+                    key));
+  } else if (delivers_nothing(stage_to_argv(after.back(), {programs, {}}))) {
+    faults.push_back(
+        fmt::format("pipeline.{}: '{}' at its end delivers nothing: put ml-send "
+                    "behind it",
+                    key, printable(after.back(), 80)));
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> pipeline_faults(const Settings& settings, std::string_view programs) {
+  std::vector<std::string> faults;
+  for (const std::string_view key : keys) {
+    const auto set = settings.many(fmt::format("pipeline.{}", key));
+    if (!set) continue;
+    if (set->empty()) {
+      faults.push_back(fmt::format("pipeline.{} has no stage: nothing takes its mail", key));
+    } else {
+      check_one(key, *set, programs, faults);
+    }
+  }
+  return faults;
+}
+
+}  // namespace ml
