@@ -8,6 +8,7 @@
 
 #include "base/diag.hpp"
 #include "base/process.hpp"
+#include "base/text.hpp"
 #include "base/verbs.hpp"
 #include "list/settings.hpp"
 #include "queue/queue.hpp"
@@ -92,23 +93,33 @@ Result<Status> list(VerbLine& line) {
   });
 }
 
+// On a terminal nothing that it would obey.
+void put_message(std::string_view message, Out& out) {
+  if (isatty(1) == 0) return out.put(message);
+  for (const auto text : split(message, '\n')) out.put(printable(text, 1000) + '\n');
+}
+
 Result<Status> show(VerbLine& line) {
   std::string name, id;
   bool json = false;
+  bool message = false;
   line.options("[OPTION...] QUEUE ID",
                "Prints an entry as it is; to a terminal, the line that list has for it.",
-               "ml-queue show held rabc | cut -f4 | base64 -d")
+               "ml-queue show --message held rabc | head -n 20")
       .flag(json, "--json", "what list tells of it, as JSON")
+      .flag(message, "--message", "the message in it, decoded")
       .operand(name, "QUEUE")
       .operand(id, "ID");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
     const auto queue = Queue::open(home, name, Create::no);
     if (!queue) return fail(queue);
-    if (!json && isatty(1) == 0) return show_entry(*queue, id);
-    const auto text = entry_text(*queue, id, form_of(json));
+    if (!json && !message && isatty(1) == 0) return show_entry(*queue, id);
+    const auto text = message ? entry_message(*queue, id) : entry_text(*queue, id, form_of(json));
     if (!text) return fail(text);
     if (!*text) return failure(Status::no, "there is no entry {} in the queue {}", id, name);
-    return print(**text, out);
+    if (!message) return print(**text, out);
+    put_message(**text, out);
+    return Status::done;
   });
 }
 

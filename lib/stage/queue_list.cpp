@@ -1,6 +1,8 @@
 #include "stage/queue_list.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -10,16 +12,30 @@
 #include "base/fd.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
+#include "mail/header.hpp"
+#include "mail/message.hpp"
+#include "mail/rfc2047.hpp"
 #include "stage/metrics_file.hpp"
 #include "stream/reader.hpp"
 
 namespace ml {
 namespace {
 
+// What a moderator goes by.
+struct PostHead {
+  std::string list;
+  std::string from;
+  std::string subject;
+};
+
+constexpr std::string_view held_queue = "held";  // where ml-receive puts what a person shall judge
+
 struct EntryRow {
   EntryFacts facts;
   bool is_running = false;
   std::optional<std::uint64_t> recipients;  // of a stream that names any
+  long nanoseconds = 0;                     // of the second in which it came
+  std::optional<PostHead> head;             // in the queue held, whose entries a person judges
 };
 
 std::optional<std::uint64_t> count_recipients(const Fd& file) {
@@ -35,9 +51,35 @@ std::optional<std::uint64_t> count_recipients(const Fd& file) {
   return count == 0 ? std::nullopt : std::optional(count);
 }
 
+Fd open_entry(const Queue& queue, const EntryFacts& facts) {
+  return Fd(openat(queue.fd().get(), facts.place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+}
+
+std::string field_of(std::string_view head, std::string_view name) {
+  const auto field = find_field(head, name);
+  return field ? printable(decode_words(unfolded(field->value)), 200) : "";
+}
+
+std::optional<PostHead> head_of(const Fd& file) {
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return std::nullopt;
+  Reader in(file.get());
+  if (in.next() != Record::message) return std::nullopt;
+  const auto message = decoded_message(in.message());
+  if (!message) return std::nullopt;
+  const auto parts = split_message(*message);
+  return PostHead{in.message().attributes.value("list").value_or(""), field_of(parts.head, "From"),
+                  field_of(parts.head, "Subject")};
+}
+
 EntryRow row_of(const Queue& queue, const EntryFacts& facts) {
-  const Fd file(openat(queue.fd().get(), facts.place.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
-  return {facts, queue.is_taken(facts.place), file.open() ? count_recipients(file) : std::nullopt};
+  EntryRow row{facts, queue.is_taken(facts.place), std::nullopt, 0, std::nullopt};
+  const Fd file = open_entry(queue, facts);
+  if (!file.open()) return row;
+  struct stat about{};
+  if (fstat(file.get(), &about) == 0) row.nanoseconds = about.st_mtim.tv_nsec;
+  row.recipients = count_recipients(file);
+  if (queue.name() == held_queue) row.head = head_of(file);
+  return row;
 }
 
 Result<std::vector<EntryRow>> rows(const Queue& queue) {
@@ -45,7 +87,8 @@ Result<std::vector<EntryRow>> rows(const Queue& queue) {
   auto done = queue.each([&](const EntryFacts& facts) { all.push_back(row_of(queue, facts)); });
   if (!done) return fail(done);
   std::ranges::sort(all, [](const EntryRow& a, const EntryRow& b) {
-    return std::tie(a.facts.born, a.facts.name) < std::tie(b.facts.born, b.facts.name);
+    return std::tie(a.facts.born, a.nanoseconds, a.facts.name) <
+           std::tie(b.facts.born, b.nanoseconds, b.facts.name);
   });
   return all;
 }
@@ -53,7 +96,7 @@ Result<std::vector<EntryRow>> rows(const Queue& queue) {
 std::string_view state_of(const EntryRow& row) {
   if (row.is_running) return "running";
   switch (row.facts.waits) {
-    case Waits::due: return "due";
+    case Waits::due: return row.head ? "held" : "due";
     case Waits::later: return "later";
     case Waits::held: return "held";
   }
@@ -78,22 +121,38 @@ std::string json_string(std::string_view text) {
   return quoted;
 }
 
+std::string_view dash_if_empty(std::string_view text) {
+  return text.empty() ? "-" : text;
+}
+
+// Three columns or members more.
+std::string head_text(const EntryRow& row, Form form) {
+  if (!row.head) return {};
+  const auto& [list, from, subject] = *row.head;
+  if (form == Form::text) {
+    return fmt::format("\t{}\t{}\t{}", dash_if_empty(list), dash_if_empty(from),
+                       dash_if_empty(subject));
+  }
+  return fmt::format(R"(,"list":{},"from":{},"subject":{})", json_string(list), json_string(from),
+                     json_string(subject));
+}
+
 std::string row_text(const EntryRow& row, Form form, std::time_t now) {
   const EntryFacts& facts = row.facts;
   const bool has_next = facts.waits == Waits::later && !row.is_running;
   if (form == Form::text) {
-    return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}\n", facts.name, state_of(row),
+    return fmt::format("{}\t{}\t{}\t{}\t{}\t{}\t{}\t{}{}\n", facts.name, state_of(row),
                        duration_text(now - facts.born),
                        has_next ? duration_text(facts.next - now) : "-",
                        row.recipients ? fmt::to_string(*row.recipients) : "-", facts.size,
-                       facts.note.attempts, facts.note.reason.empty() ? "-" : facts.note.reason);
+                       facts.note.attempts, dash_if_empty(facts.note.reason), head_text(row, form));
   }
   return fmt::format(
-      R"({{"id":{},"state":{},"age":{},"next":{},"recipients":{},"octets":{},"attempts":{},"reason":{}}})",
+      R"({{"id":{},"state":{},"age":{},"next":{},"recipients":{},"octets":{},"attempts":{},"reason":{}{}}})",
       json_string(facts.name), json_string(state_of(row)), now - facts.born,
       has_next ? fmt::to_string(facts.next) : "null",
       row.recipients ? fmt::to_string(*row.recipients) : "null", facts.size, facts.note.attempts,
-      facts.note.reason.empty() ? "null" : json_string(facts.note.reason));
+      facts.note.reason.empty() ? "null" : json_string(facts.note.reason), head_text(row, form));
 }
 
 // One queue in numbers.
@@ -117,7 +176,8 @@ Result<std::vector<Sum>> sums(const Home& home) {
     if (!queue) return fail(queue);
     Sum sum{name, {}, 0, 0, queue->has_runner()};
     auto done = queue->each([&](const EntryFacts& facts) {
-      ++sum.entries[static_cast<std::size_t>(facts.waits)];
+      const bool is_held = name == held_queue && facts.waits == Waits::due;
+      ++sum.entries[static_cast<std::size_t>(is_held ? Waits::held : facts.waits)];
       sum.octets += facts.size;
       sum.oldest = std::max(sum.oldest, now - facts.born);
     });
@@ -181,6 +241,24 @@ Result<std::optional<std::string>> entry_text(const Queue& queue, std::string_vi
   if (!done) return fail(done);
   if (text && form == Form::json) text->push_back('\n');
   return text;
+}
+
+Result<std::optional<std::string>> entry_message(const Queue& queue, std::string_view name) {
+  std::optional<EntryFacts> found;
+  auto done = queue.each([&](const EntryFacts& facts) {
+    if (facts.name == name) found = facts;
+  });
+  if (!done) return fail(done);
+  if (!found) return std::nullopt;
+  const Fd file = open_entry(queue, *found);
+  if (!file.open()) return std::nullopt;
+  Reader in(file.get());
+  if (in.next() != Record::message) {
+    return failure(Status::no, "{} is no stream with a message", name);
+  }
+  auto message = decoded_message(in.message());
+  if (!message) return fail(message);
+  return std::move(*message);
 }
 
 Result<std::string> queues_text(const Home& home, Form form) {

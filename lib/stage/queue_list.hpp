@@ -15,6 +15,7 @@ namespace ml {
 // One line an entry, TABs between: name, state (due, running, later or held), age, time to the
 // next attempt, recipients ("-" where it is no ml-stream or names none), octets, attempts, last
 // reason. By age, oldest first. JSON: an array of objects, times in seconds.
+// Of the queue held, whose entries are held, also list, From and Subject of each post.
 // Of a queue that our programs make by themselves (create_if_own()) there is none before its first.
 [[nodiscard]] Result<std::string> entries_text(const Home& home, std::string_view queue, Form form);
 
@@ -28,5 +29,9 @@ namespace ml {
 // One entry, as in entries_text; nothing if it is not there.
 [[nodiscard]] Result<std::optional<std::string>> entry_text(const Queue& queue,
                                                             std::string_view name, Form form);
+
+// The first message of an entry that is a stream, else Status::no; nothing if it is not there.
+[[nodiscard]] Result<std::optional<std::string>> entry_message(const Queue& queue,
+                                                               std::string_view name);
 
 }  // namespace ml

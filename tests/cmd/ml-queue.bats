@@ -558,3 +558,28 @@ needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot t
   kill $runner
   wait $runner
 }
+
+@test "ml-queue: held posts are held and list tells of their list and From and Subject oldest first" {
+  ml-list create news@x.org
+  for subject in one two three four five; do
+    message "$subject =?utf-8?q?=C3=A9?=" | ml-receive --post nobody --else hold --log log news@x.org >/dev/null
+  done
+  is "one two three four five" "$(ml-queue list held | cut -f11 | cut -d' ' -f1 | paste -sd' ')"
+  is "held news@x.org Ann Author <ann@example.org> one é" "$(ml-queue list held | head -n 1 | cut -f2,9- | tr '\t' ' ')"
+  ml-queue list | grep -q $'^held\t0 due\t0 later\t5 held'
+  ml-queue list --json held | python3 -c 'import json, sys
+first = json.load(sys.stdin)[0]
+assert (first["state"], first["list"], first["subject"]) == ("held", "news@x.org", "one é"), first'
+}
+
+@test "ml-queue: show --message prints the message of an entry and is 1 where there is none" {
+  ml-list create news@x.org
+  stream ann@example.org | ml-queue put q
+  ml-queue show --message q x1 | cmp - <(message)
+  is 1 "$(ml-queue show --message q x1 | head -n 1 | wc -l)"
+  echo hello | ml-queue put q --name text
+  run ml-queue show --message q text
+  is 1 "$status"
+  run ml-queue show --message q none
+  is 1 "$status"
+}
