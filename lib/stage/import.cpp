@@ -136,13 +136,45 @@ void say_absent(const OpenList& list, const Change& change) {
                   list.name.text()));
 }
 
-Result<Status> refuse_one(const OpenList& list, const Address& address) {
-  auto found = list.store.find(list.number, address);
-  if (!found) return fail(found);
-  const Subscriber& subscriber = found->value_or(Subscriber{});
-  return failure(Status::no, "{} was {} on {} and stays out of {} (--revive takes it back)",
-                 address_to_text(address), state_to_text(subscriber.state),
-                 day_to_text(subscriber.changed), list.name.text());
+bool is_out(const Subscriber& subscriber) {
+  return subscriber.state == State::removed || subscriber.state == State::suspended;
+}
+
+// Of those whom operands name, before anything is changed: a line for each that `why` has one for.
+template <class Why>
+Result<std::vector<std::string>> reasons(const OpenList& list,
+                                         const std::vector<Address>& addresses, const Why& why) {
+  std::vector<std::string> lines;
+  for (const Address& address : addresses) {
+    const auto found = list.store.find(list.number, address);
+    if (!found) return fail(found);
+    if (auto line = why(address, *found); !line.empty()) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+Result<std::vector<std::string>> who_stays_out(const OpenList& list,
+                                               const std::vector<Address>& addresses) {
+  return reasons(list, addresses, [&](const Address& address, const auto& found) {
+    if (!found || !is_out(*found)) return std::string();
+    return fmt::format("{} was {} on {} and stays out of {} (--revive takes it back)",
+                       address_to_text(address), state_to_text(found->state),
+                       day_to_text(found->changed), list.name.text());
+  });
+}
+
+Result<std::vector<std::string>> who_is_absent(const OpenList& list,
+                                               const std::vector<Address>& addresses) {
+  return reasons(list, addresses, [&](const Address& address, const auto& found) {
+    if (found && found->state != State::removed) return std::string();
+    return fmt::format("{} is not on {}", address_to_text(address), list.name.text());
+  });
+}
+
+// The others have been done.
+Result<Status> told(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) say(line);
+  return lines.empty() ? Status::done : Status::no;
 }
 
 bool is_standard_input(const std::vector<std::string>& operands) {
@@ -196,11 +228,15 @@ Result<Status> add_subscribers(OpenList& list, const std::vector<std::string>& a
   }
   auto parsed = operands_to_addresses(addresses);
   if (!parsed) return fail(parsed);
+  std::vector<std::string> out;
+  if (request.rules.revive == Revive::no) {
+    auto found = who_stays_out(list, *parsed);
+    if (!found) return fail(found);
+    out = std::move(*found);
+  }
   auto change = import_addresses(list, *parsed, request.state, request.rules);
   if (!change) return fail(change);
-  if (change->kept_out > 0 && parsed->size() == 1) return refuse_one(list, parsed->front());
-  say_kept_out(*change);
-  return change->kept_out == 0 ? Status::done : Status::no;
+  return told(out);
 }
 
 Result<Status> remove_subscribers(OpenList& list, const std::vector<std::string>& addresses,
@@ -217,14 +253,11 @@ Result<Status> remove_subscribers(OpenList& list, const std::vector<std::string>
   }
   auto parsed = operands_to_addresses(addresses);
   if (!parsed) return fail(parsed);
+  const auto missing = who_is_absent(list, *parsed);
+  if (!missing) return fail(missing);
   auto change = import_addresses(list, *parsed, State::removed, request.rules);
   if (!change) return fail(change);
-  if (absent(*change) > 0 && parsed->size() == 1) {
-    return failure(Status::no, "{} is not on {}", address_to_text(parsed->front()),
-                   list.name.text());
-  }
-  say_absent(list, *change);
-  return absent(*change) == 0 ? Status::done : Status::no;
+  return told(*missing);
 }
 
 }  // namespace ml

@@ -127,7 +127,7 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   is 1 "$(counted all)"
   run ml-store add news@x.org ann@example.org bob@example.org
   is 1 "$status"
-  [[ "$output" == *"1 address stays out"* ]]
+  [[ "$output" == *"ann@example.org was removed on"*"stays out"* ]]
   ml-store add news@x.org - <in
   ml-store add --revive news@x.org ann@example.org
   is 2 "$(counted due)"
@@ -370,9 +370,9 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
 
 @test "ml-store: remove of some who are not there removes the others and is 1" {
   printf '%s\n' ann@example.org bob@example.com | ml-store add news@x.org -
-  run ml-store remove news@x.org ann@example.org nobody@example.org
+  run ml-store remove news@x.org ann@example.org nobody@example.org no@example.org
   is 1 "$status"
-  is "ml-store: 1 address is not on news@x.org" "$output"
+  is $'ml-store: nobody@example.org is not on news@x.org\nml-store: no@example.org is not on news@x.org' "$output"
   is 1 "$(counted all)"
   run ml-store remove news@x.org ann@example.org
   is 1 "$status"
@@ -380,6 +380,15 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   is 0 "$status"
   is "ml-store: 1 address is not on news@x.org" "$output"
   is 0 "$(counted all)"
+}
+
+@test "ml-store: add of several names those who stay out and adds the others" {
+  ml-store add news@x.org ann@example.org bob@example.com
+  ml-store remove news@x.org ann@example.org bob@example.com
+  run ml-store add news@x.org ann@example.org cy@example.net bob@example.com
+  is 1 "$status"
+  is "ann@example.org bob@example.com" "$(sed -n 's/^ml-store: \(.*\) was removed on .* stays out of news@x.org.*/\1/p' <<<"$output" | paste -sd' ')"
+  is 1 "$(counted all)"
 }
 
 @test "ml-store: a suppression without a reason shows none" {
