@@ -110,6 +110,9 @@ Result<std::string> read_secret_file(const std::string& path, std::size_t limit)
   if (!file) return fail(file);
   struct stat status{};
   if (fstat(file->get(), &status) != 0) return system_failure("cannot look at " + path, errno);
+  if ((status.st_mode & S_IRWXO) != 0 && !S_ISREG(status.st_mode)) {
+    return retry("{} keeps no secrets: it is no plain file, and everybody may read it", path);
+  }
   if ((status.st_mode & S_IRWXO) != 0) {
     return retry("{} has secrets and everybody may read it (do: chmod 600 {})", path, path);
   }

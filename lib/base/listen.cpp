@@ -135,6 +135,7 @@ Fd Listener::accept() const {
 
 Result<Listener> listen_on(const std::string& where) {
   if (where.starts_with("unix:")) return listen_on_path(where.substr(5));
+  if (where.starts_with('/')) return listen_on_path(where);
   const auto address = internet_address(where);
   if (!address) {
     return retry("'{}' is nothing to listen on: unix:PATH, PORT or ADDRESS:PORT",

@@ -76,6 +76,7 @@ Result<Status> bounce_report(int input, const BounceReportOptions& options, Out&
   } else {
     auto message = read_bounce(input, {});
     if (!message) return fail(message);
+    if (message->empty()) return retry("the input is empty: no message came");
     read = call("", std::move(*message));
   }
   if (!read) return fail(read);

@@ -162,8 +162,11 @@ Result<ReceiveRules> receive_rules(const Home& home, const Settings& settings, c
   rules.post = std::move(*post);
   const std::string word = text_of(options.otherwise, settings, "else", "reject");
   const auto otherwise = text_to_otherwise(word);
-  if (!otherwise)
-    return retry("--else must be hold, reject or drop, not '{}'", printable(word, 40));
+  if (!otherwise) {
+    return retry("{} must be hold, reject or drop, not '{}'",
+                 options.otherwise ? "--else" : "the setting else of " + list.text(),
+                 printable(word, 40));
+  }
   rules.otherwise = *otherwise;
 
   const auto max_size = size_of(options.max_size, settings, "max-size", default_max_size);

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <iterator>
@@ -21,6 +22,10 @@ Result<Fd> lock(const std::string& file) {
   for (;;) {
     auto fd = open_file(file, O_RDWR | O_CREAT);
     if (!fd) return fd;
+    struct stat about{};
+    if (fstat(fd->get(), &about) == 0 && !S_ISREG(about.st_mode)) {
+      return retry("{} is no plain file, which the numbers could be added up in", file);
+    }
     while (flock(fd->get(), LOCK_EX) != 0) {
       if (errno != EINTR) return system_failure("cannot lock " + file, errno);
     }

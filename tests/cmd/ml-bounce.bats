@@ -463,3 +463,9 @@ E
   is 0 "$status"
   is "ann@example.org" "$(cut -f1 <<<"$output")"
 }
+
+@test "ml-bounce: --report of nothing is 75" {
+  run ml-bounce --report </dev/null
+  is 75 "$status"
+  [[ "$output" == *"the input is empty"* ]]
+}

@@ -318,3 +318,12 @@ entries() { find "$ML_HOME/queue/held" -regex '.*/[a-z2-7]/r[a-z2-7]+' 2>/dev/nu
   is "message end" "$(cut -f1 out | paste -sd' ')"
   is none "$(author <out)"
 }
+
+@test "ml-receive: a bad word is named with where it came from" {
+  ml-list create other@x.org
+  echo 'else = "foo"' >"$ML_HOME/lists/x.org/other.toml"
+  run ml-receive other@x.org < <(message)
+  [[ "$output" == *"the setting else of other@x.org must be hold, reject or drop, not 'foo'"* ]]
+  run ml-receive --else bar other@x.org < <(message)
+  [[ "$output" == *"--else must be hold"* ]]
+}
