@@ -256,3 +256,10 @@ on_port() {
   run ml-lmtpd operand </dev/null
   is 75 "$status"
 }
+
+@test "ml-lmtpd: a path alone is a socket to listen on" {
+  ml-lmtpd --listen "$PWD/bare" --log log 2>errors &
+  daemon=$!
+  until [ -S bare ] || ! kill -0 $daemon 2>/dev/null; do sleep 0.02; done # polls
+  [ -S bare ]
+}

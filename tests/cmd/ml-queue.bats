@@ -583,3 +583,11 @@ assert (first["state"], first["list"], first["subject"]) == ("held", "news@x.org
   run ml-queue show --message q none
   is 1 "$status"
 }
+
+@test "ml-queue: --metrics takes the place of no device" {
+  ml-list create news@x.org
+  run ml-queue list --metrics /dev/full
+  is 75 "$status"
+  [[ "$output" == *"/dev/full is no plain file"* ]]
+  [ -c /dev/full ]
+}
