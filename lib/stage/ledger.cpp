@@ -341,7 +341,7 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
   if (given == "queue") given.reset();
   if (left_file_) given = left_file_->place();
   auto path = write_file(given, "left", going_to(false));
-  if (path) to.left_to = left_file_ ? left_file_->path() : std::move(*path);
+  if (path) to.left_to = left_file_ ? left_file_->path() : *path;
   if (!path && state) {
     const std::string& why = path.error().text;  // empty: who reads our output has gone
     state = why.empty() ? Result<>(fail(path))
