@@ -90,7 +90,10 @@ struct Expanded {
 };
 
 Expanded expanded(std::string_view input, ExpandOptions options, const Place& place) {
-  if (!options.home) options.home = place.home();
+  if (!options.home) {
+    options.home = place.home();
+    REQUIRE(open_home(options.home, Create::yes));  // one that is named has to be there
+  }
   const Fd in(memfd_create("in", MFD_CLOEXEC));
   const Fd to(memfd_create("out", MFD_CLOEXEC));
   REQUIRE(write_all(in, input, "in"));
@@ -205,7 +208,7 @@ TEST_CASE("mailbox set: many mailboxes are each kept apart") {
   CHECK(!set.contains("u200000", "example.org"));
 }
 
-TEST_CASE("expand: a bare message to a file needs no home and no list") {
+TEST_CASE("expand: a bare message to a file needs no store and no list") {
   Place place;
   const auto found = expanded(hello,
                               to_files({place.file("email,name\nann@example.org,Ann\n"
@@ -215,7 +218,7 @@ TEST_CASE("expand: a bare message to a file needs no home and no list") {
   CHECK(rcpts(found) == Texts{"ann@example.org\t-\tname=Ann", "Bob@example.com\t-"});
   CHECK(found.lines.front().starts_with("message\tx"));
   CHECK(found.lines.back() == "end\t0");
-  CHECK(!std::filesystem::exists(place.home()));
+  CHECK(!std::filesystem::exists(place.home() + "/store"));
 }
 
 TEST_CASE("expand: the subscribers due come in domain order and no others") {
