@@ -40,12 +40,24 @@ class Drafter {
       : queue_(queue), name_(name) {}
 
   Drafted draft(int fd) {
+    const auto first = begun(fd);
+    return first ? draft(fd, *first) : fail(first);
+  }
+  // `first`: what has been read of it.
+  Drafted draft(int fd, std::string_view first) {
+    if (begins_stream(first)) return draft_stream(fd, first);
+    return draft_octets(fd, first);
+  }
+
+  // The octets that an input begins with, which must be more than none.
+  static Result<std::string> begun(int fd) {
     auto first = first_octets(fd);
     if (!first) return fail(first);
     if (first->empty()) return retry("the input is empty: nothing is stored");
-    if (begins_stream(*first)) return draft_stream(fd, *first);
-    if (may_begin_stream(*first)) return retry("the input is a cut stream: nothing is stored");
-    return draft_octets(fd, *first);
+    if (!begins_stream(*first) && may_begin_stream(*first)) {
+      return retry("the input is a cut stream: nothing is stored");
+    }
+    return std::move(*first);
   }
 
  private:
@@ -112,16 +124,16 @@ class Drafter {
   const std::optional<std::string>& name_;
 };
 
-}  // namespace
-
-Result<bool> put(int fd, const Queue& queue, const std::optional<std::string>& name) {
-  auto entry = Drafter(queue, name).draft(fd);
+Result<bool> put_begun(int fd, std::string_view first, const Queue& queue,
+                       const std::optional<std::string>& name) {
+  auto entry = Drafter(queue, name).draft(fd, first);
   if (!entry) return fail(entry);
   if (!*entry) return false;
   if (auto kept = (*entry)->keep(name ? Same::replace : Same::beside); !kept) return fail(kept);
   return true;
 }
 
+// True if any entry is there now.
 Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue) {
   bool any = false;
   const std::optional<std::string> no_name;
@@ -144,13 +156,19 @@ Result<bool> put_files(const std::vector<std::string>& files, const Queue& queue
   return any;
 }
 
+}  // namespace
+
 Result<Status> put_into(const Home& home, const std::string& queue,
                         const std::vector<std::string>& files,
                         const std::optional<std::string>& name) {
   if (name && !files.empty()) return retry("--name is for one entry, from standard input");
+  // First, so that for an input of nothing no queue is made.
+  const auto first = files.empty() ? Drafter::begun(0) : Result<std::string>(std::string());
+  if (!first) return fail(first);
   const auto opened = Queue::open(home, queue, Create::yes);
   if (!opened) return fail(opened);
-  const auto stored = files.empty() ? put(0, *opened, name) : put_files(files, *opened);
+  const auto stored =
+      files.empty() ? put_begun(0, *first, *opened, name) : put_files(files, *opened);
   if (!stored) return fail(stored);
   const Runner runner = runner_of(home, *opened);
   if (*stored && runner != Runner::held && runner != Runner::unit) {

@@ -591,3 +591,10 @@ assert (first["state"], first["list"], first["subject"]) == ("held", "news@x.org
   [[ "$output" == *"/dev/full is no plain file"* ]]
   [ -c /dev/full ]
 }
+
+@test "ml-queue: put of nothing makes no queue" {
+  ml-list create news@x.org
+  run ml-queue put new </dev/null
+  is 75 "$status"
+  is "" "$(ml-queue list)"
+}
