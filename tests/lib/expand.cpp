@@ -38,7 +38,7 @@ std::string text_of(const Fd& file) {
 // A directory that goes with the test, with a home in it.
 struct Place {
   Place() : directory("/tmp/mlpipe-expand-" + std::to_string(random_number())) {
-    std::filesystem::create_directory(directory);
+    std::filesystem::create_directories(home());
   }
   Place(const Place&) = delete;
   Place& operator=(const Place&) = delete;
