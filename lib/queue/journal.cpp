@@ -22,7 +22,7 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t log_buffer = std::size_t{64} << 10;
+constexpr std::size_t log_buffer = std::size_t{16} << 10;  // what a kill may cost
 constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
 constexpr std::uint64_t outcomes_a_sync = 10'000;
 
