@@ -111,8 +111,8 @@ struct DnsRecord {
   std::string octets{};  // of an address
 };
 
-// The records of `type` in the answer section of a reply, whose code is not looked at; 75 where it is
-// damaged.
+// The records of `type` in the answer section of a reply, whose code is not looked at; 75 where it
+// is damaged.
 [[nodiscard]] Result<std::vector<DnsRecord>> reply_to_records(std::string_view octets,
                                                               RecordType type);
 

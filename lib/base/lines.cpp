@@ -10,8 +10,8 @@ namespace ml {
 namespace {
 
 constexpr std::size_t block_size = std::size_t{128} << 10;
-// A line that is longer is a message's: one block for any that is allowed, of which the kernel gives
-// what is used, instead of two that are copied.
+// A line that is longer is a message's: one block for any that is allowed, of which the kernel
+// gives what is used, instead of two that are copied.
 constexpr std::size_t largest_doubled = std::size_t{4} << 20;
 constexpr std::size_t most_read = std::size_t{1} << 20;
 

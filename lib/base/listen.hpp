@@ -34,9 +34,9 @@ class Listener {
   Fd lock_;
 };
 
-// `where`: unix:PATH, PORT (on 127.0.0.1) or ADDRESS:PORT; an address is numeric, `*` is all of them.
-// A socket on a path gets mode 0660. PATH.lock is locked for as long as it listens, so that of two
-// services on one path the second is 75, and a path that a dead one left is taken over.
+// `where`: unix:PATH, PORT (on 127.0.0.1) or ADDRESS:PORT; an address is numeric, `*` is all of
+// them. A socket on a path gets mode 0660. PATH.lock is locked for as long as it listens, so that
+// of two services on one path the second is 75, and a path that a dead one left is taken over.
 [[nodiscard]] Result<Listener> listen_on(const std::string& where);
 
 // One that somebody else has made.

@@ -5,7 +5,7 @@
 //     std::string list;
 //     line.options("LIST", "Counts the subscribers.", "ml-store count news@x.org")
 //         .operand(list, "LIST");
-//     return line.run([&](const Home& home, Out& out) { return count_subscribers(home, list, out); });
+//     return line.run([&](const Home& home, Out& out) { return count(home, list, out); });
 //   }
 //   constexpr std::array verbs{Verb{"count", count, "LIST", "how many there are"}};
 //

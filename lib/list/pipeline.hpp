@@ -40,8 +40,9 @@ struct StageTerms {
   std::string_view programs;  // the directory of our programs, where those named ml-* are
   std::string_view list;      // its posting address; empty: none
 };
-// The command of a stage. One with characters of the shell goes through /bin/sh -c; else blanks part
-// its words, and ml-receive and ml-bounce are told the list behind them, if they do not name it.
+// The command of a stage. One with characters of the shell goes through /bin/sh -c; else blanks
+// part its words, and ml-receive and ml-bounce are told the list behind them, if they do not name
+// it.
 [[nodiscard]] std::vector<std::string> stage_to_argv(const std::string& stage,
                                                      const StageTerms& terms);
 

@@ -80,7 +80,8 @@ constexpr std::array known_keys = {
     Known{"via", Kind::many},
 };
 
-// Of those the ones that only lists.toml may have; in the file of a list or domain nothing reads them.
+// Of those the ones that only lists.toml may have; in the file of a list or domain nothing reads
+// them.
 constexpr std::array<std::string_view, 14> site_keys = {
     "auth-file", "connections", "default-domain", "delimiter", "give-up", "jobs",     "max-pause",
     "max-wait",  "memory",      "pause",          "resolver",  "tls-ca",  "tls-cert", "via"};

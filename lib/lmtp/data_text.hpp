@@ -1,10 +1,10 @@
 // The text of a message between DATA and its dot (RFC 5321 4.5.2), out of octets cut anywhere:
 // stuffed dots taken off, the end found.
 //
-// With LineEnding::crlf only CRLF.CRLF ends a message, and only a dot behind CRLF is a stuffed one. A
-// bare LF or CR is text, as are LF.LF, LF.CRLF and CRLF.LF: whoever smuggles a second message in
-// such a disguise has sent a strange body and nothing else. With LineEnding::lf, for files and pipes,
-// the same holds of LF and LF.LF, and a CR is text.
+// With LineEnding::crlf only CRLF.CRLF ends a message, and only a dot behind CRLF is a stuffed one.
+// A bare LF or CR is text, as are LF.LF, LF.CRLF and CRLF.LF: whoever smuggles a second message in
+// such a disguise has sent a strange body and nothing else. With LineEnding::lf, for files and
+// pipes, the same holds of LF and LF.LF, and a CR is text.
 //
 //   DataText text(LineEnding::crlf);
 //   const bool ended = text.take(octets, [&](std::string_view piece) { ... });

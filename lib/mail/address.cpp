@@ -264,8 +264,8 @@ std::size_t lowest(std::uint64_t bits) {
   return static_cast<std::size_t>(std::countr_zero(bits));
 }
 
-// Calls with each sixteen octets of a text of 1 to 64, and where they stand in it; the last ones may
-// have been there before. A text shorter than that is filled up with dots.
+// Calls with each sixteen octets of a text of 1 to 64, and where they stand in it; the last ones
+// may have been there before. A text shorter than that is filled up with dots.
 template <class Look>
 void look_at(std::string_view text, Look look) {
   if (text.size() < 16) {

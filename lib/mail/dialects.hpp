@@ -6,8 +6,8 @@
 //   auto reports = words_to_reports(notice).reports;
 //   if (reports.empty()) reports = shape_to_reports(notice);
 //
-// To add a dialect: a row in dialect_table.cpp, in the order of how sure its words are, and a test of
-// that name in tests/lib/dialects.cpp.
+// To add a dialect: a row in dialect_table.cpp, in the order of how sure its words are, and a test
+// of that name in tests/lib/dialects.cpp.
 #pragma once
 
 #include <string_view>

@@ -1,6 +1,6 @@
 // HTML as the text that a person reads in it: tags gone, lines where a browser would break them.
 //
-//   html_to_text("<p>did not reach:<br>&lt;ann@c.org&gt;</p>")  ->  "\ndid not reach:\n<ann@c.org>\n"
+//   html_to_text("<p>did not reach:<br>&lt;ann@c.org&gt;</p>") -> "\ndid not reach:\n<ann@c.org>\n"
 //
 // For bounces, so it knows the few entities that they use. Linear, never fails.
 #pragma once

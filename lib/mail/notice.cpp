@@ -219,8 +219,8 @@ bool is_daemon(const Notice& notice, std::string_view from) {
   return std::ranges::any_of(daemon_words, [&](auto each) { return contains(from, each); });
 }
 
-// "news-bounces+ann=c.org@x.org", "news-return-12-ann=c.org@x.org": as many list managers make their
-// bounce addresses. Ours too, whose signature nobody has looked at here.
+// "news-bounces+ann=c.org@x.org", "news-return-12-ann=c.org@x.org": as many list managers make
+// their bounce addresses. Ours too, whose signature nobody has looked at here.
 std::string verp_recipient(std::string_view address) {
   if (const auto ours = text_to_verp(address)) return ours->recipient;
   const std::string low = lower(address.substr(0, address.rfind('@')));

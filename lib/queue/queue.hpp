@@ -36,11 +36,11 @@
 // A kill leaves what a power cut leaves, and the lock goes with the last process that had it: a
 // command that outlives its runner keeps its entry from the next one. After a rename the directory
 // that the entry came to is synced, then the one that it left: a power cut between the two finds it
-// in one of them where a rename is one step on the disk, as with every journal of a file system, and
-// else perhaps in both, each to be run. Whoever looks for a name or moves an entry holds the lock of
-// its directory a (flock), so that no two do it at once; under it only a new directory in `later`
-// and an entry replaced while its command runs are synced. A queue itself appears by one rename,
-// with all its directories.
+// in one of them where a rename is one step on the disk, as with every journal of a file system,
+// and else perhaps in both, each to be run. Whoever looks for a name or moves an entry holds the
+// lock of its directory a (flock), so that no two do it at once; under it only a new directory in
+// `later` and an entry replaced while its command runs are synced. A queue itself appears by one
+// rename, with all its directories.
 //
 //   auto queue = Queue::open(home, "post", Create::yes);
 //   auto entry = QueueEntry::create(*queue, id);            // queue/entry.hpp

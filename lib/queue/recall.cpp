@@ -196,8 +196,8 @@ Result<> Recall::transfer_entries(std::uint64_t at, std::span<Entry> entries, bo
   return {};
 }
 
-// Where in its bucket the first entry of this hash is, or would be. Hashes are even: the first guess
-// is the share of the bucket that lies below this one.
+// Where in its bucket the first entry of this hash is, or would be. Hashes are even: the first
+// guess is the share of the bucket that lies below this one.
 Result<std::uint64_t> Recall::place_of(const AddressHash& hash, Block& block) {
   std::uint64_t low = index_->begins[bucket_of(hash)];
   std::uint64_t high = index_->begins[bucket_of(hash) + 1];

@@ -1,9 +1,10 @@
 // All connections of a run: as many as the relays bear, each given what it wants.
 //
 // A connection is opened when more recipients wait than are free for them or on their way, to each
-// relay one at a time: so they grow by one a round trip, up to a number for each relay that is itself
-// learned (smtp/relays.hpp). A relay that has not greeted for a second is as good as none for those
-// who wait: others get them, backups too, and it is one of several again when it does greet.
+// relay one at a time: so they grow by one a round trip, up to a number for each relay that is
+// itself learned (smtp/relays.hpp). A relay that has not greeted for a second is as good as none
+// for those who wait: others get them, backups too, and it is one of several again when it does
+// greet.
 //
 //   Connections connections(relays, source, {.rate = 100});
 //   for (;;) {

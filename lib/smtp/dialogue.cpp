@@ -205,8 +205,8 @@ void Dialogue::hear(std::string_view octets) {
   }
 }
 
-// Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead, and
-// 354; none of it is kept.
+// Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead,
+// and 354; none of it is kept.
 void Dialogue::pass_usual(std::string_view& octets) {
   if (phase_ != Phase::ready || count_ == 0) return;
   Group& group = front();

@@ -78,7 +78,7 @@ class MaildirOutlet : public LocalOutlet {
   std::uint64_t count_ = 0;
 };
 
-// sendmail:PROGRAM   PROGRAM -i -f SENDER [-XV] -- RECIPIENT..., the message on its input, no shell;
+// sendmail:PROGRAM   PROGRAM -i -f SENDER [-XV] -- RECIPIENT..., the message on its input; no shell
 // -XV is Postfix's, for XVERP.
 class SendmailOutlet : public LocalOutlet {
  public:

@@ -41,7 +41,8 @@ class Outgoing {
   // What is not yet written never will be.
   void forget();
 
-  // What is to be written, at most `room.size()` pieces; valid until anything but wrote() is called.
+  // What is to be written, at most `room.size()` pieces; valid until anything but wrote() is
+  // called.
   [[nodiscard]] std::size_t gather(std::span<iovec> room);
   void wrote(std::size_t octets);
 

@@ -3,7 +3,7 @@
 //   smtp://[user@]host[:port][?tls=none|may|must&weight=N&backup]      port 25
 //   smtps://...                                                       port 465, TLS at once
 //   smtp+mx:domain[:port][?...]        the hosts that take the domain's mail
-//   smtp+srv:domain[?...]              the hosts of its service _smtp._tcp, or of a name of this kind
+//   smtp+srv:domain[?...]              of its service _smtp._tcp, or of a name of this kind
 //   lmtp://host[:port]    lmtp:/path/of/socket                        port 24
 //   sendmail:PROGRAM   bsmtp:FILE|-   maildir:DIR   null:
 //

@@ -60,8 +60,8 @@ class ReplyParser {
   [[nodiscard]] Found take(std::string_view& octets);
   // What take() is given next is the beginning of a reply.
   [[nodiscard]] bool between_replies() const { return whole_; }
-  // Takes a whole line that begins with `code`, "250 ", off the front, unread; false, and nothing is
-  // taken, where the next reply is another, not whole, or too long.
+  // Takes a whole line that begins with `code`, "250 ", off the front, unread; false, and nothing
+  // is taken, where the next reply is another, not whole, or too long.
   [[nodiscard]] bool pass(std::string_view& octets, const char (&code)[5]) const;
   // Valid until the next take().
   [[nodiscard]] const Reply& reply() const { return reply_; }

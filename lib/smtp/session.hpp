@@ -1,5 +1,5 @@
-// A dialogue on a socket: its host looked up, connecting, TLS, octets in and out, deadlines (RFC 5321
-// 4.5.3.2).
+// A dialogue on a socket: its host looked up, connecting, TLS, octets in and out, deadlines (RFC
+// 5321 4.5.3.2).
 //
 // Of several addresses each has a share of the patience; whichever answers is the first for all
 // connections that follow.

@@ -37,8 +37,8 @@ std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
   return status;
 }
 
-// What the last server said of a recipient whom a queue gave up, where that was about the recipient:
-// a mailbox that was full for days. Nothing where it was about the way there.
+// What the last server said of a recipient whom a queue gave up, where that was about the
+// recipient: a mailbox that was full for days. Nothing where it was about the way there.
 std::optional<Report> fault_of_given_up(const RcptRecord& rcpt) {
   const auto reply = rcpt.attributes.value("reply").value_or(std::string());
   const auto code = number<unsigned>(std::string_view(reply).substr(0, reply.find(' ')));

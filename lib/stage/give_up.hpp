@@ -1,7 +1,7 @@
 // A stream that was tried for days: its recipients become records for ml-bounce (RFC 3463 4.4.7,
 // delivery time expired), in the queue `bounces`, and never mail to its author.
 //
-//   auto told = tell_bounces(home, taken, "4.4.7 given up after 432000 s: relay ... is busy", *rest);
+//   auto told = tell_bounces(home, taken, "4.4.7 given up after 432000 s: ...", *rest);
 //   if (told && *told == SectionsTold::all) queue.remove(taken);
 //   if (told && *told == SectionsTold::some) queue.replace(taken, rest->draft(), ...);
 #pragma once
@@ -20,8 +20,9 @@ enum class SectionsTold { nothing, some, all };
 
 // Stores, durably, the entry's sections that have a list and recipients, each recipient with
 // status=4.4.7 and, unless it has a reply of its own, reply= with `why`; and wakes the runner of
-// that queue. The other sections are written to the draft `rest` where there are both. SectionsTold::nothing,
-// and nothing stored or written: no whole ml-stream, or one without such a section.
+// that queue. The other sections are written to the draft `rest` where there are both.
+// SectionsTold::nothing, and nothing stored or written: no whole ml-stream, or one without such a
+// section.
 [[nodiscard]] Result<SectionsTold> tell_bounces(const Home& home, const Taken& taken,
                                                 std::string_view why, const QueueEntry& rest);
 

@@ -79,7 +79,8 @@ Result<TappedPipe> tapped(std::string& said) {
   });
 }
 
-// The last line that a stage said; all of them to the log, where it has not failed by its own words.
+// The last line that a stage said; all of them to the log, where it has not failed by its own
+// words.
 std::string heard(std::string_view said, bool log_them) {
   std::string last;
   for (const std::string_view line : split(said, '\n')) {

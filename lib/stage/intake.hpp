@@ -7,19 +7,20 @@
 //                              .octets = std::move(text)});
 //   if (!taken) ...                                     // the answer: 65, 77 (with a code) or 75
 //   if (auto safe = intake->commit(); !safe) ...        // 75 for all taken since the last commit()
-//   else ...                                            // 250: they are on disk, somebody runs them
+//   else ...                                            // 250: on disk, and somebody runs them
 //
-// What becomes of a message, by the role of its recipient and the list's pipeline (list/pipeline.hpp):
+// What becomes of a message, by the role of its recipient and the list's pipeline
+// (list/pipeline.hpp):
 //
-//   | it                                  | is stored as                                | in queue |
-//   | ----------------------------------- | ------------------------------------------- | -------- |
-//   | passes ml-receive, alone or behind  | the section that ml-receive wrote, plus     | post, or |
-//   | filters before it                   | ml.received=ROLE where that is not post     | the role |
-//   | is held                             | the same                                    | held     |
-//   | is dropped (a loop, a policy)       | nothing; a line to the log                  | -        |
-//   | is for a role whose pipeline has no | a section without rcpts: its sender, and    | the role |
-//   | ml-receive, such as bounces         | list= author= ml.role= ml.recipient=        |          |
-//   | is for a role without a pipeline    | a section with the list's owners as rcpts   | outbound |
+// | it                                  | is stored as                                | in queue |
+// | ----------------------------------- | ------------------------------------------- | -------- |
+// | passes ml-receive, alone or behind  | the section that ml-receive wrote, plus     | post, or |
+// | filters before it                   | ml.received=ROLE where that is not post     | the role |
+// | is held                             | the same                                    | held     |
+// | is dropped (a loop, a policy)       | nothing; a line to the log                  | -        |
+// | is for a role whose pipeline has no | a section without rcpts: its sender, and    | the role |
+// | ml-receive, such as bounces         | list= author= ml.role= ml.recipient=        |          |
+// | is for a role without a pipeline    | a section with the list's owners as rcpts   | outbound |
 //
 // An entry's name is the message's id, which a server's second attempt has again: it is one entry.
 // Not for two threads. Settings are read again when they are a second old.
@@ -61,7 +62,8 @@ class Intake {
   // No list takes more, whatever its max-size.
   static constexpr std::size_t largest_message = std::size_t{100} << 20;
 
-  // `home` must outlive it. `log`: where drops and holds are told, whatever the lists' settings say.
+  // `home` must outlive it. `log`: where drops and holds are told, whatever the lists' settings
+  // say.
   [[nodiscard]] static Result<Intake> open(const Home& home, std::optional<std::string> log = {});
 
   // From now on commit() goes by the intake log (queue/intake_log.hpp): for whoever stays and takes
@@ -79,8 +81,8 @@ class Intake {
   [[nodiscard]] Result<> take(Route route, Arrival arrival);
 
   // Makes all drafts entries, durably, for about the price of one, and sees to it that their queues
-  // are run. After a failure none of them can be relied on, nor has the caller to undo anything: the
-  // same messages again are the same entries.
+  // are run. After a failure none of them can be relied on, nor has the caller to undo anything:
+  // the same messages again are the same entries.
   [[nodiscard]] Result<> commit();
 
  private:

@@ -20,8 +20,8 @@
 namespace ml {
 namespace {
 
-// Each holds a lock, a log and a segment, and all of that twice, and a directory, while it is synced:
-// of 1024 descriptors, a usual limit, most are left for connections.
+// Each holds a lock, a log and a segment, and all of that twice, and a directory, while it is
+// synced: of 1024 descriptors, a usual limit, most are left for connections.
 constexpr std::size_t most_sections = 64;
 constexpr std::string_view mark_key = "ml.left";
 constexpr std::size_t digest_id_size = 27;

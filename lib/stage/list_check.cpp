@@ -174,7 +174,8 @@ void check_map_owner(const std::string& map, const std::string& about, Findings&
   }
 }
 
-// Does one of the maps hand `alias` to a command that runs `program` for the list? False: none has it.
+// Does one of the maps hand `alias` to a command that runs `program` for the list? False: none has
+// it.
 bool check_alias(const std::vector<std::string>& maps, const std::string& alias,
                  const std::string& program, const ListName& list, Findings& findings) {
   const std::string about = "alias " + alias;

@@ -36,8 +36,8 @@ struct LogQuery {
 // Writes what was found, a line each, TABs between; gives the number of lines.
 //
 // Messages: id, when it was begun, delivered, refused, not yet delivered, state (done, queued,
-// sending or unfinished), list, Message-ID. Recipients, sorted by their octets: address, outcome, time, relay,
-// reply, id.
+// sending or unfinished), list, Message-ID. Recipients, sorted by their octets: address, outcome,
+// time, relay, reply, id.
 [[nodiscard]] Result<std::uint64_t> look_up(const Home& home, const LogQuery& query, Out& out);
 
 }  // namespace ml

@@ -1,4 +1,5 @@
-// Which host takes the mail of each domain: the home's cache knows (store/mx_cache.hpp), or DNS does.
+// Which host takes the mail of each domain: the home's cache knows (store/mx_cache.hpp), or DNS
+// does.
 //
 //   auto hosts = MailHosts::open(home, {.servers = "127.0.0.1:5353"});
 //   hosts->of({"example.org", "example.net"});   // {"mx.example.com", "mx.example.com"}

@@ -1,6 +1,6 @@
 // A file for the textfile collector of Prometheus: whoever reads it sees it whole.
 //
-//   if (auto written = replace_metrics_file("/var/lib/node_exporter/ml-queue.prom", text); !written)
+//   if (auto written = replace_metrics_file("/var/lib/prom/ml-queue.prom", text); !written)
 #pragma once
 
 #include <string>

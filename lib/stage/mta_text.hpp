@@ -17,7 +17,8 @@ struct MtaList {
 
 enum class MtaWay { pipe, lmtp, maildir, alias };
 
-// All that stands in a configuration. The paths are plain: absolute, letters, digits, / . _ + - only.
+// All that stands in a configuration. The paths are plain: absolute, letters, digits, / . _ + -
+// only.
 struct MtaFacts {
   std::vector<MtaList> lists;        // sorted by domain, never empty
   std::vector<std::string> domains;  // theirs, each once

@@ -11,10 +11,10 @@
 
 namespace ml {
 
-// Standard input as one entry of the queue, made where there is none; or each file as one, which has
-// no `name`: 75 with one. Returns when all are durable: files a few hundred for the price of one,
-// none of which can be relied on when this fails. Says so where an entry is there and nobody runs
-// the queue.
+// Standard input as one entry of the queue, made where there is none; or each file as one, which
+// has no `name`: 75 with one. Returns when all are durable: files a few hundred for the price of
+// one, none of which can be relied on when this fails. Says so where an entry is there and nobody
+// runs the queue.
 //
 // An ml-stream is stored only after every section has had its `end 0`; a section without a message
 // is left out, and a stream of none stores nothing and is done. A failed end is the status here; a

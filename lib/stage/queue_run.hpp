@@ -45,15 +45,16 @@ struct RunNumbers {
 // Runs `command` (argv; one word with blanks or shell characters goes through sh -c) with each
 // due entry as its stdin. By its exit status:
 //
-//   0       what the command wrote goes to our stdout, and the entry is done with; where that cannot
-//           be written the entry stays and the runner leaves with 75
+//   0       what the command wrote goes to our stdout, and the entry is done with; where that
+//           cannot be written the entry stays and the runner leaves with 75
 //   65, 77  the entry moves to the queue `failed`, with the last line of stderr as the reason
 //   75      put off; an ml-stream on its stdout, whole, is what is left and replaces the entry
 //   others, and a signal: put off
 //
 // An entry older than `give_up` has failed when its time comes: to the queue `failed` too, but for
 // those sections of a stream that have a list and recipients: they go to the queue `bounces` with
-// status=4.4.7 at each recipient, and what else the stream has is an entry by itself that fails next.
+// status=4.4.7 at each recipient, and what else the stream has is an entry by itself that fails
+// next.
 //
 // Of `jobs` places one is kept from entries that are big or whose command has run for ten
 // seconds; if all the same every place is taken by such, there is one more for a small entry. With

@@ -41,8 +41,8 @@ class Remains {
     std::string_view message;  // decoded
     std::string_view behind;
   };
-  // The message whose recipients follow, and its number among the sections; kept only if one of them
-  // remains. The views must live until the next section.
+  // The message whose recipients follow, and its number among the sections; kept only if one of
+  // them remains. The views must live until the next section.
   void section(const MessageLine& line, std::size_t number) {
     line_ = line;
     section_ = number;

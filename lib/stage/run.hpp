@@ -3,8 +3,8 @@
 //   RunTask task{.list = "news@x.org", .role = "bounces"};       // or .recipients of the envelope
 //   return run(task, 0);
 //
-// From a mail server, in this order; killed at any step the message is there once or the mail server
-// has it still:
+// From a mail server, in this order; killed at any step the message is there once or the mail
+// server has it still:
 //
 //   | step | what                                                     | killed after it           |
 //   | ---- | -------------------------------------------------------- | ------------------------- |
@@ -36,8 +36,9 @@ struct RunTask {
   SenderSources sender;
 };
 
-// Takes one message from `input`, for one recipient. 65 and 77 as ml-receive says, and 65 with 5.1.1
-// for a recipient that is no list's; a list that the command line names and that is not there is 75.
+// Takes one message from `input`, for one recipient. 65 and 77 as ml-receive says, and 65 with
+// 5.1.1 for a recipient that is no list's; a list that the command line names and that is not there
+// is 75.
 [[nodiscard]] Result<Status> run(const RunTask& task, int input);
 
 // Runs what is left of the way of an entry of `queue` (intake.hpp), which is on `input`: for a post

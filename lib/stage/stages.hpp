@@ -3,7 +3,7 @@
 //
 //   auto ending = run_stages(argvs, stage_environment(*home, mail), {*message, *output});
 //   if (!ending) return fail(ending);                  // nothing could be started
-//   return ending->status;                             // ending->why where no stage can have said it
+//   return ending->status;                           // ending->why where no stage can have said it
 #pragma once
 
 #include <chrono>

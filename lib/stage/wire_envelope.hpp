@@ -2,9 +2,9 @@
 // spelling, and what RFC 3461 has to say of notices (mail/dsn_request.hpp).
 //
 //   Envelopes envelopes({.ret = "hdrs"});
-//   auto why = envelopes.begin(record);             // a reply: nobody of the message can be sent to
-//   WireEnvelope one;                               // used again and again; where it stands, it stays
-//   if (auto why = envelopes.fill(one, rcpt)) ...   // a reply: this recipient cannot be sent to
+//   auto why = envelopes.begin(record);           // a reply: nobody of the message can be sent to
+//   WireEnvelope one;                             // used again and again, where it stands
+//   if (auto why = envelopes.fill(one, rcpt)) ... // a reply: this recipient cannot be sent to
 //   transaction.recipients.push_back({id, one.address, one.dsn});
 #pragma once
 

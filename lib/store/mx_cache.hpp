@@ -7,7 +7,7 @@
 // not answer. Every failure is 75; to go on without it harms nobody.
 //
 //   auto cache = MxCache::open(home);
-//   auto found = cache->find(domains, now, [&](std::size_t at, const MxCache::Known& known) { ... });
+//   auto found = cache->find(domains, now, [&](std::size_t at, const auto& known) { ... });
 //   auto kept = cache->keep({{"example.org", {"mx1.example.org", now + 3600}}}, now);
 #pragma once
 

@@ -13,7 +13,7 @@
 //   handles      13 characters -> address     (VERP tails that name no address; for ever)
 //   marks        what bounces have left behind, all of it behind the list's number:
 //                address_key, NUL, message tag (4) -> day (2), status and class as text
-//                address_key, NUL -> the subscriber's probe: tag (4), day (2), step (1), bounced (1)
+//                address_key, NUL -> the probe: tag (4), day (2), step (1), bounced (1)
 //                NUL, message tag (4) -> domains that refused it (4), day (2), blamed (1)
 //                NUL, message tag (4), domain -> nothing: it is one of those
 //                NUL -> when the owners were last told, minutes since 1970 (4)
@@ -171,10 +171,10 @@ class Store {
   // --- reading subscribers ---
   [[nodiscard]] Result<std::optional<Subscriber>> find(ListNumber list,
                                                        const Address& address) const;
-  // Looks at the next 10,000 subscribers behind `after` (empty: from the start), which moves on, and
-  // hands those due and not suppressed to `take`, some at a time, in key order. `take` runs inside
-  // a snapshot and must not block. False: the list is at its end. Memory does not grow with what
-  // was read.
+  // Looks at the next 10,000 subscribers behind `after` (empty: from the start), which moves on,
+  // and hands those due and not suppressed to `take`, some at a time, in key order. `take` runs
+  // inside a snapshot and must not block. False: the list is at its end. Memory does not grow with
+  // what was read.
   using Take = std::function<void(std::span<const Due>)>;
   [[nodiscard]] Result<bool> next_slice(ListNumber list, std::string& after,
                                         const Take& take) const;
@@ -187,8 +187,8 @@ class Store {
   // --- changing subscribers: each call is one durable transaction, done whole or not at all ---
   // The rows of `source`, which fills an empty Entry and says false at the end. They are read to
   // the end, and sorted if need be, before the transaction begins: `source` may block, and its
-  // failure changes nothing. The last row of a mailbox counts. Memory is bounded by the options, and
-  // what LMDB holds of changed pages by 512 MiB.
+  // failure changes nothing. The last row of a mailbox counts. Memory is bounded by the options,
+  // and what LMDB holds of changed pages by 512 MiB.
   using Source = std::function<Result<bool>(Entry&)>;
   [[nodiscard]] Result<Change> import(ListNumber list, const Source& source,
                                       const ImportOptions& options);

@@ -1,7 +1,8 @@
 // Nearly every rcpt line, recognised at one look: printable ASCII, the message's own sender, no
 // attributes, in no more than 63 octets: "rcpt\tann@example.org\t-\n".
 //
-//   if (const PlainRcpt plain = find_plain_rcpt(text); plain.size > 0) line = text.substr(0, plain.size);
+//   const PlainRcpt plain = find_plain_rcpt(text);
+//   if (plain.size > 0) line = text.substr(0, plain.size);
 #pragma once
 
 #include <algorithm>

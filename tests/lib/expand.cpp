@@ -138,8 +138,8 @@ ExpandOptions to_lists(Texts lists) {
   return options;
 }
 
-// news@x.org expanded by a process of its own, as in life, for LMDB is opened once in a process; all
-// is written that a pipe takes, and the process is blocked in write(2) until rest() reads.
+// news@x.org expanded by a process of its own, as in life, for LMDB is opened once in a process;
+// all is written that a pipe takes, and the process is blocked in write(2) until rest() reads.
 class BlockedExpansion {
  public:
   explicit BlockedExpansion(const Place& place) {

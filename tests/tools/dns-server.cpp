@@ -1,4 +1,5 @@
-// dns-server: a resolver for tests, on loopback, by UDP and TCP, that knows one file and nothing else.
+// dns-server: a resolver for tests, on loopback, by UDP and TCP, that knows one file and nothing
+// else.
 //
 //   dns-server --zone zone --port-file port --log log &
 //
@@ -8,9 +9,9 @@
 //   mx1.x.test  60   A      127.0.0.1            (AAAA the same)
 //   _a._tcp.x.test 60 SRV   0 5 2525 mx1.x.test  (priority, weight, port, host)
 //   y.test      60   CNAME  x.test
-//   sick.test   0    FAIL                        SERVFAIL; SILENCE: no answer; GARBAGE: octets that
-//                                                are no reply; CUT: a reply that ends in its middle;
-//                                                TCP: by UDP all is cut off (TC), by TCP not
+//   sick.test   0    FAIL                        SERVFAIL; SILENCE: no answer; GARBAGE: no reply's
+//                                                octets; CUT: a reply that ends in its middle; TCP:
+//                                                by UDP all is cut off (TC), by TCP not
 //
 // A name that is in no line does not exist. The log has a line a question: NAME TYPE udp|tcp.
 #include <arpa/inet.h>

@@ -3,8 +3,9 @@
 //   power-cut DIRECTORY N COMMAND...
 //
 // runs COMMAND and, when it begins its Nth sync of something below DIRECTORY (fsync, fdatasync,
-// syncfs, a pwrite to a file opened with O_DSYNC), kills it, with all that it has left behind, and leaves DIRECTORY as the syncs before that one made
-// it: 100. A COMMAND that ends before has its power cut then, and power-cut leaves as it did.
+// syncfs, a pwrite to a file opened with O_DSYNC), kills it, with all that it has left behind, and
+// leaves DIRECTORY as the syncs before that one made it: 100. A COMMAND that ends before has its
+// power cut then, and power-cut leaves as it did.
 //
 // The disk is as mean as POSIX lets it be: a file has the octets that its last sync found, none
 // without one; a name, its removal and its change are there when the directory was synced behind

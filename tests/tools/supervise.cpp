@@ -1,7 +1,8 @@
 // What systemd does for a service with a socket, for tests:
 //   supervise SOCKET LOG COMMAND...
-// listens on SOCKET, starts COMMAND with it as descriptor 3 (LISTEN_FDS) and writes what the command
-// tells of its state (NOTIFY_SOCKET) to LOG, a line each, until it has ended; then leaves as it did.
+// listens on SOCKET, starts COMMAND with it as descriptor 3 (LISTEN_FDS) and writes what the
+// command tells of its state (NOTIFY_SOCKET) to LOG, a line each, until it has ended; then leaves
+// as it did.
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
