@@ -221,6 +221,7 @@ lint-text:
 	@shellcheck $$(grep -lE '^#!/bin/(ba)?sh' -s -d skip scripts/* debian/* tests/run tests/examples tests/mta/* .ci/run)
 	@scripts/check-rooms
 	@scripts/check-names
+	@scripts/check-columns
 	@scripts/check-doubled-words
 	@scripts/check-tests
 	@scripts/check-paths
