@@ -14,7 +14,7 @@
 //
 // | segment | event                                           | next     | who opens it next        |
 // | ------- | ----------------------------------------------- | -------- | ------------------------ |
-// | clean   | the first group: head and group, one sync       | used     | clean, or the group    |
+// | clean   | the first group: head and group, one sync       | used     | clean, or the group      |
 // | used    | it is full, a second old, or its writer leaves  | due      | see below                |
 // | due     | syncfs; its head overwritten, synced            | clean    | used, or clean           |
 // | due     | syncfs fails: marked as of no boot, let go; the | doubtful | restores every entry     |

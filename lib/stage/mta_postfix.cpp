@@ -176,7 +176,8 @@ postconf -c "$config" -e \
   'receive_override_options = no_unknown_recipient_checks, no_header_body_checks, no_milters'
 # At the speed of ml-send: it is the only client, and may have a sender for each copy.
 postconf -c "$config" -e \
-  'smtpd_authorized_verp_clients = 127.0.0.0/8 [::1]/128' 'smtpd_client_connection_count_limit = 0' \
+  'smtpd_authorized_verp_clients = 127.0.0.0/8 [::1]/128' \
+  'smtpd_client_connection_count_limit = 0' \
   'smtpd_error_sleep_time = 0' 'in_flow_delay = 0'
 # Bounces go to the first instance and from there to the lists.
 postconf -c "$config" -e 'transport_maps = inline:{{ {domains} }}'
