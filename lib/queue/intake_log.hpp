@@ -12,15 +12,15 @@
 // | due... | checkpoint: the file system synced, the segment  | due... | as queue.hpp says       |
 // |        | cleaned                                          |        |                         |
 //
-// | segment | event                                           | next     | who opens it next        |
-// | ------- | ----------------------------------------------- | -------- | ------------------------ |
-// | clean   | the first group: head and group, one sync       | used     | clean, or the group      |
-// | used    | it is full, a second old, or its writer leaves  | due      | see below                |
-// | due     | syncfs; its head overwritten, synced            | clean    | used, or clean           |
-// | due     | syncfs fails: marked as of no boot, let go; the | doubtful | restores every entry     |
-// |         | next group is refused, later ones go without    |          |                          |
-// | used    | its writer is killed                            | forsaken | this boot: syncfs, clean |
-// |         |                                                 |          | another: restores, clean |
+// | segment | event                                           | next     | who opens it next     |
+// | ------- | ----------------------------------------------- | -------- | --------------------- |
+// | clean   | the first group: head and group, one sync       | used     | clean, or the group   |
+// | used    | it is full, a second old, or its writer leaves  | due      | see below             |
+// | due     | syncfs; its head overwritten, synced            | clean    | used, or clean        |
+// | due     | syncfs fails: marked as of no boot, let go; the | doubtful | restores every entry  |
+// |         | next group is refused, later ones go without    |          |                       |
+// | used    | its writer is killed                            | forsaken | this boot: syncs it   |
+// |         |                                                 |          | another: restores it  |
 //
 // recover_intake() (queue/intake_recovery.hpp) is for the last column: whoever runs a queue or
 // takes mail in calls it first. What is restored is what came in within the last two seconds before
