@@ -41,7 +41,7 @@ inline bool Reader::take_plain_rcpt() {
   rcpt_.address = {address, end};
   rcpt_.at = plain.at - PlainRcpt::address;
   rcpt_.sender = {end + 1, 1};
-  rcpt_.attributes = Attributes({end + 2, 0});  // none, and where they would stand
+  rcpt_.attributes = Attributes({end + 2, end + 2});  // none, and where they would stand
   return true;
 }
 
