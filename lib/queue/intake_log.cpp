@@ -62,10 +62,11 @@ class IntakeLog::Writer {
     return active_ && active_->fits(group);
   }
 
-  // Where there are no two segments to be had, or no thread, there is no log.
+  // Where there are no two segments to be had, no thread, or no telling one boot from the next,
+  // there is no log.
   void begin() {
     begun_ = true;
-    for (unsigned i = 0; i < LogSegment::most && !(active_ && spare_); ++i) {
+    for (unsigned i = 0; boot_ != no_boot && i < LogSegment::most && !(active_ && spare_); ++i) {
       auto segment = take(i);
       if (segment) (active_ ? spare_ : active_) = std::move(segment);
     }

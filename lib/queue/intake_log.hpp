@@ -22,11 +22,12 @@
 // | used    | its writer is killed                            | forsaken | this boot: syncs it   |
 // |         |                                                 |          | another: restores it  |
 //
-// recover_intake() (queue/intake_recovery.hpp) is for the last column: whoever runs a queue or
-// takes mail in calls it first. What is restored is what came in within the last two seconds before
-// a power cut (a second, and the time of a checkpoint): an entry that was done, moved away or
-// replaced by what is left of it within that time may be there again as it came in. Then ml-send's
-// journal, by the message's id, keeps everybody from being mailed twice.
+// recover_intake() (queue/intake_recovery.hpp) is for the last column: ml-lmtpd and whoever runs a
+// queue call it when they begin. What is restored is what came in within the last two seconds
+// before a power cut (a second, and the time of a checkpoint), or before a kill after which neither
+// has begun: an entry that was done, moved away or replaced by what is left of it since may be
+// there again as it came in. Then ml-send's journal, by the message's id, keeps everybody from
+// being mailed twice.
 //
 //   IntakeLog log(home);                                   // nothing is opened yet
 //   if (auto kept = QueueEntry::keep_all(drafts, log, syncer, Same::beside); !kept) ...

@@ -108,12 +108,12 @@ Result<> restore(const Home& home, const LogSegment& segment) {
 }
 
 // Ours if its writer is dead. That of another boot is; then whoever has it restores it, and is
-// waited for.
+// waited for. Where the kernel does not tell which boot this is, its writer may live.
 Result<bool> lock_forsaken(const LogSegment& segment, const std::string& boot) {
   const auto tells_of = segment.boot();
   if (!tells_of) return fail(tells_of);
   if (!*tells_of) return false;
-  if (**tells_of == boot) return segment.try_lock();
+  if (**tells_of == boot || boot == no_boot) return segment.try_lock();
   if (auto locked = segment.lock(); !locked) return fail(locked);
   return true;
 }
@@ -127,7 +127,9 @@ Result<bool> recover(const Home& home, LogSegment& segment, const std::string& b
   if (!tells_of) return fail(tells_of);
   if (!*tells_of) return false;
   const bool is_lost = **tells_of != boot;
-  Result<> safe = is_lost ? restore(home, segment) : segment.sync_all();
+  Result<> safe = is_lost ? restore(home, segment) : Result<>();
+  // What an earlier one restored before it was killed is as it should be, but perhaps unsynced.
+  if (safe) safe = segment.sync_all();
   if (safe) safe = segment.clean();
   if (!safe) return fail(safe);
   return is_lost;

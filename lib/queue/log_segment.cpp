@@ -74,7 +74,7 @@ Result<std::size_t> read_at(const Fd& fd, std::span<char> room, std::size_t at,
 
 std::string boot_id() {
   auto id = read_file("/proc/sys/kernel/random/boot_id", block);
-  if (!id || trim(*id).size() != boot_length) return "-";
+  if (!id || trim(*id).size() != boot_length) return std::string(no_boot);
   return std::string(trim(*id));
 }
 
@@ -207,7 +207,6 @@ Result<> LogSegment::fill_up() const {
   struct stat about{};
   if (fstat(fd_.get(), &about) != 0) return system_failure("cannot stat " + path_, errno);
   auto at = static_cast<std::size_t>(about.st_size);
-  if (at >= size) return {};
   const std::string zeros(std::size_t{1} << 20, '\0');
   while (at < size) {
     const std::size_t piece = std::min(zeros.size(), size - at);

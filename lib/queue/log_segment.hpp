@@ -123,7 +123,8 @@ class LogSegment {
   std::size_t end_ = 0;  // of what this use has written; 0: nothing yet
 };
 
-// The kernel's, which changes when what was in its memory is gone; "-" where it tells none.
+// The kernel's, which changes when what was in its memory is gone; no_boot where it tells none.
+inline constexpr std::string_view no_boot = "-";
 [[nodiscard]] std::string boot_id();
 
 }  // namespace ml

@@ -40,7 +40,8 @@ constexpr std::string_view beginning =
     R"sh(# Postfix for the lists in {home}: whole domains, an entry each.
 # Read this, then as root: {command} | sh
 # It may be run again at any time. When lists come and go, the map of all is enough:
-#   {all} --map >$(postconf -h config_directory)/mlpipe-lists && postfix reload
+#   cd "$(postconf -h config_directory)" &&
+#   {all} --map >mlpipe-lists.new && mv mlpipe-lists.new mlpipe-lists && postfix reload
 set -eu
 config=$(postconf -h config_directory)
 

@@ -67,7 +67,8 @@ std::optional<PostHead> head_of(const Fd& file) {
   const auto message = decoded_message(in.message());
   if (!message) return std::nullopt;
   const auto parts = split_message(*message);
-  return PostHead{in.message().attributes.value("list").value_or(""), field_of(parts.head, "From"),
+  const auto list = in.message().attributes.value("list").value_or("");
+  return PostHead{printable(list, 320), field_of(parts.head, "From"),
                   field_of(parts.head, "Subject")};
 }
 

@@ -1,8 +1,10 @@
 #include "stage/run.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
+#include <optional>
 #include <utility>
 
 #include "base/home.hpp"
@@ -128,17 +130,32 @@ Result<Way> way_of(const Home& home, std::string_view queue, const MessageRecord
                way.role, way.list.empty() ? "no list" : way.list, way.role);
 }
 
+// Octets in a file; nothing of a pipe or a terminal.
+std::optional<off_t> size_of(const Fd& output) {
+  struct stat about{};
+  if (fstat(output.get(), &about) != 0 || !S_ISREG(about.st_mode)) return std::nullopt;
+  return about.st_size;
+}
+
 // What a runner gives as output is a file. If the last stage left a stream with a message there,
-// nobody reads that: it is cut off again, so that the entry stays as it is, and this is true.
-bool take_back_stream(const Fd& output) {
-  if (lseek(output.get(), 0, SEEK_CUR) <= 0 || lseek(output.get(), 0, SEEK_SET) != 0) return false;
+// behind the `before` octets that it had, nobody reads that: it is cut off again, so that the entry
+// stays as it is, and this is true.
+bool take_back_stream(const Fd& output, off_t before) {
+  const auto now = size_of(output);
+  if (!now || *now <= before || lseek(output.get(), before, SEEK_SET) != before) return false;
   Reader in(output.get());
   Record record = in.next();
   while (record != Record::none && record != Record::message) record = in.next();
   const bool is_stream = record == Record::message;
-  if (is_stream && ftruncate(output.get(), 0) == 0) lseek(output.get(), 0, SEEK_SET);
+  if (is_stream && ftruncate(output.get(), before) == 0) lseek(output.get(), before, SEEK_SET);
   if (!is_stream) lseek(output.get(), 0, SEEK_END);
   return is_stream;
+}
+
+// Its streams are of those refused or left, not of a message that nobody has.
+bool is_sender(std::string_view stage) {
+  const std::string_view name = stage.substr(0, stage.find(' '));
+  return name.substr(name.rfind('/') + 1) == "ml-send";
 }
 
 Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const Fd& output) {
@@ -150,13 +167,15 @@ Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const 
   }
   StageMail mail{way.list, way.role, way.recipient, {}, {}};
   if (way.sender) mail.sender = *way.sender;
+  const auto before = size_of(output);
   const auto ending =
       run_stages(argvs, stage_environment(*programs, home.directory(), mail), {input, output});
   if (!ending) return fail(ending);
   if (ending->status != Status::done) {
     return Failure(Error{ending->status, ending->why});  // no why: the stage has said it
   }
-  if (!take_back_stream(output)) return Status::done;
+  if (!before || is_sender(way.stages.back())) return Status::done;
+  if (!take_back_stream(output, *before)) return Status::done;
   return retry(
       "'{}' at the end of [pipeline] {} delivers nothing, and nobody has the message: "
       "put ml-send behind it",

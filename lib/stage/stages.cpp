@@ -29,25 +29,26 @@ std::string shown(const std::vector<std::string>& argv) {
   return printable(text, 80);
 }
 
-// All that is there now.
-void drain(Tap& tap) {
+// As much as a pipe holds, at most: whoever writes without end holds nobody here. False: there was
+// nothing.
+bool drain_once(Tap& tap) {
   std::array<char, 65536> room;
-  while (tap.from.open()) {
-    pollfd one{tap.from.get(), POLLIN, 0};
-    if (poll(&one, 1, 0) <= 0) return;
-    const ssize_t got = read(tap.from.get(), room.data(), room.size());
-    if (got <= 0 || !tap.take({room.data(), static_cast<std::size_t>(got)})) tap.from.reset();
-  }
+  pollfd one{tap.from.get(), POLLIN, 0};
+  if (!tap.from.open() || poll(&one, 1, 0) <= 0) return false;
+  const ssize_t got = read(tap.from.get(), room.data(), room.size());
+  if (got <= 0 || !tap.take({room.data(), static_cast<std::size_t>(got)})) tap.from.reset();
+  return true;
 }
 
-void drain(std::span<Tap> taps) {
-  for (Tap& tap : taps) drain(tap);
+void drain(Tap& tap) {
+  constexpr int reads = 32;
+  for (int i = 0; i < reads && drain_once(tap); ++i) {}
 }
 
-// Waits until it has ended or the time is up; false: it is up.
+// Waits until it has ended or the time is up; false: it is up, or nobody can wait for it so.
 bool has_ended(pid_t process, steady_clock::time_point until, std::span<Tap> taps) {
   const Fd watched(static_cast<int>(syscall(SYS_pidfd_open, process, 0)));
-  if (!watched.open()) return true;  // then wait_for() waits, however long
+  if (!watched.open()) return false;
   for (;;) {
     const auto left = std::chrono::ceil<milliseconds>(until - steady_clock::now());
     if (left.count() <= 0) return false;
@@ -55,7 +56,7 @@ bool has_ended(pid_t process, steady_clock::time_point until, std::span<Tap> tap
     for (const Tap& tap : taps) all.push_back({tap.from.get(), POLLIN, 0});
     const auto longest = static_cast<int>(std::min<long>(left.count(), 3'600'000));
     if (poll(all.data(), all.size(), longest) < 0 && errno != EINTR) return true;
-    drain(taps);
+    for (Tap& tap : taps) drain_once(tap);
     if (all.front().revents != 0) return true;
   }
 }
@@ -66,7 +67,7 @@ void kill_late(std::span<Child> children, milliseconds patience, std::span<Tap> 
     if (has_ended(child.process, until, taps)) continue;
     child.killed_by_us = kill(child.process, SIGKILL) == 0;
   }
-  drain(taps);
+  for (Tap& tap : taps) drain(tap);
 }
 
 StagesEnding judged(const Ending& ending, bool killed_by_us, const std::vector<std::string>& argv) {

@@ -593,6 +593,12 @@ assert (first["state"], first["list"], first["subject"]) == ("held", "news@x.org
   [ -p pipe ]
 }
 
+@test "ml-queue list: a list that a message names forges no row" {
+  ml-list create news@x.org
+  printf 'message\tm1\ta@x.org\taGkK\tlist=x\\nforged\\tdue\nend\t0\n' | ml-queue put held --name one 2>/dev/null
+  is 1 "$(ml-queue list held | wc -l)"
+}
+
 @test "ml-queue: put of nothing makes no queue" {
   ml-list create news@x.org
   run ml-queue put new </dev/null

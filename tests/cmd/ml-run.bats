@@ -227,6 +227,17 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   is "" "$(delivered)"
 }
 
+@test "ml-run: what a file had before is not cut off with a stream that nobody reads" {
+  setup_list
+  site 'pipeline.post = ["ml-receive", "ml-expand"]'
+  ml-receive news@x.org < <(message) >entry
+  echo kept >out
+  status=0
+  ml-run --from post <entry 3>&- >>out 2>/dev/null || status=$?
+  is 75 "$status"
+  is kept "$(cat out)"
+}
+
 @test "ml-run: a pipeline that delivers nothing keeps the post and says so until it is mended" {
   setup_list
   site 'pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]' 'pause = 100'

@@ -41,6 +41,21 @@ at_home() {
   wait $runner
 }
 
+@test "debian: purging ends no process of another user" {
+  [ "$(id -u)" -eq 0 ] || skip "needs root"
+  mkdir -m 755 "$ML_HOME"
+  echo map >"$ML_HOME/aliases.db"
+  chown 12345 "$ML_HOME"
+  tail -f "$ML_HOME/aliases.db" >/dev/null 3>&- &
+  server=$!
+  until ls -l /proc/$server/fd 2>/dev/null | grep -q aliases.db; do kill -0 $server; sleep 0.01; done # polls
+  at_home postrm
+  PATH="$PWD/stub:$PATH" sh postrm purge
+  kill -0 $server
+  kill $server
+  [ ! -e "$ML_HOME" ]
+}
+
 @test "debian: purging ends who is at work on the home and leaves nothing of it" {
   mkdir -m 700 "$ML_HOME"
   mkfifo gate
