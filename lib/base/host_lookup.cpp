@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstring>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <ares.h>
@@ -76,6 +77,7 @@ struct HostLookup::Inside {
   std::optional<AddressesAnswer> answer;
   Fd sockets;
   ares_channel channel = nullptr;
+  Clock::time_point due = Clock::time_point::max();  // when c-ares is to be called by itself
 
   Inside() = default;
   Inside(const Inside&) = delete;
@@ -86,6 +88,7 @@ struct HostLookup::Inside {
 
   void begin(const std::string& host, const std::string& servers);
   void watch(ares_socket_t socket, bool reads, bool writes) const;
+  void set_due();
 };
 
 void HostLookup::Inside::watch(ares_socket_t socket, bool reads, bool writes) const {
@@ -99,8 +102,21 @@ void HostLookup::Inside::watch(ares_socket_t socket, bool reads, bool writes) co
   }
 }
 
+// It tells how long from now, so that this is asked once and kept.
+void HostLookup::Inside::set_due() {
+  due = Clock::time_point::max();
+  timeval time{};
+  if (answer || ares_timeout(channel, nullptr, &time) == nullptr) return;
+  due = Clock::now() + std::chrono::seconds(time.tv_sec) +
+        std::chrono::microseconds(time.tv_usec + 999);
+}
+
 void HostLookup::Inside::begin(const std::string& host, const std::string& servers) {
   sockets.reset(epoll_create1(EPOLL_CLOEXEC));
+  if (!sockets.open()) {
+    answer = AddressesAnswer{.why = std::generic_category().message(errno)};
+    return;
+  }
   ares_options options{};
   options.timeout = milliseconds_a_try;
   options.tries = tries;
@@ -130,6 +146,7 @@ void HostLookup::Inside::begin(const std::string& host, const std::string& serve
         if (found != nullptr) ares_freeaddrinfo(found);
       },
       this);
+  set_due();
 }
 
 HostLookup::HostLookup(const std::string& host, const std::string& servers)
@@ -150,12 +167,7 @@ int HostLookup::descriptor() const {
 }
 
 Clock::time_point HostLookup::deadline() const {
-  timeval time{};
-  if (inside_->answer || ares_timeout(inside_->channel, nullptr, &time) == nullptr) {
-    return Clock::time_point::max();
-  }
-  return Clock::now() + std::chrono::seconds(time.tv_sec) +
-         std::chrono::microseconds(time.tv_usec + 999);
+  return inside_->due;
 }
 
 void HostLookup::hear() {
@@ -171,6 +183,7 @@ void HostLookup::hear() {
                     writes ? event.data.fd : ARES_SOCKET_BAD);
   }
   if (count <= 0) ares_process_fd(inside_->channel, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+  inside_->set_due();
 }
 
 }  // namespace ml

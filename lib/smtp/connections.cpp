@@ -65,10 +65,12 @@ bool Connections::all_out() const {
 // ---- giving
 
 void Connections::turn(Clock::time_point now) {
+  turned_ = now;
   for (bool again = true; again;) {
     again = false;
     bool gave = false;
     bool waits = false;
+    bool is_nobodys = false;  // somebody turned out to be unfit, whom others waited for
     for (auto at = all_.begin(); at != all_.end();) {
       Connection& connection = *at;
       connection.waits = false;
@@ -77,7 +79,11 @@ void Connections::turn(Clock::time_point now) {
           waits = true;
           break;
         }
-        if (!offer(connection)) break;
+        const bool was_unfit = connection.is_unfit;
+        if (!offer(connection)) {
+          is_nobodys = is_nobodys || (connection.is_unfit && !was_unfit);
+          break;
+        }
         gave = true;
         if (limits_.rate > 0) charge(transaction_.recipients.size(), now);
         connection.outlet->give(transaction_);
@@ -94,7 +100,8 @@ void Connections::turn(Clock::time_point now) {
       }
       at = next;
     }
-    if (gave && waits) again = true;  // those behind have had more meanwhile
+    // Those behind have had more meanwhile, or cannot have it.
+    if ((gave || is_nobodys) && waits) again = true;
     while (source_.waiting() > 0 && may_give(now) && open_one(now)) again = true;
   }
 }
@@ -245,7 +252,7 @@ bool Connections::wait(int input, Clock::time_point latest, const sigset_t& asle
   if (input >= 0) watch_input(input);
   bool readable = input >= 0 && input_always_;
   const auto before = Clock::now();
-  const auto due = readable ? before : alarm(before, latest);
+  const auto due = readable ? before : alarm(latest);
   const auto time = due - before;
   const auto pause = std::clamp<Clock::duration>(time, {}, std::chrono::hours(1));
   std::array<epoll_event, 64> events;
@@ -271,20 +278,20 @@ bool Connections::wait(int input, Clock::time_point latest, const sigset_t& asle
 }
 
 // When something happens by itself.
-Clock::time_point Connections::alarm(Clock::time_point now, Clock::time_point latest) const {
+Clock::time_point Connections::alarm(Clock::time_point latest) const {
   auto earliest = latest;
   for (const Connection& connection : all_) {
     earliest = std::min(earliest, connection.outlet->deadline());
   }
   if (source_.waiting() == 0) return earliest;
   for (const Connection& connection : all_) {
-    if (!connection.outlet->opening() || is_silent(connection, now)) continue;
+    if (!connection.outlet->opening() || is_silent(connection, turned_)) continue;
     earliest = std::min(earliest, connection.begun + time_to_greet);
   }
-  // What is possible now was done, or waits for an answer.
-  for (const auto chance : {next_gift_, relays_.next_chance().value_or(now),
-                            relays_.next_end_of_waiting().value_or(now)}) {
-    if (chance > now) earliest = std::min(earliest, chance);
+  // What was possible at the last turn was done, or waits for an answer; since then time has passed.
+  for (const auto chance : {next_gift_, relays_.next_chance_after(turned_).value_or(turned_),
+                            relays_.next_end_of_waiting(turned_).value_or(turned_)}) {
+    if (chance > turned_) earliest = std::min(earliest, chance);
   }
   return earliest;
 }

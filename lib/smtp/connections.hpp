@@ -83,7 +83,7 @@ class Connections {
   void watch(Connection& connection);
   void watch_input(int input);
   void part(Connection& connection, Clock::time_point now);
-  [[nodiscard]] Clock::time_point alarm(Clock::time_point now, Clock::time_point latest) const;
+  [[nodiscard]] Clock::time_point alarm(Clock::time_point latest) const;
 
   Relays& relays_;
   Source& source_;
@@ -95,6 +95,7 @@ class Connections {
   int input_ = -1;                                          // known to epoll_
   bool input_always_ = false;                               // a file: it can always be read
   Clock::time_point next_gift_ = Clock::time_point::min();  // not before, by the rate
+  Clock::time_point turned_ = Clock::time_point::min();     // the last turn: what was due is done
 };
 
 }  // namespace ml

@@ -118,11 +118,12 @@ bool Relays::waits(std::size_t index, std::span<const Room> rooms, Rated rated,
   return false;
 }
 
-std::optional<Clock::time_point> Relays::next_end_of_waiting() const {
+std::optional<Clock::time_point> Relays::next_end_of_waiting(Clock::time_point after) const {
   std::optional<Clock::time_point> earliest;
   for (const State& state : all_) {
     if (!state.waits_since) continue;
     const auto end = *state.waits_since + longest_wait;
+    if (end <= after) continue;
     earliest = std::min(earliest.value_or(end), end);
   }
   return earliest;
@@ -163,6 +164,15 @@ std::optional<Clock::time_point> Relays::next_chance() const {
   std::optional<Clock::time_point> earliest;
   for (const State& state : all_) {
     if (!state.out) earliest = std::min(earliest.value_or(state.free_at), state.free_at);
+  }
+  return earliest;
+}
+
+std::optional<Clock::time_point> Relays::next_chance_after(Clock::time_point time) const {
+  std::optional<Clock::time_point> earliest;
+  for (const State& state : all_) {
+    if (state.out || state.free_at <= time) continue;
+    earliest = std::min(earliest.value_or(state.free_at), state.free_at);
   }
   return earliest;
 }

@@ -78,6 +78,8 @@ class Relays {
   [[nodiscard]] bool are_full(std::size_t live) const;
   // When one of them is free, or was; nothing: all are out.
   [[nodiscard]] std::optional<Clock::time_point> next_chance() const;
+  // When the next one of those that rest then is free; nothing: none rests.
+  [[nodiscard]] std::optional<Clock::time_point> next_chance_after(Clock::time_point time) const;
 
   [[nodiscard]] const Relay& relay(std::size_t index) const { return all_[index].relay; }
   [[nodiscard]] OutletManner manner(std::size_t index) const;
@@ -101,8 +103,8 @@ class Relays {
                            Clock::time_point now);
   // Nobody is there for whom it could wait.
   void waits_no_more(std::size_t index) { all_[index].waits_since.reset(); }
-  // When one that waits does so no longer by itself; nothing: none does.
-  [[nodiscard]] std::optional<Clock::time_point> next_end_of_waiting() const;
+  // When one that waits then does so no longer by itself; nothing: none does.
+  [[nodiscard]] std::optional<Clock::time_point> next_end_of_waiting(Clock::time_point after) const;
   void gave(std::size_t index, std::size_t recipients);
   // Of `limit` recipients a transaction what its weight makes of them.
   [[nodiscard]] std::size_t share_of(std::size_t index, std::size_t limit) const;

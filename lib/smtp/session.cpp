@@ -154,6 +154,7 @@ void Session::connect_next(std::string_view why) {
 bool Session::connect_one(SocketAddress target) {
   const int family = target.octets.ss_family;
   socket_.reset(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!socket_.open()) return false;
   if (family != AF_UNIX) {
     without_delay(socket_.get(), TCP_NODELAY);
     // The port is in the same place for IPv4 and IPv6.

@@ -87,6 +87,16 @@ send() {
   is 3 "$(wc -l <near.log)"
 }
 
+@test "host: a second server is asked where the first says nothing" {
+  sink near
+  zone 'mx.test 60 SILENCE'
+  silent=$resolver
+  zone 'mx.test 60 A 127.0.0.1'
+  run ml-send --again --max-wait 30 --resolver "$silent,$resolver" --via "smtp://mx.test:$(cat near.port)?tls=none" < <(stream ann@x.org)
+  is 0 "$status"
+  is 1 "$(wc -l <near.log)"
+}
+
 @test "host: whoever waits for a name can be stopped" {
   zone 'slow.test 60 SILENCE'
   stream ann@x.org >in

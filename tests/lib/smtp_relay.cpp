@@ -252,13 +252,13 @@ TEST_CASE("shares: who is behind and busy is waited for a second and then not fo
   const Clock::time_point start{};
   relays.gave(1, 100);
   CHECK(relays.waits(1, rooms, Relays::Rated::no, start));
-  CHECK(relays.next_end_of_waiting() == start + seconds(1));
+  CHECK(relays.next_end_of_waiting(start) == start + seconds(1));
   CHECK(relays.waits(1, rooms, Relays::Rated::no, start + milliseconds(999)));
   for (const auto after : {milliseconds(1000), milliseconds(10'999)}) {
     CHECK_FALSE(relays.waits(1, rooms, Relays::Rated::no, start + after));
     relays.gave(1, 100);
   }
-  CHECK_FALSE(relays.next_end_of_waiting());
+  CHECK_FALSE(relays.next_end_of_waiting(start));
   CHECK(relays.waits(1, rooms, Relays::Rated::no, start + seconds(11)));
 }
 

@@ -108,6 +108,14 @@ TEST_CASE("relays: busy or lost without a message means growing pauses and then 
   }
 }
 
+TEST_CASE("relays: one that rests is looked for beside one that never did", "[smtp]") {
+  Relays two = relays({"smtp://a", "smtp://b"}, {.max_wait = 5s});
+  static_cast<void>(two.parted(1, Ended(Parting::busy, 0), 0, start));
+  CHECK(two.next_chance() == Clock::time_point::min());
+  CHECK(two.next_chance_after(start) == start + 500ms);
+  CHECK_FALSE(two.next_chance_after(start + 500ms));
+}
+
 TEST_CASE("relays: a message taken ends the trouble", "[smtp]") {
   Relays one = relays({"smtp://a"}, {.max_wait = 5s});
   const Ended busy(Parting::busy, 0);
