@@ -22,6 +22,7 @@
 namespace ml {
 namespace {
 
+constexpr std::size_t longest_mark = 64;
 constexpr std::size_t log_buffer = std::size_t{16} << 10;  // what a kill may cost
 constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
 constexpr std::uint64_t outcomes_a_sync = 10'000;
@@ -205,8 +206,12 @@ Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms
   if (!borne) return fail(borne);
   mark = std::move(*borne);
   // A mark that went with the recipients when this was pruned cannot be compared.
-  from_entry = !terms.mark.empty() && (mark.empty() || terms.mark == mark);
-  return {};
+  const bool is_mark = !terms.mark.empty() && terms.mark.size() <= longest_mark;
+  from_entry = is_mark && (mark.empty() || terms.mark == mark);
+  if (!from_entry || !mark.empty()) return {};
+  // From here on it is the journal's: entries that are made later have it too.
+  mark = terms.mark;
+  return write_mark(directory, mark);
 }
 
 // Its totals, as long as they hold; and what of them is in no record any more.
@@ -226,7 +231,8 @@ Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
                  beyond(all.left, known->left)};
   }
   if (!terms.mark.empty()) closed.reset();
-  if (!terms.goes_on || !closed) return {};
+  const bool is_stub = forgotten.delivered + forgotten.refused + forgotten.left > 0;
+  if (!terms.goes_on || !closed || is_stub) return {};
   closed.reset();
   return remove_closed(directory);
 }
@@ -551,8 +557,9 @@ bool Journal::owes_sync() const {
   return inside_->since_sync > 0;
 }
 
+// Up to now all are told of: not so where a part of the recipients came.
 Result<> Journal::report(std::int64_t now) {
-  if (auto synced = sync(now); !synced) return synced;
+  if (auto synced = sync(now); !synced || !inside_->recall.all_met()) return synced;
   const std::int64_t seconds = inside_->seconds(now);
   auto placed = inside_->lasting(write_reported(inside_->directory, seconds));
   if (placed) inside_->reported = seconds;

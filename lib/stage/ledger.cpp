@@ -35,6 +35,20 @@ bool is_digest_id(std::string_view id, std::string_view prefixes) {
   return id.size() == digest_id_size && prefixes.find(id.front()) != std::string_view::npos;
 }
 
+// A message's line without the mark of another journal, of which the first would count.
+std::string without_mark(std::string_view line) {
+  std::size_t at = 0;  // of the TAB in front of the attributes
+  for (int field = 0; field < 4 && at != std::string_view::npos; ++field) {
+    at = line.find('\t', field == 0 ? 0 : at + 1);
+  }
+  std::string text(line);
+  if (at == std::string_view::npos) return text;
+  const std::string attributes =
+      with_attribute(Attributes(line.substr(at + 1)), mark_key, std::nullopt);
+  text.erase(attributes.empty() ? at : at + 1);
+  return text.append(attributes);
+}
+
 }  // namespace
 
 Ledger::Ledger(Terms terms)
@@ -71,7 +85,6 @@ Result<std::optional<Closed>> Ledger::begin(const MessageRecord& record,
   section.has_list = record.attributes.raw("list").has_value();
   sections_.push_back(std::move(section));
   remains_.section(line, sections_.size() - 1);
-  if (left_file_) left_file_->saw(record);
   if (terms_.journaling == Journaling::off) return std::nullopt;
   return open_journal(record, line.message, now);
 }
@@ -123,6 +136,7 @@ Result<std::optional<Closed>> Ledger::was_sent(const Closed& closed) {
 Result<std::optional<Closed>> Ledger::end(Ended how) {
   Section& section = sections_.back();
   section.ended_well = how == Ended::well;
+  if (section.ended_well && left_file_) left_file_->saw(section.id, section.part);
   if (!section.ended_well || !section.journal || !section.journal->closed()) return std::nullopt;
   return was_sent(*section.journal->closed());
 }
@@ -416,8 +430,9 @@ Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted&
     if (!made) return fail(made);
     entry.emplace(std::move(*made));
     out.emplace(entry->fd(), queue->path(entry->draft()));
-    out->buffer().append(one.message);
-    if (marked && here.journal && !here.from_entry) {
+    const bool is_to_be_marked = marked && here.journal && !here.from_entry;
+    out->buffer().append(is_to_be_marked ? without_mark(one.message) : std::string(one.message));
+    if (is_to_be_marked) {
       auto mark = here.journal->mark();
       if (!mark) return fail(mark);
       append_attribute(out->buffer(), mark_key, *mark);

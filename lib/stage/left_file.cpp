@@ -29,10 +29,8 @@ std::string target_of(const std::string& path) {
   return real ? real.get() : path;
 }
 
-std::string key_of(const MessageRecord& record) {
-  std::string key(record.id);
-  key.append(1, '\t').append(record.attributes.value("part").value_or(""));
-  return key;
+std::string key_of(std::string_view id, std::string_view part) {
+  return std::string(id).append(1, '\t').append(part);
 }
 
 bool is_input(const struct stat& about) {
@@ -52,8 +50,8 @@ LeftFile::~LeftFile() {
   if (is_written_ && !beside_.empty()) unlink(beside_.c_str());
 }
 
-void LeftFile::saw(const MessageRecord& record) {
-  seen_.insert(key_of(record));
+void LeftFile::saw(std::string_view id, std::string_view part) {
+  seen_.insert(key_of(id, part));
 }
 
 const std::string& LeftFile::place() {
@@ -62,12 +60,13 @@ const std::string& LeftFile::place() {
 }
 
 bool LeftFile::is_others(const MessageRecord& record) const {
-  return !seen_.contains(key_of(record));
+  return !seen_.contains(key_of(record.id, record.attributes.value("part").value_or("")));
 }
 
 Result<std::uint64_t> LeftFile::finish(Whole whole) {
   const Fd old(open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat about{};
+  if (!old.open() && errno != ENOENT) return system_failure("cannot read " + path_, errno);
   const bool is_known = old.open() && fstat(old.get(), &about) == 0 && S_ISREG(about.st_mode);
   if (beside_.empty()) return 0;
   if (whole == Whole::no && (!is_written_ || (is_known && is_input(about)))) return 0;

@@ -9,11 +9,12 @@
 //   | the input is FILE and was not whole | as it was: all may be in it | -                  |
 //   | killed, or the disk is full         | as it was                   | the next run's     |
 //
-// Sections of other messages than those of the run stay in it, behind the run's own. What is no
+// Sections of other messages than those of the run stay in it, behind the run's own, and so do those
+// that came cut short or were barred: all may be in it. What is no
 // ordinary file, or in a directory where none can be made, is written to at once.
 //
 //   LeftFile file("left");
-//   file.saw(record);                               // each section of the run
+//   file.saw(record.id, part);                      // each section of the run that came whole
 //   hand_over(file.place(), ...);                   // as often as there is something
 //   auto others = file.finish(Whole::yes);          // messages that stay in it
 #pragma once
@@ -37,7 +38,8 @@ class LeftFile {
   LeftFile& operator=(const LeftFile&) = delete;
   ~LeftFile();  // what was not finished goes
 
-  void saw(const MessageRecord& record);
+  // What FILE has of it is known to be done, or among those who are handed over.
+  void saw(std::string_view id, std::string_view part);
   // Where to write to, from the first time on behind what is there.
   [[nodiscard]] const std::string& place();
   [[nodiscard]] const std::string& path() const { return path_; }
