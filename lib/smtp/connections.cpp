@@ -288,7 +288,8 @@ Clock::time_point Connections::alarm(Clock::time_point latest) const {
     if (!connection.outlet->opening() || is_silent(connection, turned_)) continue;
     earliest = std::min(earliest, connection.begun + time_to_greet);
   }
-  // What was possible at the last turn was done, or waits for an answer; since then time has passed.
+  // What was possible at the last turn was done, or waits for an answer; since then time has
+  // passed.
   for (const auto chance : {next_gift_, relays_.next_chance_after(turned_).value_or(turned_),
                             relays_.next_end_of_waiting(turned_).value_or(turned_)}) {
     if (chance > turned_) earliest = std::min(earliest, chance);

@@ -9,9 +9,9 @@
 //   | the input is FILE and was not whole | as it was: all may be in it | -                  |
 //   | killed, or the disk is full         | as it was                   | the next run's     |
 //
-// Sections of other messages than those of the run stay in it, behind the run's own, and so do those
-// that came cut short or were barred: all may be in it. What is no
-// ordinary file, or in a directory where none can be made, is written to at once.
+// Sections of other messages than those of the run stay in it, behind the run's own, and so do
+// those that came cut short or were barred: all may be in it. What is no ordinary file, or in a
+// directory where none can be made, is written to at once.
 //
 //   LeftFile file("left");
 //   file.saw(record.id, part);                      // each section of the run that came whole

@@ -157,6 +157,25 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   is "a@x.org b@x.org c@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "journal: an entry that another journal has taken over bears the mark of that one alone" {
+  sink --fault 'rcpt~c=450 4.2.0 later' --fault 'rcpt~d=450 4.2.0 later'
+  post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
+  ml-send --via "$via" --undelivered queue <in
+  entry=$(find "$ML_HOME/queue/outbound" -name "$from_mta")
+  mv "$entry" old
+  # Sent anew for somebody else: the journal of the entry is set aside, and the new one has a mark.
+  ml-send --again --via "$via" --undelivered queue < <(post $from_mta d@x.org | sed '/^message/s/$/\tlist=news@x.org/')
+  find "$ML_HOME/queue/outbound" -name "$from_mta" -delete
+  ml-send --via "$via" --undelivered queue <old
+  entry=$(find "$ML_HOME/queue/outbound" -name "$from_mta")
+  is 1 "$(grep -o 'ml.left=[0-9a-f]*' "$entry" | wc -l)"
+  sunk
+  sink
+  ml-send --via "$via" <"$entry"
+  is "a@x.org c@x.org" "$(cut -f2 log | paste -sd' ')"
+}
+
 @test "journal: another message under the same name is refused" {
   sink
   post spring ann@x.org >in

@@ -83,6 +83,14 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is "bob@example.org ann@example.org" "$(cut -f2 log | paste -sd' ')"
 }
 
+@test "ml-send: the file of the left keeps those of a section that came cut short" {
+  sink --fault 'rcpt=450 4.2.0 later'
+  stream ann@x.org bob@x.org | ml-send --via "$via" --max-wait 0 --undelivered left || true
+  is "ann@x.org bob@x.org" "$(grep ^rcpt left | cut -f2 | sort | paste -sd' ')"
+  sed '/bob/d; s/^end.*/end\t75\tcut/' left | ml-send --via "$via" --max-wait 0 --undelivered left || true
+  grep -q bob@x.org left
+}
+
 @test "ml-send: what the file of the left holds of other messages stays in it" {
   sink --fault 'rcpt~ann<2=450 4.2.0 later' --fault 'rcpt~cy<1=450 4.2.0 later'
   other() { stream "$@" | sed "s/^message\tx1/message\tx2/"; }
