@@ -48,7 +48,7 @@ at_each_call() {
   shift 2
   for call in $calls; do
     for ((n = 1; ; ++n)); do
-      rm -rf "$ML_HOME/queue"
+      until rm -rf "$ML_HOME/queue" 2>/dev/null; do :; done # a runner may be about to leave it
       $prepare
       killed "$call" "$n" "$@" || break
       kills=$((kills + 1))
