@@ -1,5 +1,7 @@
 #include "base/directory.hpp"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <system_error>
@@ -18,6 +20,11 @@ Result<std::vector<std::string>> names_in(const std::string& directory, Missing 
   if (error) return system_failure("cannot read the directory " + directory, error.value());
   std::ranges::sort(names);
   return names;
+}
+
+bool exists(const std::string& path) {
+  struct stat about{};
+  return stat(path.c_str(), &about) == 0;
 }
 
 }  // namespace ml

@@ -1,7 +1,8 @@
-// The names in a directory.
+// Names in directories.
 //
 //   auto names = names_in(home.path("journal"), Missing::is_empty);
 //   if (!names) return fail(names);
+//   if (!exists(path)) return std::nullopt;
 #pragma once
 
 #include <string>
@@ -18,5 +19,8 @@ enum class Missing { is_error, is_empty };
 // of a directory would pass for the whole of it.
 [[nodiscard]] Result<std::vector<std::string>> names_in(const std::string& directory,
                                                         Missing missing = Missing::is_error);
+
+// False too where it cannot be looked at.
+[[nodiscard]] bool exists(const std::string& path);
 
 }  // namespace ml

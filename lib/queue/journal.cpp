@@ -5,26 +5,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <condition_variable>
 #include <map>
-#include <mutex>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "base/octets.hpp"
-#include "base/text.hpp"
+#include "base/directory.hpp"
 #include "queue/journal_files.hpp"
-#include "queue/journals.hpp"
+#include "queue/recall.hpp"
+#include "queue/sync_thread.hpp"
 
 namespace ml {
 namespace {
 
 constexpr std::size_t longest_mark = 64;
-constexpr std::size_t log_buffer = std::size_t{16} << 10;  // what a kill may cost
-constexpr std::uint64_t largest_log = std::uint64_t{28} << 20;
 constexpr std::uint64_t outcomes_a_sync = 10'000;
 
 std::string file_name(std::string_view id, std::string_view part) {
@@ -36,30 +30,7 @@ std::string file_name(std::string_view id, std::string_view part) {
   return name;
 }
 
-bool exists(const std::string& path) {
-  struct stat about{};
-  return stat(path.c_str(), &about) == 0;
-}
-
-std::uint32_t count_segments(const std::string& directory) {
-  std::uint32_t count = 0;
-  while (exists(segment_path(directory, count))) ++count;
-  return count;
-}
-
-std::string log_path(const std::string& directory, std::uint32_t number) {
-  return fmt::format("{}/log.{:04}", directory, number);
-}
-
 }  // namespace
-
-Outcome letter_to_outcome(char letter) {
-  return static_cast<Outcome>(letter >= 'a' ? letter - 'a' + 'A' : letter);
-}
-
-bool is_kept(char letter) {
-  return letter >= 'a' || static_cast<Outcome>(letter) == Outcome::left;
-}
 
 std::string journal_path(std::string_view id, std::string_view part) {
   const std::string hash = base32(sha256(id)).substr(0, 2);
@@ -67,55 +38,6 @@ std::string journal_path(std::string_view id, std::string_view part) {
 }
 
 // --- the open journal --------------------------------------------------------------------------
-
-// Syncs files in a thread of its own, begun with the first of them.
-class SyncThread {
- public:
-  // With the last ones.
-  [[nodiscard]] bool is_busy() {
-    const std::lock_guard guard(mutex_);
-    return !files_.empty();
-  }
-
-  // It must not be busy.
-  void begin(std::vector<Fd> files) {
-    const std::lock_guard guard(mutex_);
-    files_ = std::move(files);
-    if (!thread_.joinable()) {
-      thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
-    }
-    wake_.notify_all();
-  }
-
-  // Returns when nothing is under way.
-  void finish() {
-    std::unique_lock lock(mutex_);
-    wake_.wait(lock, [this] { return files_.empty(); });
-  }
-
-  // What has failed so far, or 0.
-  [[nodiscard]] int error() const { return error_; }
-
- private:
-  void run(const std::stop_token& stop) {
-    std::unique_lock lock(mutex_);
-    while (wake_.wait(lock, stop, [this] { return !files_.empty(); })) {
-      lock.unlock();
-      for (const Fd& file : files_) {
-        if (fdatasync(file.get()) != 0) error_ = errno;
-      }
-      lock.lock();
-      files_.clear();
-      wake_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable_any wake_;
-  std::vector<Fd> files_;  // empty: nothing to do
-  std::atomic<int> error_ = 0;
-  std::jthread thread_;
-};
 
 struct Journal::Inside {
   // A segment as long as a slot of it is reserved, or new slots come from it.
@@ -141,15 +63,10 @@ struct Journal::Inside {
   Mapped* last = nullptr;
   std::vector<Segment> unmapped;  // done with, but not yet synced
 
-  Fd log;
-  std::uint32_t log_number = 0;
-  std::uint64_t log_size = 0;
-  std::string log_text;
-  std::int64_t log_time = -1;  // as log_time_text has it
-  std::string log_time_text;
+  JournalLog log;
   std::optional<std::vector<char>> logged;  // by slot: the outcome that earlier runs logged last
 
-  bool has_new_files = false;  // names that are not yet synced
+  bool has_new_files = true;  // names that are not yet synced
   std::uint64_t since_sync = 0;
   std::int64_t last_sync = 0;
   std::int64_t seconds_a_sync = 1;
@@ -158,8 +75,6 @@ struct Journal::Inside {
 
   Result<> read_files(const Home& home, const JournalTerms& terms, std::int64_t now);
   Result<> heed_closed(const JournalTerms& terms);
-  Result<> open_log();
-  Result<> flush_log();
   Result<Mapped*> segment_of(SlotNumber number) {
     const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
     if (segment == last_number) return last;
@@ -168,7 +83,6 @@ struct Journal::Inside {
   Result<Mapped*> map_segment(std::uint32_t segment);
   Result<> record(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now,
                   std::uint32_t released);
-  void append_log(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now);
   Result<> read_logged();
   Result<> check_sync();
   // A failure is for good.
@@ -221,7 +135,7 @@ Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
   if (!*done) return {};
   closed = *done;
   const Totals& all = closed->totals;
-  if (recall.recorded() < all.delivered + all.refused + all.left) {
+  if (recall.recorded() < all.all()) {
     auto known = count();
     if (!known) return fail(known);
     const auto beyond = [](std::uint64_t then, std::uint64_t now) {
@@ -231,78 +145,14 @@ Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
                  beyond(all.left, known->left)};
   }
   if (!terms.mark.empty()) closed.reset();
-  const bool is_stub = forgotten.delivered + forgotten.refused + forgotten.left > 0;
-  if (!terms.goes_on || !closed || is_stub) return {};
+  if (!terms.goes_on || !closed || forgotten.all() > 0) return {};
   closed.reset();
   return remove_closed(directory);
 }
 
-Result<> Journal::Inside::open_log() {
-  while (exists(log_path(directory, log_number + 1))) ++log_number;
-  const std::string path = log_path(directory, log_number);
-  auto file = open_file(path, O_RDWR | O_CREAT | O_APPEND);
-  if (!file) return fail(file);
-  struct stat about{};
-  if (fstat(file->get(), &about) != 0) return system_failure("cannot look at " + path, errno);
-  log = std::move(*file);
-  has_new_files = true;
-  log_size = static_cast<std::uint64_t>(about.st_size);
-  char newest = '\n';  // where a full disk has cut a line, ours are not part of it
-  if (about.st_size > 0 && pread(log.get(), &newest, 1, about.st_size - 1) == 1 && newest != '\n') {
-    log_text.insert(0, 1, '\n');
-  }
-  return {};
-}
-
-Result<> Journal::Inside::flush_log() {
-  if (log_text.empty()) return {};
-  if (log_size + log_text.size() > largest_log) {
-    if (fdatasync(log.get()) != 0) return system_failure("cannot sync " + directory, errno);
-    ++log_number;
-    if (auto opened = open_log(); !opened) return fail(opened);
-  }
-  if (auto written = write_all(log, log_text, directory + "/log"); !written) return fail(written);
-  log_size += log_text.size();
-  log_text.clear();
-  return {};
-}
-
-// OUTCOME TAB time TAB address TAB relay TAB reply TAB slot. One that a kill cuts short is passed
-// over.
-void Journal::Inside::append_log(SlotNumber number, Outcome outcome, const LogLine& line,
-                                 std::int64_t now) {
-  const bool plain = is_printable(line.reply, Tabs::refused);  // as nearly all of them are
-  const std::string made = plain ? std::string() : printable(line.reply);
-  const std::string_view reply = plain ? line.reply : made;
-  if (now != log_time) {
-    log_time = now;
-    log_time_text = fmt::format("\t{}\t", now);
-  }
-  const fmt::format_int slot(number);
-  const std::size_t begin = log_text.size();
-  const std::size_t end = begin + 1 + log_time_text.size() + line.address.size() + 1 +
-                          line.relay.size() + 1 + reply.size() + 1 + slot.size() + 1;
-  // libstdc++ 12 hands the capacity in where it should be the size.
-  log_text.resize_and_overwrite(end, [&](char* room, std::size_t /*size*/) {
-    char* at = room + begin;
-    const auto put = [&](std::string_view text) { at += text.copy(at, text.size()); };
-    *at++ = static_cast<char>(outcome);
-    put(log_time_text);
-    for (const std::string_view field : {line.address, line.relay, reply}) {
-      put(field);
-      *at++ = '\t';
-    }
-    put({slot.data(), slot.size()});
-    *at = '\n';
-    return end;
-  });
-}
-
 Result<> Journal::Inside::read_logged() {
   logged.emplace(recall.used());
-  JournalFacts facts;
-  facts.directory = directory;
-  return each_outcome(facts, [&](const OutcomeLine& line) -> Result<> {
+  return each_outcome(directory, [&](const OutcomeLine& line) -> Result<> {
     if (line.slot < logged->size()) (*logged)[line.slot] = static_cast<char>(line.outcome);
     return {};
   });
@@ -337,10 +187,8 @@ Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLi
   // What an entry keeps stays with it, whatever came of the attempt.
   if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
   slot(**segment, number).change(seconds(now), letter_of(outcome));
-  append_log(number, outcome, what, now);
   ++since_sync;
-  if (log_text.size() < log_buffer) return {};
-  return lasting(flush_log());
+  return lasting(log.append(number, outcome, what, now));
 }
 
 // What the thread found.
@@ -359,7 +207,7 @@ Journal& Journal::operator=(Journal&&) noexcept = default;
 
 // What is buffered of the log is worth a try; the outcomes themselves are mapped already.
 Journal::~Journal() {
-  if (inside_ && !inside_->failed) static_cast<void>(inside_->flush_log());
+  if (inside_ && !inside_->failed) static_cast<void>(inside_->log.flush());
 }
 
 Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::int64_t now) {
@@ -371,7 +219,9 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   if (!lock) return fail(lock);
   inside->lock = std::move(*lock);
   if (auto read = inside->read_files(home, terms, now); !read) return fail(read);
-  if (auto opened = inside->open_log(); !opened) return fail(opened);
+  auto log = JournalLog::open(inside->directory);
+  if (!log) return fail(log);
+  inside->log = std::move(*log);
   auto recall =
       Recall::open(inside->directory, count_segments(inside->directory), inside->reported);
   if (!recall) return fail(recall);
@@ -403,8 +253,7 @@ const std::optional<Closed>& Journal::closed() const {
 }
 
 bool Journal::is_stub() const {
-  const Totals& missing = inside_->forgotten;
-  return missing.delivered + missing.refused + missing.left > 0;
+  return inside_->forgotten.all() > 0;
 }
 
 Result<> Journal::reopen() {
@@ -453,10 +302,9 @@ Result<> Journal::complete_log(const Before& before, std::string_view address) {
   auto segment = in.segment_of(*before.slot);
   if (!segment) return fail(segment);
   const std::int64_t then = in.begun + in.slot(**segment, *before.slot).seconds;
-  in.append_log(*before.slot, *before.outcome,
-                {address, "-", "not known: the run ended before it was written"}, then);
-  if (in.log_text.size() < log_buffer) return {};
-  return in.lasting(in.flush_log());
+  return in.lasting(in.log.append(*before.slot, *before.outcome,
+                                  {address, "-", "not known: the run ended before it was written"},
+                                  then));
 }
 
 Result<SlotNumber> Journal::reserve(const Before& before) {
@@ -499,7 +347,7 @@ Result<> Journal::sync(std::int64_t now) {
     inside_->failed = true;
     return system_failure("cannot sync the journal " + inside_->directory, code);
   };
-  if (auto flushed = inside_->lasting(inside_->flush_log()); !flushed) return flushed;
+  if (auto flushed = inside_->lasting(inside_->log.flush()); !flushed) return flushed;
   for (Segment& segment : inside_->unmapped) {
     if (const int code = segment.sync(); code != 0) return failed(code);
   }
@@ -509,7 +357,7 @@ Result<> Journal::sync(std::int64_t now) {
     if (const int code = segment.segment.sync(); code != 0) return failed(code);
     segment.dirty = false;
   }
-  if (fdatasync(inside_->log.get()) != 0) return failed(errno);
+  if (fdatasync(inside_->log.fd().get()) != 0) return failed(errno);
   if (auto synced = inside_->lasting(sync_directory(inside_->directory)); !synced) return synced;
   inside_->has_new_files = false;
   inside_->since_sync = 0;
@@ -525,7 +373,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
   if (in.syncs.is_busy()) return {};  // the disk is slower than we are
-  if (auto flushed = in.lasting(in.flush_log()); !flushed) return flushed;
+  if (auto flushed = in.lasting(in.log.flush()); !flushed) return flushed;
   std::vector<Fd> files;
   const auto add = [&](const Fd& file) {
     files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
@@ -538,7 +386,7 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   for (auto& [number, segment] : in.mapped) {
     if (segment.dirty) add_segment(segment.segment);
   }
-  add(in.log);
+  add(in.log.fd());
   if (in.has_new_files) {
     auto directory = open_file(in.directory, O_RDONLY | O_DIRECTORY);
     if (!directory) return in.lasting(fail(directory));

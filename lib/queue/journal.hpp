@@ -4,7 +4,7 @@
 //   head         who this is: id, part, the message's digest, the key of the hashes; made whole
 //   lock         locked for the whole run; holds the pid of the run
 //   slots.0000   outcomes by recipient (slots.hpp); what counts
-//   log.0000     replies, relays, times and queue ids in text; what ml-log reads
+//   log.0000     replies, relays, times and queue ids in text (journal_log.hpp); for ml-log
 //   reported     until when refusals were handed over, to whoever is to know of them
 //   entry        the mark of the queue entries that keep what is left
 //   closed       totals: every recipient of the whole stream has its final state; goes when a
@@ -57,7 +57,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,19 +65,11 @@
 #include "base/digest.hpp"
 #include "base/home.hpp"
 #include "base/result.hpp"
-#include "queue/recall.hpp"
+#include "queue/journal_log.hpp"
+#include "queue/outcome.hpp"
 #include "queue/slots.hpp"
 
 namespace ml {
-
-enum class Outcome : char {
-  in_flight = 'F',
-  delivered = 'D',
-  refused = 'R',
-  deferred = 'T',
-  unanswered = 'U',
-  left = 'L',
-};
 
 struct JournalTerms {
   std::string id;
@@ -100,19 +91,13 @@ struct Totals {
   std::uint64_t delivered = 0;
   std::uint64_t refused = 0;
   std::uint64_t left = 0;
+  [[nodiscard]] std::uint64_t all() const { return delivered + refused + left; }
 };
 
 // A journal that was closed: the message was sent.
 struct Closed {
   std::int64_t time = 0;  // seconds since 1970-01-01 UTC
   Totals totals;
-};
-
-// What goes into the text log beside an outcome. Views are used during the call only.
-struct LogLine {
-  std::string_view address;  // without controls, as a stream has it
-  std::string_view relay;    // the same
-  std::string_view reply;    // the relay's queue id is part of it; it is made printable()
 };
 
 class Journal {
@@ -191,10 +176,6 @@ class Journal {
   explicit Journal(std::unique_ptr<Inside> inside);
   std::unique_ptr<Inside> inside_;
 };
-
-// The outcome that a slot's letter stands for, and whether a queue entry keeps the recipient.
-[[nodiscard]] Outcome letter_to_outcome(char letter);
-[[nodiscard]] bool is_kept(char letter);
 
 // "journal/ab/ID" or "journal/ab/ID.K-N", below the home.
 [[nodiscard]] std::string journal_path(std::string_view id, std::string_view part);

@@ -35,11 +35,6 @@ std::string or_dash(std::string_view text) {
   return text.empty() ? "-" : printable(text, longest);
 }
 
-bool exists(const std::string& path) {
-  struct stat about{};
-  return stat(path.c_str(), &about) == 0;
-}
-
 // Whole or not there: written beside, synced, renamed, its directory synced.
 Result<> place_file(const std::string& directory, const std::string& name, std::string_view text) {
   const std::string draft = directory + "/." + name;

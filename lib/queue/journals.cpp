@@ -13,7 +13,6 @@
 #include <vector>
 
 #include "base/directory.hpp"
-#include "base/lines.hpp"
 #include "base/text.hpp"
 #include "queue/fields.hpp"
 #include "queue/journal_files.hpp"
@@ -21,8 +20,6 @@
 
 namespace ml {
 namespace {
-
-constexpr std::size_t longest_line = std::size_t{64} << 10;
 
 // "ID", "ID.2-4", "ID~1".
 bool is_of(std::string_view name, std::string_view id) {
@@ -42,32 +39,6 @@ std::optional<JournalFacts> read_facts(const std::string& directory, const std::
                      {}};
   if (const auto closed = read_closed(path)) facts.closed = *closed;
   return facts;
-}
-
-std::optional<OutcomeLine> line_to_outcome(std::string_view text) {
-  const auto fields = split(text, '\t');
-  if (fields.size() != 6 || fields[0].size() != 1) return std::nullopt;
-  const auto time = number<std::int64_t>(fields[1]);
-  const auto slot = number<SlotNumber>(fields[5]);
-  if (!time || !slot) return std::nullopt;
-  return OutcomeLine{
-      static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4], *slot};
-}
-
-Result<> each_line(const std::string& path,
-                   const std::function<Result<>(const OutcomeLine&)>& call) {
-  auto file = open_file(path, O_RDONLY);
-  if (!file) return fail(file);
-  Lines lines(file->get(), path, longest_line);
-  for (;;) {
-    const auto line = lines.next();
-    if (!line) return fail(line);
-    if (line->kind == Line::Kind::none) return {};
-    if (line->kind != Line::Kind::whole) continue;  // a kill may cut one
-    if (const auto outcome = line_to_outcome(line->text)) {
-      if (auto called = call(*outcome); !called) return called;
-    }
-  }
 }
 
 using WantedName = std::function<bool(const std::string& directory, const std::string& name)>;
@@ -106,29 +77,17 @@ Result<> each_journal(const Home& home, const std::optional<std::string>& id,
 Result<> each_unpruned_journal(const Home& home,
                                const std::function<Result<>(const JournalFacts&)>& call) {
   const auto has_log = [](const std::string& directory, const std::string& name) {
-    return access(fmt::format("{}/{}/log.0000", directory, name).c_str(), F_OK) == 0;
+    return exists(fmt::format("{}/{}/log.0000", directory, name));
   };
   return each_of(home, {}, has_log, call);
-}
-
-Result<> each_outcome(const JournalFacts& facts,
-                      const std::function<Result<>(const OutcomeLine&)>& call) {
-  const auto names = names_in(facts.directory, Missing::is_empty);
-  if (!names) return fail(names);
-  for (const std::string& name : *names) {
-    if (!name.starts_with("log.")) continue;
-    if (auto read = each_line(facts.directory + '/' + name, call); !read) return read;
-  }
-  return {};
 }
 
 Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
   OutcomeCounts counts;
   std::vector<Slot> slots(slots_a_segment);
-  for (std::uint32_t number = 0;; ++number) {
-    const std::string path = segment_path(facts.directory, number);
-    if (access(path.c_str(), F_OK) != 0) return counts;
-    auto read = read_slots(path, slots);
+  const std::uint32_t segments = count_segments(facts.directory);
+  for (std::uint32_t number = 0; number < segments; ++number) {
+    auto read = read_slots(segment_path(facts.directory, number), slots);
     if (!read) return fail(read);
     for (const Slot& slot : std::span(slots).first(*read)) {
       if (is_kept(slot.state())) {
@@ -145,6 +104,7 @@ Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
       }
     }
   }
+  return counts;
 }
 
 // ---- pruning

@@ -1,7 +1,6 @@
 // All journals of a home, for those who look things up or tidy.
 //
 //   auto done = each_journal(home, [&](const JournalFacts& facts) { ...; return Result<>(); });
-//   auto told = each_outcome(facts, [&](const OutcomeLine& line) { ...; return Result<>(); });
 #pragma once
 
 #include <cstdint>
@@ -32,20 +31,6 @@ struct JournalFacts {
 // Those that have recipients still. Of the pruned, which are most of them, nothing is opened.
 [[nodiscard]] Result<> each_unpruned_journal(
     const Home& home, const std::function<Result<>(const JournalFacts&)>& call);
-
-// A line of a journal's log. Views live during the call.
-struct OutcomeLine {
-  Outcome outcome{};
-  std::int64_t time = 0;
-  std::string_view address;
-  std::string_view relay;
-  std::string_view reply;
-  SlotNumber slot = 0;
-};
-// In the order they were written: of a recipient the last one counts. One whose line was lost and
-// written again has an earlier time than those before it.
-[[nodiscard]] Result<> each_outcome(const JournalFacts& facts,
-                                    const std::function<Result<>(const OutcomeLine&)>& call);
 
 // How many recipients have which outcome now, by the slots; those in flight are unanswered, and
 // whom a queue entry keeps is left.

@@ -31,10 +31,6 @@ Result<Fd> make_unnamed_file(const std::string& directory) {
 
 }  // namespace
 
-std::string segment_path(const std::string& directory, std::uint32_t segment) {
-  return fmt::format("{}/slots.{:04}", directory, segment);
-}
-
 Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::int64_t reported,
                             std::size_t window) {
   Recall recall;

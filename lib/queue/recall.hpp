@@ -24,9 +24,6 @@
 
 namespace ml {
 
-// A slot's place in its journal: segment * slots_a_segment + index.
-using SlotNumber = std::uint32_t;
-
 class Recall {
  public:
   static constexpr std::size_t default_window = 65'536;
@@ -103,8 +100,5 @@ class Recall {
   std::vector<bool> found_;  // by slot: a bit for each is flat enough
   std::optional<Index> index_;
 };
-
-// "slots.0003" below a journal's directory.
-[[nodiscard]] std::string segment_path(const std::string& directory, std::uint32_t segment);
 
 }  // namespace ml

@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/directory.hpp"
+
 namespace ml {
 namespace {
 
@@ -24,6 +26,16 @@ std::uint32_t check_of(const AddressHash& hash) {
 }
 
 }  // namespace
+
+std::string segment_path(const std::string& directory, std::uint32_t segment) {
+  return fmt::format("{}/slots.{:04}", directory, segment);
+}
+
+std::uint32_t count_segments(const std::string& directory) {
+  std::uint32_t count = 0;
+  while (exists(segment_path(directory, count))) ++count;
+  return count;
+}
 
 char Slot::state() const {
   if ((state_and_check & ~state_mask) != check_of(hash)) return 0;

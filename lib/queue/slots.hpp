@@ -8,7 +8,7 @@
 //
 //   octets 0-15   keyed 128-bit hash of the address
 //   octets 16-19  seconds since the journal was begun, at the last change of state
-//   octet  20     state: a letter of journal.hpp, 0: the slot was never used
+//   octet  20     state: a letter of outcome.hpp, 0: the slot was never used
 //   octets 21-23  check over the hash, so that a torn or foreign page counts as no record
 //
 // The state is stored last, in one aligned word: a slot is there whole or not at all.
@@ -41,6 +41,13 @@ static_assert(sizeof(Slot) == 24);
 
 inline constexpr std::size_t segment_size = std::size_t{4} << 20;
 inline constexpr std::size_t slots_a_segment = segment_size / sizeof(Slot);
+
+// A slot's place in its journal: segment * slots_a_segment + index.
+using SlotNumber = std::uint32_t;
+
+// "slots.0003" below a journal's directory, and how many of them there are.
+[[nodiscard]] std::string segment_path(const std::string& directory, std::uint32_t segment);
+[[nodiscard]] std::uint32_t count_segments(const std::string& directory);
 
 // One segment, mapped for reading and writing as long as this lives.
 class Segment {

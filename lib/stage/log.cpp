@@ -10,6 +10,7 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "queue/journal_log.hpp"
 #include "queue/journals.hpp"
 #include "store/sorted.hpp"
 
@@ -122,7 +123,7 @@ class Recipients {
       : query_(query), sorted_(home.directory(), memory) {}
 
   Result<> add(const JournalFacts& facts) {
-    return each_outcome(facts, [&](const OutcomeLine& line) -> Result<> {
+    return each_outcome(facts.directory, [&](const OutcomeLine& line) -> Result<> {
       if (query_.address && !same_nocase(line.address, *query_.address)) return {};
       if (query_.every_attempt && query_.outcome && line.outcome != *query_.outcome) return {};
       key_.assign(line.address).append(1, '\0').append(facts.name);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/text.hpp"
+#include "queue/journal_log.hpp"
 #include "queue/journals.hpp"
 
 namespace ml {
@@ -40,7 +41,7 @@ Result<std::vector<JournalFacts>> last_journals(const Home& home, std::string_vi
 Result<> add_delays(Delays& delays, const JournalFacts& facts) {
   std::int64_t before = 0;
   std::string domain;
-  return each_outcome(facts, [&](const OutcomeLine& line) -> Result<> {
+  return each_outcome(facts.directory, [&](const OutcomeLine& line) -> Result<> {
     domain.assign(line.address.substr(std::min(line.address.rfind('@') + 1, line.address.size())));
     std::ranges::transform(domain, domain.begin(), to_lower);
     const std::int64_t silence = before == 0 ? 0 : line.time - before;

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "queue/journals.hpp"
+#include "queue/recall.hpp"
 #include "scratch.hpp"
 
 using namespace ml;

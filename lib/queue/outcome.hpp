@@ -1,0 +1,26 @@
+// What became of a recipient: a letter in its slot and in the lines of the log. journal.hpp has the
+// arrows between them.
+#pragma once
+
+namespace ml {
+
+enum class Outcome : char {
+  in_flight = 'F',
+  delivered = 'D',
+  refused = 'R',
+  deferred = 'T',
+  unanswered = 'U',
+  left = 'L',
+};
+
+// The outcome that a slot's letter stands for: small ones are of recipients that an entry keeps.
+[[nodiscard]] constexpr Outcome letter_to_outcome(char letter) {
+  return static_cast<Outcome>(letter >= 'a' ? letter - 'a' + 'A' : letter);
+}
+
+// Whether a queue entry keeps the recipient: L f u.
+[[nodiscard]] constexpr bool is_kept(char letter) {
+  return letter >= 'a' || static_cast<Outcome>(letter) == Outcome::left;
+}
+
+}  // namespace ml
