@@ -28,13 +28,18 @@ constexpr std::size_t most_usual_replies = 4;
 
 Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
     : manner_(std::move(manner)),
+      greeting_({.protocol = manner_.protocol,
+                 .hello = std::exchange(manner_.hello, {}),
+                 .starttls = manner_.starttls,
+                 .channel = manner_.channel,
+                 .credentials = manner_.credentials}),
       outcomes_(outcomes),
       most_groups_(std::max(manner_.window, std::size_t{2})),
       ring_(std::bit_ceil(most_groups_)),
       ring_mask_(ring_.size() - 1) {}
 
 bool Dialogue::next_is_chunk() const {
-  return extensions_.chunking && extensions_.pipelining && manner_.protocol == Protocol::smtp &&
+  return extensions().chunking && extensions().pipelining && manner_.protocol == Protocol::smtp &&
          offered_ >= manner_.lockstep_messages;
 }
 
@@ -57,7 +62,7 @@ void Dialogue::give(Transaction& transaction) {
   asked_ += group.transaction.recipients.size();
   group.chunked = next_is_chunk();
   ++offered_;
-  group.pipelined = extensions_.pipelining && offered_ > manner_.lockstep_messages;
+  group.pipelined = extensions().pipelining && offered_ > manner_.lockstep_messages;
   group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
   group.unsettled = group.answers.size();
   group.accepted = group.due = group.next = 0;
@@ -78,18 +83,18 @@ bool Dialogue::settle_unable(const Transaction& transaction) {
     return true;
   };
   const WireMessage& message = *transaction.message;
-  if (transaction.needs_smtputf8 && !extensions_.smtputf8) {
+  if (transaction.needs_smtputf8 && !extensions().smtputf8) {
     return leave_all(local_reply(553, {5, 6, 7}, "the relay knows no SMTPUTF8"));
   }
-  if (message.has_8bit && !extensions_.eight_bit) {
+  if (message.has_8bit && !extensions().eight_bit) {
     std::string why = "the relay knows no 8BITMIME";
     if (!message.why_8bit.empty()) why.append(", and ").append(message.why_8bit);
     return leave_all(local_reply(554, {5, 6, 3}, why));
   }
-  if (extensions_.size_limit > 0 && message.size > extensions_.size_limit) {
+  if (extensions().size_limit > 0 && message.size > extensions().size_limit) {
     return leave_all(local_reply(
         552, {5, 3, 4},
-        fmt::format("the relay takes messages up to {} octets", extensions_.size_limit)));
+        fmt::format("the relay takes messages up to {} octets", extensions().size_limit)));
   }
   return transaction.recipients.empty();
 }
@@ -126,19 +131,19 @@ void Dialogue::write_step(const Group& group, std::size_t step) {
 void Dialogue::write_mail(const Transaction& transaction) {
   out_.put("MAIL FROM:<", transaction.sender, ">");
   const WireMessage& message = *transaction.message;
-  if (extensions_.size) out_.put(texts_of(message).parameter);
+  if (extensions().size) out_.put(texts_of(message).parameter);
   if (message.has_8bit) out_.put(" BODY=8BITMIME");
   if (transaction.needs_smtputf8) out_.put(" SMTPUTF8");
-  if (extensions_.dsn && !transaction.dsn.empty()) out_.put(transaction.dsn);
+  if (extensions().dsn && !transaction.dsn.empty()) out_.put(transaction.dsn);
   // Postfix knows none for the null sender.
-  if (extensions_.xverp && !transaction.sender.empty() && !transaction.xverp.empty()) {
+  if (extensions().xverp && !transaction.sender.empty() && !transaction.xverp.empty()) {
     out_.put(" XVERP=", transaction.xverp);
   }
   out_.put("\r\n");
 }
 
 void Dialogue::write_rcpt(const Recipient& recipient) {
-  const bool asks = !recipient.dsn.empty() && extensions_.dsn;
+  const bool asks = !recipient.dsn.empty() && extensions().dsn;
   asks ? out_.put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
        : out_.put("RCPT TO:<", recipient.address, ">\r\n");
 }
@@ -186,7 +191,7 @@ void Dialogue::send_dot(Group& group) {
 
 void Dialogue::hear(std::string_view octets) {
   while (!over()) {
-    if (phase_ == Phase::securing) {
+    if (wants_tls()) {
       // Not from the relay that we are about to know.
       if (octets.empty()) return;
       return end(Parting::relay_refuses,
@@ -264,12 +269,7 @@ void Dialogue::broke_off(std::string_view why, Break how) {
 
 Step Dialogue::awaited() const {
   switch (phase_) {
-    case Phase::greeting: return Step::greeting;
-    case Phase::hello:
-    case Phase::helo: return Step::hello;
-    case Phase::starttls: return Step::starttls;
-    case Phase::auth: return Step::auth;
-    case Phase::securing: return Step::nothing;
+    case Phase::greeting: return greeting_.awaited();
     case Phase::quitting: return Step::quit;
     case Phase::leaving:
     case Phase::ready: break;
@@ -292,11 +292,8 @@ Circumstances Dialogue::now() const {
 }
 
 void Dialogue::on_reply(const Reply& reply) {
+  if (phase_ == Phase::greeting) return on_greeting(reply);
   switch (awaited()) {
-    case Step::greeting:
-    case Step::hello: return on_hello(reply);
-    case Step::starttls: return on_starttls(reply);
-    case Step::auth: return on_auth(reply);
     case Step::dot:
     case Step::lmtp_dot: return on_message(reply);
     case Step::quit: return end(Parting::quit, reply);
@@ -308,135 +305,35 @@ void Dialogue::on_reply(const Reply& reply) {
   }
 }
 
-void Dialogue::on_hello(const Reply& reply) {
-  const bool greeting = phase_ == Phase::greeting;
-  if (phase_ == Phase::hello && reply.permanent() && manner_.protocol == Protocol::smtp) {
-    phase_ = Phase::helo;
-    return out_.put(fmt::format("HELO {}\r\n", manner_.hello));
-  }
-  switch (classify(awaited(), reply, now())) {
-    case Meaning::positive: break;
-    case Meaning::busy: return end(Parting::busy, reply);
-    case Meaning::relay_refuses: return end(Parting::relay_refuses, reply);
-    default: return end_fault(fmt::format("'{}' is no greeting", reply_to_text(reply)));
-  }
-  if (greeting) {
-    const bool exim = reply.text().find(" Exim ") != std::string::npos;
-    if (manner_.messages == 0) manner_.messages = exim ? most_messages_of_exim : most_messages;
-    return say_hello();
-  }
-  if (phase_ == Phase::hello) read_extensions();
-  begin_tls();
+// ---- before mail
+
+void Dialogue::on_greeting(const Reply& reply) {
+  out_.put(greeting_.hear(reply, parser_.lines()));
+  end_greeting();
 }
 
-void Dialogue::say_hello() {
-  const bool lmtp = manner_.protocol == Protocol::lmtp;
-  out_.put(fmt::format("{} {}\r\n", lmtp ? "LHLO" : "EHLO", manner_.hello));
-  phase_ = Phase::hello;
-}
-
-// The first line names the relay.
-void Dialogue::read_extensions() {
-  const auto lines = split(parser_.lines(), '\n');
-  for (std::size_t i = 1; i < lines.size(); ++i) {
-    const auto parts = words(lines[i]);
-    if (parts.empty()) continue;
-    if (same_nocase(parts[0], "STARTTLS")) extensions_.starttls = true;
-    if (same_nocase(parts[0], "PIPELINING")) extensions_.pipelining = true;
-    if (same_nocase(parts[0], "CHUNKING")) extensions_.chunking = true;
-    if (same_nocase(parts[0], "8BITMIME")) extensions_.eight_bit = true;
-    if (same_nocase(parts[0], "SMTPUTF8")) extensions_.smtputf8 = true;
-    if (same_nocase(parts[0], "DSN")) extensions_.dsn = true;
-    if (same_nocase(parts[0], "XVERP")) extensions_.xverp = true;
-    if (same_nocase(parts[0], "AUTH")) extensions_.mechanisms = lines[i].substr(4);
-    if (same_nocase(parts[0], "SIZE")) {
-      extensions_.size = true;
-      extensions_.size_limit = parts.size() > 1 ? number(parts[1]).value_or(0) : 0;
-    }
+void Dialogue::end_greeting() {
+  if (!greeting_.over()) return;
+  if (greeting_.parting() != Parting::none) {
+    return end(greeting_.parting(), greeting_.last_words());
   }
-}
-
-// ---- before mail: TLS and AUTH
-
-void Dialogue::begin_tls() {
-  if (manner_.channel == Channel::tls || manner_.starttls == StartTls::never) return begin_auth();
-  if (extensions_.starttls) {
-    out_.put("STARTTLS\r\n");
-    phase_ = Phase::starttls;
-  } else if (manner_.starttls == StartTls::must) {
-    not_secured("it announces no STARTTLS");
-  } else {
-    begin_auth();
+  if (manner_.messages == 0) {
+    manner_.messages = greeting_.is_exim() ? most_messages_of_exim : most_messages;
   }
-}
-
-void Dialogue::on_starttls(const Reply& reply) {
-  if (reply.code == 220) {
-    phase_ = Phase::securing;
-    return;
-  }
-  const Meaning meaning = classify(Step::starttls, reply, now());
-  if (reply.positive() || meaning == Meaning::fault) {
-    return end_fault(fmt::format("'{}' is no answer to STARTTLS", reply_to_text(reply)));
-  }
-  if (reply.code == 421 || manner_.starttls == StartTls::must) {
-    return end(meaning == Meaning::busy ? Parting::busy : Parting::relay_refuses, reply);
-  }
-  begin_auth();
-}
-
-void Dialogue::secured() {
-  manner_.channel = Channel::tls;
-  if (phase_ != Phase::securing) return;
-  extensions_ = {};
-  say_hello();
-}
-
-void Dialogue::not_secured(std::string_view why) {
-  end(Parting::no_tls, local_reply(454, {4, 7, 5}, why));
-}
-
-void Dialogue::begin_auth() {
-  if (manner_.credentials == nullptr) return begin_mail();
-  const auto cannot = [&](std::string_view why) {
-    end(Parting::relay_refuses, local_reply(454, {4, 7, 0}, why));
-  };
-  if (manner_.channel == Channel::open) return cannot("no password is sent without TLS");
-  auth_ = AuthExchange::begin(*manner_.credentials, extensions_.mechanisms);
-  if (!auth_) {
-    const bool token = manner_.credentials->kind == Credentials::Kind::token;
-    return cannot(fmt::format("it announces no AUTH {} as the auth file wants it",
-                              token ? "XOAUTH2" : "PLAIN or LOGIN"));
-  }
-  out_.put(auth_->first_line(), "\r\n");
-  phase_ = Phase::auth;
-}
-
-void Dialogue::on_auth(const Reply& reply) {
-  if (reply.code == 334) {
-    const auto line = auth_->next_line();
-    if (!line) return end_fault("334 to the last line of AUTH");
-    return out_.put(*line, "\r\n");
-  }
-  if (reply.positive()) return begin_mail();
-  const std::string_view said =
-      auth_->gives_away(reply.text()) ? "(it repeats the secret)" : reply.text();
-  Reply told = local_reply(
-      reply.code, reply.enhanced,
-      fmt::format("AUTH {} as {}: {}", auth_->mechanism(), manner_.credentials->user, said));
-  told.ours = false;
-  switch (classify(Step::auth, reply, now())) {
-    case Meaning::busy: return end(Parting::busy, told);
-    case Meaning::relay_refuses: return end(Parting::relay_refuses, told);
-    default: return end_fault(fmt::format("misunderstood: {}", reply_to_text(told)));
-  }
-}
-
-void Dialogue::begin_mail() {
-  auth_.reset();
   phase_ = Phase::ready;
   say_goodbye_if_done();
 }
+
+void Dialogue::secured() {
+  out_.put(greeting_.secured());
+}
+
+void Dialogue::not_secured(std::string_view why) {
+  greeting_.not_secured(why);
+  end_greeting();
+}
+
+// ---- what it says to a group
 
 void Dialogue::on_group(const Reply& reply) {
   Group& group = front();

@@ -13,26 +13,7 @@
 //     if (dialogue.wants_tls()) shake hands, then secured() or not_secured()
 //   }
 //
-// Before the first transaction:
-//
-//   state                          heard                what follows
-//   greeting                       2yz                  EHLO or LHLO
-//   EHLO                           5yz                  HELO, without extensions
-//   EHLO HELO                      2yz, with STARTTLS   STARTTLS, if TLS may or must be and is not
-//                                  2yz, without         over if TLS must be; else AUTH or ready
-//   STARTTLS                       220, nothing behind  wants_tls(); secured(): extensions are
-//                                                       forgotten and EHLO is said again
-//                                  220, octets behind   over: somebody put them there
-//                                  4yz                  over, busy; if TLS may be, on in clear
-//                                  5yz                  over; if TLS may be, on in clear
-//   AUTH is due, others can hear                        over, nothing is said
-//   AUTH is due, not announced                          over
-//   AUTH                           334                  its next line; a fault where none is left
-//                                  2yz                  ready
-//                                  4yz                  over, busy
-//                                  5yz                  over: it speaks of us, nobody is refused
-//   any of these                   421                  over, busy
-//                                  else                 a fault
+// Before the first transaction it greets (smtp/greeting.hpp).
 //
 // Where the relay announces PIPELINING, MAIL, RCPTs and DATA are one group, and the group of the
 // next transaction goes out behind the dot of this one, in the same write. Where it announces
@@ -73,37 +54,13 @@
 #include <string_view>
 #include <vector>
 
-#include "smtp/auth.hpp"
+#include "smtp/greeting.hpp"
 #include "smtp/outgoing.hpp"
 #include "smtp/reply.hpp"
 #include "smtp/transaction.hpp"
 #include "smtp/verdict.hpp"
 
 namespace ml {
-
-enum class Protocol { smtp, lmtp };
-
-// Whether STARTTLS is said.
-enum class StartTls { never, may, must };
-
-// Who can hear what we say.
-enum class Channel {
-  open,   // whoever is on the way
-  local,  // nobody but this host
-  tls,
-};
-
-// Why a dialogue is over.
-enum class Parting {
-  none,           // it is not
-  quit,           // we said goodbye
-  full,           // the relay takes no more messages on this connection: open another
-  busy,           // leave the relay alone for a while
-  relay_refuses,  // it will not talk to us
-  no_tls,         // hands could not be shaken, or it is not whom we trust
-  fault,          // a misunderstanding: reconnect in lockstep
-  lost,           // the connection broke
-};
 
 class Dialogue {
  public:
@@ -125,11 +82,11 @@ class Dialogue {
   // True when a transaction would be put on the wire at once, its message in this form().
   [[nodiscard]] bool wants() const;
   [[nodiscard]] WireForm form() const {
-    if (extensions_.eight_bit) return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
+    if (extensions().eight_bit) return next_is_chunk() ? WireForm::chunk : WireForm::dotted;
     return next_is_chunk() ? WireForm::chunk_ascii : WireForm::dotted_ascii;
   }
   // Once it is greeted.
-  [[nodiscard]] Needs lacks() const { return {!extensions_.eight_bit, !extensions_.smtputf8}; }
+  [[nodiscard]] Needs lacks() const { return {!extensions().eight_bit, !extensions().smtputf8}; }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
   void give(Transaction& transaction);
@@ -143,7 +100,9 @@ class Dialogue {
 
   void hear(std::string_view octets);
   // The caller shakes hands now; nothing is to be written or heard until it says how that went.
-  [[nodiscard]] bool wants_tls() const { return phase_ == Phase::securing && !over(); }
+  [[nodiscard]] bool wants_tls() const {
+    return phase_ == Phase::greeting && greeting_.wants_tls() && !over();
+  }
   // TLS is there: after STARTTLS, or from the connection's beginning.
   void secured();
   // It is not, or the relay is not whom we trust.
@@ -173,7 +132,7 @@ class Dialogue {
  private:
   enum class Answer { waiting, accepted, settled };
   // leaving: the relay is; what it still answers is heard.
-  enum class Phase { greeting, hello, helo, starttls, securing, auth, ready, quitting, leaving };
+  enum class Phase { greeting, ready, quitting, leaving };
 
   // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA or BDAT.
   struct Group {
@@ -198,9 +157,8 @@ class Dialogue {
   void pass_steps(Group& group, std::string_view& octets);
   void take_steps(Group& group, std::size_t end);
   void on_reply(const Reply& reply);
-  void on_hello(const Reply& reply);
-  void on_starttls(const Reply& reply);
-  void on_auth(const Reply& reply);
+  void on_greeting(const Reply& reply);
+  void end_greeting();
   void on_group(const Reply& reply);
   void on_mail(const Reply& reply);
   void on_rcpt(const Reply& reply);
@@ -208,11 +166,6 @@ class Dialogue {
   void begin_message(Group& group);
   void on_message(const Reply& reply);
   void settle_message(Meaning meaning, const Reply& reply);
-  void say_hello();
-  void read_extensions();
-  void begin_tls();
-  void begin_auth();
-  void begin_mail();
 
   // The groups on their way, the one that the next reply is about first. Only the last may have
   // steps to write.
@@ -253,7 +206,10 @@ class Dialogue {
   void abandon_all(const Reply& reply);
   void say_goodbye_if_done();
 
+  [[nodiscard]] const Extensions& extensions() const { return greeting_.extensions(); }
+
   Manner manner_;
+  Greeting greeting_;
   Outcomes& outcomes_;
   ReplyParser parser_;
   Phase phase_ = Phase::greeting;
@@ -263,21 +219,6 @@ class Dialogue {
   std::uint64_t replies_ = 0;
   std::string usual_;  // how all steps of a group were answered last: lines of 250
   std::size_t usual_replies_ = 0;
-
-  struct Extensions {
-    bool starttls = false;
-    bool pipelining = false;
-    bool chunking = false;
-    bool eight_bit = false;
-    bool smtputf8 = false;
-    bool xverp = false;
-    bool dsn = false;
-    bool size = false;
-    std::uint64_t size_limit = 0;
-    std::string mechanisms;  // of AUTH
-  };
-  Extensions extensions_;
-  std::optional<AuthExchange> auth_;  // while it lasts
 
   std::size_t most_groups_;  // on their way
   std::vector<Group> ring_;  // a power of two of them

@@ -18,7 +18,7 @@
 #include <memory>
 #include <string>
 
-#include "smtp/dialogue.hpp"
+#include "smtp/parting.hpp"
 #include "smtp/relay.hpp"
 #include "smtp/transaction.hpp"
 
