@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <csignal>
 #include <ctime>
-#include <deque>
-#include <memory>
 #include <string_view>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "stage/letter.hpp"
 #include "stage/log.hpp"
 #include "stage/reasons.hpp"
+#include "stage/window.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -36,29 +35,8 @@ constexpr auto patience_when_stopped = 5s;
 constexpr auto patience_at_goodbye = 5s;
 constexpr auto pause_between_signals = 100ms;
 
-// A recipient in the window.
-struct Waiting {
-  std::string line;  // of the stream; what follows are views, mostly into it
-  RcptRecord rcpt;
-  WireEnvelope wire;
-  std::string replied;  // the attributes with what became of it
-  std::optional<SlotNumber> slot;
-  bool doubted = false;  // the relay's reply to the message was lost once
-  unsigned tries = 0;
-  std::unique_ptr<Letter::Copy> copy;  // made when it is needed, its room used again
-
-  [[nodiscard]] Ledger::Party party() const {
-    return {rcpt.address, rcpt.sender, rcpt.attributes.text(), slot};
-  }
-};
-
-// The same record in a copy of its line.
-RcptRecord moved(const RcptRecord& rcpt, std::string_view line, std::string_view copy) {
-  const auto in_copy = [&](std::string_view field) {
-    return copy.substr(static_cast<std::size_t>(field.data() - line.data()), field.size());
-  };
-  return {in_copy(rcpt.address), in_copy(rcpt.sender), Attributes(in_copy(rcpt.attributes.text())),
-          rcpt.at};
+Ledger::Party party_of(const Waiting& one) {
+  return {one.rcpt.address, one.rcpt.sender, one.rcpt.attributes.text(), one.slot};
 }
 
 std::string status_of(const Reply& reply) {
@@ -77,8 +55,10 @@ class Sender : public Source {
         progress_(options_.progress),
         reports_(options_.reports),
         envelopes_(options_.envelopes),
-        room_alone_(std::clamp(options_.terms.connections * relays_.size() * waiting_a_connection,
-                               least_waiting, most_waiting)) {
+        window_(
+            {.alone = std::clamp(options_.terms.connections * relays_.size() * waiting_a_connection,
+                                 least_waiting, most_waiting),
+             .shared = most_waiting_shared}) {
     if (options_.lasting) deadline_ = Clock::now() + *options_.lasting;
   }
 
@@ -88,9 +68,7 @@ class Sender : public Source {
 
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit,
                           const Needs& elsewhere) override;
-  [[nodiscard]] std::size_t waiting() const override {
-    return pending_.size() + picky_.size() + returned_.size();
-  }
+  [[nodiscard]] std::size_t waiting() const override { return window_.waiting(); }
   void in_flight(std::uint64_t id) override { ledger_.fly(window_[id].slot, now_); }
   void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) override;
   void told(std::string_view line) override {
@@ -109,19 +87,11 @@ class Sender : public Source {
   void end_account(Ended how);
   void take_rcpt();
   [[nodiscard]] bool admit(Waiting& one);
-  [[nodiscard]] std::size_t take_place();
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
-  [[nodiscard]] std::size_t room() const {
-    return shares_sender_ && !letter_.is_personal() ? most_waiting_shared : room_alone_;
-  }
   void stop(Clock::time_point now, std::string_view why);
-  [[nodiscard]] std::string_view xverp_of(const Waiting& one) const {
-    return one.rcpt.sender == "-" ? envelopes_.xverp() : std::string_view();
-  }
-  [[nodiscard]] bool take_first(std::deque<std::size_t>& from, Transaction& transaction,
-                                WireForm form, std::size_t limit);
+  [[nodiscard]] bool fill_copy(Transaction& transaction, WireForm form);
 
   void leave_pending(const Reply& reply);
   void leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay = {});
@@ -157,7 +127,6 @@ class Sender : public Source {
   std::string before_;  // what stands before and behind the message in its line
   std::string behind_;
   Envelopes envelopes_;
-  const std::size_t room_alone_;  // for recipients with transactions of their own
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
   bool is_barred_ = false;           // nobody of it is sent to or kept
@@ -165,13 +134,7 @@ class Sender : public Source {
   std::uint64_t section_seen_ = 0;
   std::uint64_t section_skipped_ = 0;
 
-  std::deque<Waiting> window_;  // grows without moving: views into it are on their way
-  std::vector<std::size_t> free_;
-  std::deque<std::size_t> pending_;
-  std::deque<std::size_t> picky_;      // they wait for a relay that knows SMTPUTF8
-  bool shares_sender_ = false;         // the newest of them has the message's own
-  std::vector<std::size_t> returned_;  // to be offered again, before those who wait
-  std::size_t in_flight_ = 0;
+  Window window_;
 
   std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
   std::string why_out_;            // no relay is left
@@ -223,7 +186,7 @@ Result<Status> Sender::deliver() {
         break;
       case Record::none: return conclude();
     }
-    if (in_flight_ + waiting() >= room()) {
+    if (window_.is_full()) {
       if (auto served = serve(Until::room); !served) return fail(served);
     }
   }
@@ -243,6 +206,7 @@ void Sender::begin_section() {
   if (auto read = letter_.read(std::move(*text), record.attributes.value(slots_attribute)); !read) {
     unsendable_ = local_reply(554, {5, 6, 0}, read.error().text);
   }
+  window_.begin(letter_.is_personal() ? Transactions::single : Transactions::shared);
   const auto sent_before = ledger_.begin(record, {before_, letter_.text(), behind_}, now_);
   if (!sent_before) return bar_section(sent_before.error());
   if (!*sent_before) return;
@@ -292,23 +256,13 @@ void Sender::take_rcpt() {
     ++left_;
     return;
   }
-  const std::size_t index = take_place();
-  Waiting& one = window_[index];
-  one.line = in_.line();
-  one.rcpt = moved(in_.rcpt(), in_.line(), one.line);
-  one.doubted = false;
-  one.tries = 0;
-  one.slot.reset();
-  if (admit(one)) {
-    pending_.push_back(index);
-  } else {
-    free_.push_back(index);
-  }
+  const auto place = window_.take_place();
+  window_[place].read(in_.line(), in_.rcpt());
+  admit(window_[place]) ? window_.append(place) : window_.drop(place);
 }
 
 // False: it is settled, for it cannot be sent to or has the message.
 bool Sender::admit(Waiting& one) {
-  shares_sender_ = one.rcpt.sender == "-";
   std::optional<Reply> why = envelopes_.fill(one.wire, one.rcpt);
   const auto claim = ledger_.claim(one.wire.address, one.rcpt.address);
   if (!claim) {
@@ -319,7 +273,7 @@ bool Sender::admit(Waiting& one) {
   if (claim->kind == Ledger::Claim::Kind::refused_earlier) {
     ++refused_;
     add_reply(one, local_reply(550, {5, 1, 0}, "refused in an earlier run"), {});
-    keep(ledger_.refused_earlier(one.party()));
+    keep(ledger_.refused_earlier(party_of(one)));
     return false;
   }
   if (claim->kind == Ledger::Claim::Kind::done) {
@@ -337,16 +291,6 @@ bool Sender::admit(Waiting& one) {
   }
   if (why) leave(one, *why);
   return !why;
-}
-
-std::size_t Sender::take_place() {
-  if (free_.empty()) {
-    window_.emplace_back();
-    return window_.size() - 1;
-  }
-  const std::size_t index = free_.back();
-  free_.pop_back();
-  return index;
 }
 
 // ---- the work
@@ -385,70 +329,47 @@ Result<> Sender::serve(Until until) {
 bool Sender::reached(Until until) const {
   switch (until) {
     case Until::readable: return readable_;
-    case Until::room: return in_flight_ + waiting() < room();
-    case Until::settled: return in_flight_ == 0 && waiting() == 0;
+    case Until::room: return !window_.is_full();
+    case Until::settled: return window_.is_empty();
     case Until::parted: return connections_.none();
   }
   return true;
 }
 
-// Those at the front who share sender and needs, as many as one transaction takes; of a personal
-// message one.
 bool Sender::next(Transaction& transaction, WireForm form, std::size_t limit,
                   const Needs& elsewhere) {
-  if (!returned_.empty()) {
-    pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
-    returned_.clear();
-  }
   transaction.recipients.clear();
-  if (elsewhere.eight_bit && letter_.has_8bit()) return false;
-  while (elsewhere.smtputf8 && !pending_.empty() && window_[pending_.front()].wire.needs_smtputf8) {
-    picky_.push_back(pending_.front());
-    pending_.pop_front();
+  if (given_up_ || (elsewhere.eight_bit && letter_.has_8bit())) return false;
+  transaction.dsn = envelopes_.dsn();
+  if (!letter_.is_personal()) {
+    transaction.message = &letter_.shared(form);
+    return window_.next(transaction, limit, elsewhere);
   }
-  auto& from = elsewhere.smtputf8 || picky_.empty() ? pending_ : picky_;
-  while (!from.empty() && !given_up_ &&
-         take_first(from, transaction, form, letter_.is_personal() ? 1 : limit)) {}
-  in_flight_ += transaction.recipients.size();
-  return !transaction.recipients.empty();
+  while (window_.next(transaction, limit, elsewhere)) {
+    if (fill_copy(transaction, form)) return true;
+  }
+  return false;
 }
 
-// Takes the first of those who wait into the transaction; false if it does not belong there.
-bool Sender::take_first(std::deque<std::size_t>& from, Transaction& transaction, WireForm form,
-                        std::size_t limit) {
-  const std::size_t index = from.front();
-  Waiting& one = window_[index];
-  if (transaction.recipients.size() == limit) return false;
-  if (transaction.recipients.empty()) {
-    transaction.sender = one.wire.sender;
-    transaction.needs_smtputf8 = one.wire.needs_smtputf8;
-    transaction.xverp = xverp_of(one);
-    transaction.dsn = envelopes_.dsn();
-    transaction.message = &letter_.shared(form);
-  } else if (one.wire.sender != transaction.sender || xverp_of(one) != transaction.xverp ||
-             one.wire.needs_smtputf8 != transaction.needs_smtputf8) {
-    return false;
-  }
-  from.pop_front();
-  if (letter_.is_personal()) {
-    if (!one.copy) one.copy = std::make_unique<Letter::Copy>();
-    if (auto filled = letter_.fill(*one.copy, form, one.rcpt.address, one.rcpt.attributes);
-        !filled) {
-      leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
-      free_.push_back(index);
-      return true;
-    }
-    transaction.message = &one.copy->message;
-  }
-  ++one.tries;
-  transaction.recipients.push_back({index, one.wire.address, one.wire.dsn});
-  return true;
+// Its only recipient's copy; false: there can be none, and the recipient is left.
+bool Sender::fill_copy(Transaction& transaction, WireForm form) {
+  const auto place = transaction.recipients.front().id;
+  Waiting& one = window_[place];
+  if (!one.copy) one.copy = std::make_unique<Letter::Copy>();
+  transaction.message = &one.copy->message;
+  const auto filled = letter_.fill(*one.copy, form, one.rcpt.address, one.rcpt.attributes);
+  if (filled) return true;
+  --one.tries;  // nobody was asked
+  leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
+  window_.settle(place);
+  transaction.recipients.clear();
+  return false;
 }
 
 void Sender::stop(Clock::time_point now, std::string_view why) {
   if (given_up_) return;
   given_up_ = local_reply(451, {4, 3, 2}, why);
-  if (in_flight_ == 0) return connections_.finish({now, now});
+  if (window_.in_flight() == 0) return connections_.finish({now, now});
   connections_.finish({now + patience_when_in_doubt, now + patience_when_stopped});
 }
 
@@ -456,7 +377,6 @@ void Sender::stop(Clock::time_point now, std::string_view why) {
 
 void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) {
   Waiting& one = window_[id];
-  --in_flight_;
   const bool lost = fate == Fate::unanswered;
   if (lost && !one.doubted) {
     one.doubted = true;
@@ -471,26 +391,21 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
     case Fate::delivered:
       ++delivered_;
       note(one, Outcome::delivered, relays_.relay(relay).name, reply);
-      keep(ledger_.delivered(one.party(), relays_.relay(relay).name, reply, now_));
+      keep(ledger_.delivered(party_of(one), relays_.relay(relay).name, reply, now_));
       break;
     case Fate::refused: refuse(one, reply, relay); break;
     case Fate::left: leave(one, reply, relay); break;
     case Fate::again:
-    case Fate::unanswered: returned_.push_back(id); return;
+    case Fate::unanswered: return window_.come_back(id);
   }
-  free_.push_back(id);
+  window_.settle(id);
 }
 
 void Sender::leave_pending(const Reply& reply) {
-  pending_.insert(pending_.end(), returned_.begin(), returned_.end());
-  pending_.insert(pending_.end(), picky_.begin(), picky_.end());
-  returned_.clear();
-  picky_.clear();
-  for (const std::size_t index : pending_) {
-    leave(window_[index], reply);
-    free_.push_back(index);
+  for (const auto place : window_.take_all()) {
+    leave(window_[place], reply);
+    window_.drop(place);
   }
-  pending_.clear();
 }
 
 void Sender::leave(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) {
@@ -499,7 +414,7 @@ void Sender::leave(Waiting& one, const Reply& reply, std::optional<std::size_t> 
   add_reply(one, reply, relay);
   const std::string_view name = relay ? std::string_view(relays_.relay(*relay).name) : "-";
   note(one, one.doubted ? Outcome::unanswered : Outcome::deferred, name, reply);
-  keep(ledger_.left(one.party(), name, reply,
+  keep(ledger_.left(party_of(one), name, reply,
                     one.doubted ? Ledger::Doubt::unanswered : Ledger::Doubt::none, now_));
 }
 
@@ -507,7 +422,7 @@ void Sender::refuse(Waiting& one, const Reply& reply, std::size_t relay) {
   ++refused_;
   add_reply(one, reply, relay);
   note(one, Outcome::refused, relays_.relay(relay).name, reply);
-  keep(ledger_.refused(one.party(), relay, relays_.relay(relay).name, reply, now_));
+  keep(ledger_.refused(party_of(one), relay, relays_.relay(relay).name, reply, now_));
 }
 
 void Sender::add_reply(Waiting& one, const Reply& reply, std::optional<std::size_t> relay) const {

@@ -83,10 +83,12 @@ std::optional<Reply> Envelopes::fill(WireEnvelope& to, const RcptRecord& rcpt) {
 std::optional<Reply> Envelopes::fill_sender(WireEnvelope& to, std::string_view sender) {
   if (sender == "-") {
     to.sender = sender_;
+    to.xverp = xverp_;
     to.needs_smtputf8 = to.needs_smtputf8 || sender_needs_smtputf8_;
     return no_sender_;
   }
   to.sender = sender;
+  to.xverp = {};
   if (is_plain_sender(sender)) return std::nullopt;
   to.sender = {};
   if (sender == "<>") return std::nullopt;

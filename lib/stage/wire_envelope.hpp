@@ -21,7 +21,10 @@ namespace ml {
 struct WireEnvelope {
   std::string_view address;  // where that is none, as the record has it
   std::string_view sender;   // empty: the null sender
-  std::string dsn;           // parameters of its RCPT, or empty
+  // Delimiters with which Postfix is to make a sender for it out of the message's; empty: it is not
+  // to. A view into Envelopes, as long as its message lasts.
+  std::string_view xverp;
+  std::string dsn;  // parameters of its RCPT, or empty
   bool needs_smtputf8 = false;
 
   WireEnvelope() = default;
@@ -49,9 +52,6 @@ class Envelopes {
 
   // Parameters of the message's MAIL, or empty.
   [[nodiscard]] std::string_view dsn() const { return dsn_; }
-  // Delimiters with which Postfix is to make a sender for each recipient that has the message's;
-  // empty: it is not to.
-  [[nodiscard]] std::string_view xverp() const { return xverp_; }
 
  private:
   void read_sender(std::string_view sender);
