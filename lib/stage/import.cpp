@@ -136,10 +136,6 @@ void say_absent(const OpenList& list, const Change& change) {
                   list.name.text()));
 }
 
-bool is_out(const Subscriber& subscriber) {
-  return subscriber.state == State::removed || subscriber.state == State::suspended;
-}
-
 // Of those whom operands name, before anything is changed: a line for each that `why` has one for.
 template <class Why>
 Result<std::vector<std::string>> reasons(const OpenList& list,
@@ -156,7 +152,7 @@ Result<std::vector<std::string>> reasons(const OpenList& list,
 Result<std::vector<std::string>> who_stays_out(const OpenList& list,
                                                const std::vector<Address>& addresses) {
   return reasons(list, addresses, [&](const Address& address, const auto& found) {
-    if (!found || !is_out(*found)) return std::string();
+    if (!found || !is_out(found->state)) return std::string();
     return fmt::format("{} was {} on {} and stays out of {} (--revive takes it back)",
                        address_to_text(address), state_to_text(found->state),
                        day_to_text(found->changed), list.name.text());

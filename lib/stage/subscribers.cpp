@@ -41,8 +41,8 @@ Result<Setting> operand_to_setting(std::string_view text) {
 }
 
 Result<> set_state(Subscriber& subscriber, State state, Revive revive) {
-  const bool is_out = subscriber.state == State::removed || subscriber.state == State::suspended;
-  if (is_out && state != subscriber.state && state != State::removed && revive == Revive::no) {
+  const bool stays_out = is_out(subscriber.state) && revive == Revive::no;
+  if (stays_out && state != subscriber.state && state != State::removed) {
     return failure(Status::no, "{} was {} on {}: only --revive takes it back",
                    address_to_text(subscriber.address), state_to_text(subscriber.state),
                    day_to_text(subscriber.changed));

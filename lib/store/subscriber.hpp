@@ -36,6 +36,10 @@ enum class State : std::uint8_t {
 [[nodiscard]] constexpr bool is_due(State state) {
   return state == State::active || state == State::bouncing || state == State::digest;
 }
+// Comes back only with --revive.
+[[nodiscard]] constexpr bool is_out(State state) {
+  return state == State::removed || state == State::suspended;
+}
 
 struct Subscriber {
   Address address;
