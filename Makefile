@@ -37,12 +37,12 @@ LANGUAGE = -std=c++23 -Ilib -Itests
 WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wnon-virtual-dtor \
            -Wold-style-cast -Wimplicit-fallthrough -Werror
 # A mail server starts a filter for each message, and the dynamic linker is half of what that
-# costs: 1.5 ms of CPU instead of 0.8. --fatal-warnings is how the linker tells that a program
-# has begun to look up names through glibc, as ml-send does: in that one only libc is dynamic.
-# c-ares can look up names of services, which nobody here asks it for.
-STATIC ?= -static -Wl,--fatal-warnings -Wl,--defsym=getservbyport_r=abort
-BUT_LIBC = -static-libstdc++ -static-libgcc -no-pie  # as -static has it: nothing to relocate
-LOOKS_UP_NAMES = ml-send
+# costs: 1.5 ms of CPU instead of 0.8. What glibc cannot do without loading modules is looking up
+# names, which c-ares does for us, and OpenSSL's own modules, which tls.cpp says are not there.
+# c-ares and OpenSSL have functions that ask glibc for names; none of them is called, and no file of
+# ours includes <netdb.h> (scripts/check-rooms).
+NAMES_OF_GLIBC = getaddrinfo freeaddrinfo getnameinfo gethostbyname getservbyname getservbyport_r
+STATIC ?= -static -Wl,--fatal-warnings -Wl,--wrap=dlopen $(NAMES_OF_GLIBC:%=-Wl,--defsym=%=abort)
 ifdef SAN
 STATIC =
 SANITIZE = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -51,11 +51,7 @@ WARNINGS += -Wno-error
 endif
 COMPILE := $(CXX) $(LANGUAGE) $(WARNINGS) -ffunction-sections -fdata-sections $(SANITIZE) $(CXXFLAGS)
 LINK := $(CXX) -Wl,--gc-sections -Wl,--as-needed $(SANITIZE) $(LDFLAGS)
-LDLIBS = -lsodium -llmdb -lidn2 -lunistring -lcsv -lmimetic
-# For the tests and what calls them alone: what no other program calls, none carries.
-TLS_LIBS = -lssl -lcrypto
-DNS_LIBS = -lcares
-LIBS_BUT_LIBC = -Wl,-Bstatic $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS) -Wl,-Bdynamic
+LDLIBS = -lsodium -llmdb -lidn2 -lunistring -lcsv -lmimetic -lssl -lcrypto -lcares
 
 LIB_SOURCES := $(wildcard lib/*/*.cpp)
 CMD_SOURCES := $(wildcard cmd/ml-*.cpp)
@@ -96,20 +92,15 @@ $(LIBRARY): $(LIB_SOURCES:%.cpp=$(BUILD)/%.o)
 
 $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) $(STATIC) -o $@ $^ $(LDLIBS) $(DNS_LIBS)
-
-$(LOOKS_UP_NAMES:%=$(BUILD)/bin/%): $(BUILD)/bin/%: $(BUILD)/cmd/%.o $(LIBRARY)
-	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) $(if $(STATIC),$(BUT_LIBC)) -o $@ $^ \
-	  $(if $(STATIC),$(LIBS_BUT_LIBC),$(LDLIBS) $(TLS_LIBS) $(DNS_LIBS))
+	$(call quiet,LINK)$(LINK) $(STATIC) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/bin/%: $(BUILD)/tests/tools/%.o $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS)
 
 $(BUILD)/tests/lib-tests: $(TEST_SOURCES:%.cpp=$(BUILD)/%.o) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
+	$(call quiet,LINK)$(LINK) -o $@ $^ $(LDLIBS)
 
 .SECONDARY:
 .PHONY: FORCE
@@ -202,7 +193,7 @@ $(BUILD)/fuzz/libmlpipe.a: $(LIB_SOURCES:%.cpp=$(BUILD)/fuzz/%.o)
 
 $(BUILD)/fuzz/bin/%: $(BUILD)/fuzz/tests/fuzz/%.o $(BUILD)/fuzz/libmlpipe.a
 	@mkdir -p $(@D)
-	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) $(TLS_LIBS) $(DNS_LIBS)
+	$(call quiet,LINK)$(FUZZ_CXX) $(FUZZ_SANITIZE) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
 
 # --- linting: everything found is an error --------------------------------------------------
 

@@ -1,6 +1,8 @@
 #include "smtp/tls.hpp"
 
 #include <arpa/inet.h>
+#include <openssl/conf.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -40,6 +42,17 @@ bool is_address(const std::string& host) {
   in6_addr room{};
   return inet_pton(AF_INET, host.c_str(), &room) == 1 ||
          inet_pton(AF_INET6, host.c_str(), &room) == 1;
+}
+
+// A module that openssl.cnf names and that cannot be loaded takes nothing along: what else it asks
+// for holds.
+void read_settings() {
+  const std::unique_ptr<OPENSSL_INIT_SETTINGS, Free<OPENSSL_INIT_free>> settings(
+      OPENSSL_INIT_new());
+  OPENSSL_INIT_set_config_file_flags(settings.get(), CONF_MFLAGS_DEFAULT_SECTION |
+                                                         CONF_MFLAGS_IGNORE_MISSING_FILE |
+                                                         CONF_MFLAGS_IGNORE_ERRORS);
+  OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, settings.get());
 }
 
 // There is nobody to ask at a terminal.
@@ -85,6 +98,11 @@ bool expects(SSL* connection, const std::string& host, const std::vector<std::st
 
 }  // namespace
 
+// What OpenSSL calls for dlopen in a program that is linked statically (Makefile).
+extern "C" void* __wrap_dlopen(const char*, int) {  // NOLINT(*-reserved-identifier)
+  return nullptr;
+}
+
 // ---- the client
 
 struct TlsClient::Inside {
@@ -106,6 +124,7 @@ TlsClient::~TlsClient() = default;
 
 Result<> TlsClient::prepare() {
   if (inside_) return {};
+  read_settings();
   ERR_clear_error();
   auto inside = std::make_unique<Inside>();
   inside->context.reset(SSL_CTX_new(TLS_client_method()));

@@ -218,6 +218,47 @@ auth_file() { (umask 077 && printf '%s\n' "$@" >auth); }
   sunk
 }
 
+@test "tls: what openssl.cnf asks for holds and a module that it names is not missed" {
+  cat >openssl.cnf <<'CNF'
+openssl_conf = all
+[all]
+engines = engines
+providers = providers
+ssl_conf = tls
+[engines]
+missing = missing
+[missing]
+dynamic_path = /missing.so
+[providers]
+legacy = other
+default = usual
+[other]
+activate = 1
+[usual]
+activate = 1
+[tls]
+system_default = system_default
+[system_default]
+MinProtocol = TLSv1.3
+CNF
+  sink good --tls-newest 1.2
+  OPENSSL_CONF=$PWD/openssl.cnf send "smtp://$at?tls=must"
+  left "TLS: "
+  sink good
+  OPENSSL_CONF=$PWD/openssl.cnf send "smtp://$at?tls=must"
+  is 0 "$status"
+  sunk
+}
+
+@test "tls: the authorities that the system knows are trusted" {
+  sink good
+  stream ann@x.org bob@x.org >in
+  SSL_CERT_FILE=$BATS_FILE_TMPDIR/ca.pem run ml-send --max-wait 1 --via "smtp://$at?tls=must" <in
+  is "" "$output"
+  is 0 "$status"
+  sunk
+}
+
 @test "tls: the next connection to a relay resumes the session" {
   for newest in 1.2 1.3; do
     sink good --tls-newest $newest
