@@ -1,4 +1,5 @@
 # What every command test starts from: the programs in PATH, a fresh home, a fresh directory.
+load watch
 
 setup() {
   PATH="${BUILD_DIR:?run these through tests/run}/bin:$BUILD_DIR/tests/bin:$PATH"
