@@ -17,10 +17,10 @@
 #include "queue/intake_recovery.hpp"
 #include "queue/log_segment.hpp"
 #include "queue/queue.hpp"
-#include "scratch.hpp"
+#include "scratch-queue.hpp"
 
 using namespace ml;
-using ml::tests::Scratch;
+using namespace ml::tests;
 namespace fs = std::filesystem;
 
 namespace {
@@ -28,18 +28,11 @@ namespace {
 constexpr std::string_view other_boot = "00000000-1111-2222-3333-444444444444";
 constexpr std::time_t long_ago = 1000000000;
 
-Queue open_queue(const Home& home) {
-  auto queue = Queue::open(home, "post", Create::yes);
-  REQUIRE(queue);
-  return std::move(*queue);
-}
-
-QueueEntry draft(const Queue& queue, std::string_view name, std::string_view text) {
-  auto entry = QueueEntry::create(queue, name);
-  REQUIRE(entry);
-  REQUIRE(write_all(entry->fd(), text, "entry"));
-  REQUIRE(entry->set_age(long_ago));
-  return std::move(*entry);
+// Of an age that nothing made here has by itself.
+QueueEntry old_draft(const Queue& queue, std::string_view name, std::string_view text) {
+  QueueEntry entry = draft(queue, name, text);
+  REQUIRE(entry.set_age(long_ago));
+  return entry;
 }
 
 LogSegment open_segment(const Home& home, unsigned number = 0) {
@@ -84,7 +77,7 @@ std::string segment_of(const Home& home, const Queue& queue,
   for (const auto& texts : groups) {
     LogGroup group;
     for (const std::string& text : texts) {
-      REQUIRE(group.add("post", "n" + text.substr(0, 3), draft(queue, "draft", text).file()));
+      REQUIRE(group.add("post", "n" + text.substr(0, 3), old_draft(queue, "draft", text).file()));
     }
     REQUIRE(segment.append(group, other_boot));
   }
@@ -106,19 +99,14 @@ std::vector<std::string> texts_in(std::string_view octets) {
 
 }  // namespace
 
-TEST_CASE("intake log: a segment gives back what it was given", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: a segment gives back what it was given", "[intake-log]") {
   const std::string long_text(9000, 'x');
   const auto octets = segment_of(home, queue, {{"one", "", long_text}, {"two"}});
   CHECK(texts_in(octets) == std::vector<std::string>{"one", "", long_text, "two"});
 }
 
-TEST_CASE("intake log: a segment cut at any octet gives its whole groups", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: a segment cut at any octet gives its whole groups",
+                 "[intake-log]") {
   const auto octets = segment_of(home, queue, {{"one", "two"}, {"three"}});
   const std::vector<std::string> both{"one", "two", "three"};
   const std::vector<std::string> first{"one", "two"};
@@ -131,10 +119,7 @@ TEST_CASE("intake log: a segment cut at any octet gives its whole groups", "[int
   }
 }
 
-TEST_CASE("intake log: no changed octet passes for a group", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: no changed octet passes for a group", "[intake-log]") {
   const auto octets = segment_of(home, queue, {{"one", "two"}});
   for (std::size_t i = 4096; i < 4096 + 80; ++i) {
     std::string changed = octets;
@@ -143,16 +128,14 @@ TEST_CASE("intake log: no changed octet passes for a group", "[intake-log]") {
   }
 }
 
-TEST_CASE("intake log: what an earlier use left behind does not count", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: what an earlier use left behind does not count",
+                 "[intake-log]") {
   LogSegment segment = open_segment(home);
   REQUIRE(segment.fill_up());
   for (const int groups : {3, 1}) {
     for (int i = 0; i < groups; ++i) {
       LogGroup group;
-      REQUIRE(group.add("post", "nold", draft(queue, "draft", "old").file()));
+      REQUIRE(group.add("post", "nold", old_draft(queue, "draft", "old").file()));
       REQUIRE(segment.append(group, other_boot));
     }
     const auto octets = segment.octets();
@@ -167,12 +150,10 @@ TEST_CASE("intake log: what an earlier use left behind does not count", "[intake
 
 // --- recovery: a row of the table each
 
-TEST_CASE("intake log: after a power cut an entry that is gone is there again with its age",
-          "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one");
+TEST_CASE_METHOD(QueueHome,
+                 "intake log: after a power cut an entry that is gone is there again with its age",
+                 "[intake-log]") {
+  log_and_die(home, old_draft(queue, "one", "whole"), "one");
   const std::string file = queue.path(due_place("one"));
   fs::remove(file);
   REQUIRE(recover_intake(home));
@@ -183,14 +164,12 @@ TEST_CASE("intake log: after a power cut an entry that is gone is there again wi
   CHECK(places(queue).size() == 1);
 }
 
-TEST_CASE("intake log: after a power cut a damaged entry is whole wherever it waits",
-          "[intake-log]") {
+TEST_CASE_METHOD(QueueHome,
+                 "intake log: after a power cut a damaged entry is whole wherever it waits",
+                 "[intake-log]") {
   const auto damage = GENERATE(as<std::string>{}, "", "who", "whole", "\0\0\0\0\0", "zzzzzzzzz");
   const auto where = GENERATE(as<std::string>{}, "", "later/2000000000", "held");
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one");
+  log_and_die(home, old_draft(queue, "one", "whole"), "one");
   std::string place = due_place("one");
   if (!where.empty()) {
     fs::create_directory(queue.path(where));
@@ -203,13 +182,11 @@ TEST_CASE("intake log: after a power cut a damaged entry is whole wherever it wa
   CHECK(read_file(queue.path(place), 100) == "whole");
 }
 
-TEST_CASE("intake log: after a power cut a cut entry is whole although its inode is another",
-          "[intake-log]") {
+TEST_CASE_METHOD(QueueHome,
+                 "intake log: after a power cut a cut entry is whole although its inode is another",
+                 "[intake-log]") {
   const auto damage = GENERATE(as<std::string>{}, "", "who");
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one");
+  log_and_die(home, old_draft(queue, "one", "whole"), "one");
   const std::string file = queue.path(due_place("one"));
   std::ofstream(file + ".new") << damage;
   fs::rename(file + ".new", file);
@@ -218,15 +195,13 @@ TEST_CASE("intake log: after a power cut a cut entry is whole although its inode
   CHECK(read_file(file, 100) == "whole");
 }
 
-TEST_CASE("intake log: an entry that somebody else put there stays as it is", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one");
+TEST_CASE_METHOD(QueueHome, "intake log: an entry that somebody else put there stays as it is",
+                 "[intake-log]") {
+  log_and_die(home, old_draft(queue, "one", "whole"), "one");
   const std::string file = queue.path(due_place("one"));
   fs::remove(file);
-  REQUIRE(draft(queue, "two", "other").keep());
-  REQUIRE(draft(queue, "one", "whole").keep());
+  REQUIRE(old_draft(queue, "two", "other").keep());
+  REQUIRE(old_draft(queue, "one", "whole").keep());
   struct stat before{};
   REQUIRE(stat(file.c_str(), &before) == 0);
   REQUIRE(recover_intake(home));
@@ -235,13 +210,12 @@ TEST_CASE("intake log: an entry that somebody else put there stays as it is", "[
   CHECK(places(queue).size() == 2);
 }
 
-TEST_CASE("intake log: where another entry has taken the name the logged one is kept beside it",
-          "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  REQUIRE(draft(queue, "one", "first").keep());
-  log_and_die(home, draft(queue, "one", "second"), "one");
+TEST_CASE_METHOD(
+    QueueHome,
+    "intake log: where another entry has taken the name the logged one is kept beside it",
+    "[intake-log]") {
+  REQUIRE(old_draft(queue, "one", "first").keep());
+  log_and_die(home, old_draft(queue, "one", "second"), "one");
   const std::string beside =
       queue.path(due_place(QueueEntry::name_beside("one", sha256("second"))));
   SECTION("as it was") {}
@@ -260,23 +234,19 @@ TEST_CASE("intake log: where another entry has taken the name the logged one is 
   REQUIRE(recover_intake(home));
 }
 
-TEST_CASE("intake log: where only the process died nothing comes back that is done",
-          "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one", boot_id());
+TEST_CASE_METHOD(QueueHome,
+                 "intake log: where only the process died nothing comes back that is done",
+                 "[intake-log]") {
+  log_and_die(home, old_draft(queue, "one", "whole"), "one", boot_id());
   fs::remove(queue.path(due_place("one")));
   REQUIRE(recover_intake(home));
   CHECK(places(queue).empty());
   CHECK(is_clean(home));
 }
 
-TEST_CASE("intake log: what a failed checkpoint doubts is written anew", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one", boot_id());
+TEST_CASE_METHOD(QueueHome, "intake log: what a failed checkpoint doubts is written anew",
+                 "[intake-log]") {
+  log_and_die(home, old_draft(queue, "one", "whole"), "one", boot_id());
   REQUIRE(open_segment(home).doubt());
   const std::string file = queue.path(due_place("one"));
   const auto opened = open_file(file, O_RDONLY);
@@ -287,28 +257,24 @@ TEST_CASE("intake log: what a failed checkpoint doubts is written anew", "[intak
   CHECK(is_clean(home));
 }
 
-TEST_CASE("intake log: the segment of a writer that lives is left alone", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
-  log_and_die(home, draft(queue, "one", "whole"), "one", boot_id());
+TEST_CASE_METHOD(QueueHome, "intake log: the segment of a writer that lives is left alone",
+                 "[intake-log]") {
+  log_and_die(home, old_draft(queue, "one", "whole"), "one", boot_id());
   const LogSegment lives = open_segment(home);
   REQUIRE(lives.try_lock());
   REQUIRE(recover_intake(home));
   CHECK(!is_clean(home));
 }
 
-TEST_CASE("intake log: two that recover at once restore an entry once", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: two that recover at once restore an entry once",
+                 "[intake-log]") {
   constexpr int count = 300;
   {
     LogSegment segment = open_segment(home);
     for (int i = 0; i < count; ++i) {
       const std::string name = "n" + std::to_string(i);
       LogGroup group;
-      REQUIRE(group.add("post", name, draft(queue, name, "text of " + name).file()));
+      REQUIRE(group.add("post", name, old_draft(queue, name, "text of " + name).file()));
       REQUIRE(segment.append(group, other_boot));
     }
   }
@@ -328,10 +294,8 @@ TEST_CASE("intake log: two that recover at once restore an entry once", "[intake
 
 // --- writing
 
-TEST_CASE("intake log: a writer that leaves has its entries and clean segments", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: a writer that leaves has its entries and clean segments",
+                 "[intake-log]") {
   {
     IntakeLog log(home);
     Syncer syncer;
@@ -339,7 +303,7 @@ TEST_CASE("intake log: a writer that leaves has its entries and clean segments",
       std::vector<QueueEntry> drafts;
       for (int i = 0; i < 5; ++i) {
         const std::string name = "n" + std::to_string(round) + std::to_string(i);
-        drafts.push_back(draft(queue, name, "text of " + name));
+        drafts.push_back(old_draft(queue, name, "text of " + name));
       }
       REQUIRE(QueueEntry::keep_all(drafts, log, syncer, Same::beside));
       CHECK(!is_clean(home));
@@ -350,32 +314,28 @@ TEST_CASE("intake log: a writer that leaves has its entries and clean segments",
   CHECK(is_clean(home, 1));
 }
 
-TEST_CASE("intake log: more than both segments hold goes in without a wait", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: more than both segments hold goes in without a wait",
+                 "[intake-log]") {
   IntakeLog log(home);
   Syncer syncer;
   const std::string text(std::size_t{900} << 10, 'x');
   for (int round = 0; round < 12; ++round) {
     std::vector<QueueEntry> drafts;
     for (int i = 0; i < 4; ++i) {
-      drafts.push_back(draft(queue, "n" + std::to_string(round * 4 + i), text));
+      drafts.push_back(old_draft(queue, "n" + std::to_string(round * 4 + i), text));
     }
     REQUIRE(QueueEntry::keep_all(drafts, log, syncer, Same::beside));
   }
   CHECK(places(queue).size() == 48);
 }
 
-TEST_CASE("intake log: a group beyond its measure is kept by its files", "[intake-log]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home);
+TEST_CASE_METHOD(QueueHome, "intake log: a group beyond its measure is kept by its files",
+                 "[intake-log]") {
   IntakeLog log(home);
   Syncer syncer;
   const std::string text(LogGroup::largest / 4, 'x');
   std::vector<QueueEntry> drafts;
-  for (int i = 0; i < 4; ++i) drafts.push_back(draft(queue, "n" + std::to_string(i), text));
+  for (int i = 0; i < 4; ++i) drafts.push_back(old_draft(queue, "n" + std::to_string(i), text));
   REQUIRE(QueueEntry::keep_all(drafts, log, syncer, Same::beside));
   CHECK(places(queue).size() == 4);
   CHECK(is_clean(home));

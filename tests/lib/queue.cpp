@@ -6,25 +6,12 @@
 #include <vector>
 
 #include "queue/entry.hpp"
-#include "scratch.hpp"
+#include "scratch-queue.hpp"
 
 using namespace ml;
-using ml::tests::Scratch;
+using namespace ml::tests;
 
 namespace {
-
-Queue open_queue(const Home& home, std::string_view name) {
-  auto queue = Queue::open(home, name, Create::yes);
-  REQUIRE(queue);
-  return std::move(*queue);
-}
-
-QueueEntry draft(const Queue& queue, std::string_view name, std::string_view text) {
-  auto entry = QueueEntry::create(queue, name);
-  REQUIRE(entry);
-  REQUIRE(write_all(entry->fd(), text, "entry"));
-  return std::move(*entry);
-}
 
 void put(const Queue& queue, std::string_view name, std::string_view text) {
   REQUIRE(draft(queue, name, text).keep());
@@ -57,10 +44,7 @@ TEST_CASE("queue: one that is not there is made only where that was asked", "[qu
   CHECK(Queue::names(home) == std::vector<std::string>{"q"});
 }
 
-TEST_CASE("queue: a taken entry is nobody else's until it is let go", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: a taken entry is nobody else's until it is let go", "[queue]") {
   put(queue, "one", "text");
   {
     const Taken taken = take(queue, "one");
@@ -73,10 +57,8 @@ TEST_CASE("queue: a taken entry is nobody else's until it is let go", "[queue]")
   CHECK(queue.take(due_place("one"))->has_value());
 }
 
-TEST_CASE("queue: what is put off is no longer due and keeps name and age", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: what is put off is no longer due and keeps name and age",
+                 "[queue]") {
   put(queue, "one", "text");
   const auto born = all(queue).front().born;
   REQUIRE(queue.put_off(take(queue, "one"), 600, {3, "busy"}));
@@ -89,10 +71,8 @@ TEST_CASE("queue: what is put off is no longer due and keeps name and age", "[qu
   CHECK(entries[0].next <= std::time(nullptr) + 700);
 }
 
-TEST_CASE("queue: entries put off about the same time share a few directories", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: entries put off about the same time share a few directories",
+                 "[queue]") {
   for (int i = 0; i < 40; ++i) {
     const std::string name = "e" + std::to_string(i);
     put(queue, name, "text");
@@ -101,11 +81,9 @@ TEST_CASE("queue: entries put off about the same time share a few directories", 
   CHECK(queue.later()->size() <= 4);
 }
 
-TEST_CASE("queue: an entry replaced while it is taken is neither removed nor taken twice",
-          "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome,
+                 "queue: an entry replaced while it is taken is neither removed nor taken twice",
+                 "[queue]") {
   put(queue, "one", "first");
   const Taken taken = take(queue, "one");
   put(queue, "one", "second");
@@ -115,10 +93,8 @@ TEST_CASE("queue: an entry replaced while it is taken is neither removed nor tak
   CHECK(all(queue).front().size == 6);
 }
 
-TEST_CASE("queue: the same octets again while an entry is put off change nothing", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: the same octets again while an entry is put off change nothing",
+                 "[queue]") {
   put(queue, "one", "first");
   REQUIRE(queue.put_off(take(queue, "one"), 600, {}));
   put(queue, "one", "first");
@@ -126,33 +102,28 @@ TEST_CASE("queue: the same octets again while an entry is put off change nothing
   CHECK(all(queue).front().waits == Waits::later);
 }
 
-TEST_CASE("queue: beside keeps both where the octets differ and one where they do not", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome,
+                 "queue: beside keeps both where the octets differ and one where they do not",
+                 "[queue]") {
   for (const char* const text : {"first", "second", "second", "first"}) {
     REQUIRE(draft(queue, "one", text).keep(Same::beside));
   }
   CHECK(all(queue).size() == 2);
 }
 
-TEST_CASE("queue: many kept at once are all there and leave no draft", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: many kept at once are all there and leave no draft",
+                 "[queue]") {
   std::vector<QueueEntry> drafts;
   for (int i = 0; i < 50; ++i) drafts.push_back(draft(queue, "e" + std::to_string(i), "text"));
   Syncer syncer;
   REQUIRE(QueueEntry::keep_all(drafts, syncer));
   drafts.clear();
   CHECK(all(queue).size() == 50);
-  CHECK(std::filesystem::is_empty(scratch.path("queue/q/tmp")));
+  CHECK(std::filesystem::is_empty(scratch.path("queue/post/tmp")));
 }
 
-TEST_CASE("queue: an entry that moves while all are told of is told of once", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: an entry that moves while all are told of is told of once",
+                 "[queue]") {
   put(queue, "due", "text");
   put(queue, "back", "text");
   REQUIRE(queue.put_off(take(queue, "back"), 600, {}));
@@ -168,10 +139,8 @@ TEST_CASE("queue: an entry that moves while all are told of is told of once", "[
   CHECK(told == std::vector<std::string>{"due", "back"});
 }
 
-TEST_CASE("queue: what waits is what a runner would take now or later", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: what waits is what a runner would take now or later",
+                 "[queue]") {
   CHECK(!*queue.has_waiting());
   put(queue, "one", "text");
   CHECK(*queue.has_waiting());
@@ -193,10 +162,7 @@ TEST_CASE("queue: a move to a name that is taken loses neither entry", "[queue]"
   CHECK(all(to).size() == 2);
 }
 
-TEST_CASE("queue: a runner is seen while it lives and no longer", "[queue]") {
-  const Scratch scratch;
-  const Home home = scratch.home();
-  const Queue queue = open_queue(home, "q");
+TEST_CASE_METHOD(QueueHome, "queue: a runner is seen while it lives and no longer", "[queue]") {
   CHECK(!queue.has_runner());
   {
     const auto slot = queue.become_runner(1);
