@@ -57,6 +57,7 @@ struct Journal::Inside {
   std::optional<Closed> closed;
   Totals forgotten;  // of recipients that were pruned
   Recall recall;
+  std::optional<Recall> everybody;  // this run's too
   SlotNumber next = 0;
   std::map<std::uint32_t, Mapped> mapped;
   std::uint32_t last_number = UINT32_MAX;  // of the segment asked for last
@@ -269,19 +270,39 @@ std::uint64_t Journal::recorded() const {
   return inside_->recall.recorded();
 }
 
+void recall_into(Journal::Before& before, const Recall::Found& found) {
+  before.slot = found.number;
+  before.outcome = letter_to_outcome(found.state);
+  before.kept = is_kept(found.state);
+  if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
+  before.reported = before.outcome == Outcome::refused && found.reported;
+}
+
 Result<Journal::Before> Journal::before(std::string_view address) {
   Before before;
   before.hash = inside_->hash(address);
   if (inside_->recall.all_met()) return before;
   auto found = inside_->recall.find(before.hash);
   if (!found) return fail(found);
-  if (!*found) return before;
-  before.slot = (*found)->number;
-  before.outcome = letter_to_outcome((*found)->state);
-  before.kept = is_kept((*found)->state);
-  if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
-  before.reported = before.outcome == Outcome::refused && (*found)->reported;
+  if (*found) recall_into(before, **found);
   return before;
+}
+
+Result<bool> Journal::waits_unmet(std::string_view address) {
+  Inside& in = *inside_;
+  if (!in.everybody) {
+    auto all = Recall::open(in.directory, count_segments(in.directory));
+    if (!all) return fail(all);
+    in.everybody = std::move(*all);
+  }
+  auto found = in.everybody->find(in.hash(address));
+  if (!found) return fail(found);
+  if (!*found) return true;
+  const SlotNumber number = (*found)->number;
+  if (number >= in.recall.used() || in.recall.is_met(number)) return false;
+  Before before;
+  recall_into(before, **found);
+  return !is_settled(before);
 }
 
 bool Journal::is_settled(const Before& before) const {

@@ -139,6 +139,10 @@ class Journal {
   // True if a recipient with this past must not be sent to by this stream.
   [[nodiscard]] bool is_settled(const Before& before) const;
 
+  // Whether somebody may still have to be sent to whom before() was not asked for in this run. For
+  // when all is recorded: the first call reads all slots.
+  [[nodiscard]] Result<bool> waits_unmet(std::string_view address);
+
   // A settled recipient whose line in the log was lost with the run that settled it has one again,
   // without what only that run knew. `address` as in LogLine. The first call reads the log.
   [[nodiscard]] Result<> complete_log(const Before& before, std::string_view address);

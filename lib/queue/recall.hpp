@@ -48,6 +48,8 @@ class Recall {
   [[nodiscard]] std::uint64_t recorded() const { return recorded_; }
   // Everybody recorded was found: nobody else will be.
   [[nodiscard]] bool all_met() const { return unmet_ == 0; }
+  // Whether find() has given this one out.
+  [[nodiscard]] bool is_met(SlotNumber number) const { return found_[number]; }
   // How many slots are in use, the unused ones in the middle counted: where new ones go.
   [[nodiscard]] SlotNumber used() const { return used_; }
 

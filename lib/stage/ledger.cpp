@@ -9,6 +9,7 @@
 #include "base/digest.hpp"
 #include "base/octets.hpp"
 #include "base/text.hpp"
+#include "mail/address.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
 #include "queue/entry.hpp"
@@ -55,6 +56,10 @@ Ledger::Ledger(Terms terms)
     : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {
   const auto& given = terms_.undelivered;
   if (given && given != "queue" && given != "-") left_file_.emplace(*given);
+}
+
+Result<> Ledger::open() {
+  return left_file_ ? left_file_->begin() : Result<>();
 }
 
 Result<std::uint64_t> Ledger::finish(Whole whole) {
@@ -136,7 +141,6 @@ Result<std::optional<Closed>> Ledger::was_sent(const Closed& closed) {
 Result<std::optional<Closed>> Ledger::end(Ended how) {
   Section& section = sections_.back();
   section.ended_well = how == Ended::well;
-  if (section.ended_well && left_file_) left_file_->saw(section.id, section.part);
   if (!section.ended_well || !section.journal || !section.journal->closed()) return std::nullopt;
   return was_sent(*section.journal->closed());
 }
@@ -250,6 +254,7 @@ Result<Ledger::Conclusion> Ledger::conclude(const Blown& blown, std::int64_t now
   };
   add(hand_over_refused(blown, conclusion, now));
   add(hand_over_left(blown, conclusion, now));
+  if (state && left_file_) state = answer_left_file();
   // What is not handed over keeps its journal open; it is synced all the same.
   add(end_journals(state ? MayClose::yes : MayClose::no, now));
   remains_.clear();
@@ -375,13 +380,30 @@ Result<> Ledger::queue_left(const Wanted& wanted, std::int64_t now) {
   });
 }
 
+// What the file has of our messages gives way, but for those who wait and did not come. In a trial
+// nobody knows who they are.
+Result<> Ledger::answer_left_file() {
+  for (Section& section : sections_) {
+    if (!section.ended_well) continue;
+    const auto waits = [&](std::string_view address) -> Result<bool> {
+      if (!section.journal) return true;
+      const auto wire = text_to_address(address);
+      return section.journal->waits_unmet(lower(wire ? address_to_text(*wire) : address));
+    };
+    auto answered = left_file_->answer(section.id, section.part, waits);
+    if (!answered) return answered;
+  }
+  return {};
+}
+
 // The sections with those of their recipients who are wanted, each with its `end 0`.
 Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
                                        std::string_view kind, const Wanted& wanted) {
   // What was handed over before, in this run, stays where it is and has this behind it.
   const auto before = files_.find(kind);
   const bool is_first = before == files_.end();
-  const auto onto = is_first ? Onto::fresh : Onto::appended;
+  const bool is_left_file = left_file_ && given == left_file_->place();
+  const auto onto = is_first && !is_left_file ? Onto::fresh : Onto::appended;
   const auto to = is_first ? given : std::optional(before->second);
   auto done = hand_over(to, onto, terms_.home, kind, sections_.front().id, [&](Writer& out) {
     std::optional<std::size_t> section;

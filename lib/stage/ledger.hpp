@@ -83,6 +83,9 @@ class Ledger {
 
   explicit Ledger(Terms terms);
 
+  // To be called first. 75: the file of --undelivered cannot be written.
+  [[nodiscard]] Result<> open();
+
   // The message whose recipients follow; `line` as in the stream, to live as long as the section.
   // Closed: it was sent to all of them already, by an earlier attempt of a mail server, and who
   // they were is no longer known. 75: nobody of it may be sent to by this run, and nobody of it is
@@ -161,6 +164,7 @@ class Ledger {
   [[nodiscard]] Result<> hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now);
   [[nodiscard]] Result<> hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now);
   [[nodiscard]] Result<> queue_left(const Wanted& wanted, std::int64_t now);
+  [[nodiscard]] Result<> answer_left_file();
   [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
                                                std::string_view kind, const Wanted& wanted);
   [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);

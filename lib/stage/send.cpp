@@ -63,7 +63,7 @@ class Sender : public Source {
   }
 
   // 75 where a report that was asked for cannot be written.
-  [[nodiscard]] Result<> open_reports() { return reports_.open(); }
+  [[nodiscard]] Result<> open();
   Result<Status> run();
 
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit,
@@ -153,6 +153,11 @@ class Sender : public Source {
 };
 
 // ---- the stream
+
+Result<> Sender::open() {
+  if (auto opened = ledger_.open(); !opened) return opened;
+  return reports_.open();
+}
 
 Result<Status> Sender::run() {
   auto sent = deliver();
@@ -540,7 +545,7 @@ Result<Status> send(Reader& in, SendOptions options) {
     if (!made) return retry("--{}", made.error().text);
   }
   Sender sender(in, std::move(options));
-  if (auto opened = sender.open_reports(); !opened) return fail(opened);
+  if (auto opened = sender.open(); !opened) return fail(opened);
   return sender.run();
 }
 

@@ -107,6 +107,92 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is 2 "$(wc -l <log)"
 }
 
+@test "ml-send: whom the file of the left has of this message and who does not come stays in it" {
+  sink --fault 'rcpt~ann<1=450 4.2.0 later' --fault 'rcpt~bob<2=450 4.2.0 later'
+  run ml-send --via "$via" --undelivered left < <(stream ann@example.org bob@Bücher.example)
+  is 75 "$status"
+  run ml-send --via "$via" --undelivered left < <(stream cy@example.org)
+  is 0 "$status"
+  is "ml-send: left keeps what is left of others: 1 section" "$output"
+  is "ann@example.org bob@Bücher.example" "$(rcpts left | paste -sd' ')"
+  run ml-send --via "$via" --undelivered left < <(stream bob@bücher.example ann@EXAMPLE.org)
+  is 75 "$status"
+  is bob@bücher.example "$(rcpts left)"
+  ml-send --via "$via" --undelivered left <left
+  [ ! -s left ]
+  is "ann@example.org bob@xn--bcher-kva.example cy@example.org" "$(cut -f2 log | sort | paste -sd' ')"
+}
+
+@test "ml-send: what comes of one message in many sections stays once in the file of the left" {
+  sink --fault 'rcpt~ann=450 4.2.0 later'
+  run ml-send --via "$via" --max-wait 0 --undelivered left < <(stream ann@example.org)
+  run ml-send --via "$via" --max-wait 0 --undelivered left < <(for i in {1..5}; do stream "b$i@example.org"; done)
+  is 0 "$status"
+  is ann@example.org "$(rcpts left)"
+}
+
+@test "ml-send: what of the file of the left cannot be read stays in it octet for octet" {
+  sink --fault 'rcpt~ann=450 4.2.0 later'
+  stream o1@x.org | sed 's/^message\tx1/message\tother/' |
+    sed '/^rcpt/a what is this\nrcpt\to2@x.org\t-\nrcpt\to3@x.org\t-' >left
+  printf 'end\t0\nmessage\tcut\tb@x.org\taGk=\nrcpt\to4@x.o' >>left
+  cp left before
+  run ml-send --via "$via" --undelivered left < <(stream bob@example.org)
+  is 0 "$status"
+  cmp <(sed '6d' before) left
+  run ml-send --via "$via" --max-wait 0 --undelivered left < <(stream ann@example.org)
+  is 75 "$status"
+  cmp <(sed '6d' before) <(tail -n 8 left)
+}
+
+@test "ml-send: a file that is no stream is not taken for the file of the left" {
+  sink
+  echo ann@example.org >people.txt
+  run ml-send --via "$via" --undelivered people.txt < <(stream bob@example.org)
+  is 75 "$status"
+  is "ml-send: people.txt is no stream: it is not to be replaced by one" "$output"
+  is ann@example.org "$(cat people.txt)"
+  sunk
+  is 0 "$(wc -l <log)"
+}
+
+@test "ml-send: two runs at a time do not write one file of the left" {
+  sink --fault 'rcpt~ann=450 4.2.0 later'
+  mkfifo pipe
+  ml-send --via "$via" --max-wait 0 --undelivered left <pipe 2>said 3>&- &
+  local first=$!
+  exec 4>pipe
+  stream ann@example.org >&4
+  until [ -e left.new ] || ! kill -0 $first; do sleep 0.01; done # polls
+  run ml-send --via "$via" --undelivered left < <(stream bob@example.org | sed 's/^message\tx1/message\tx2/')
+  is 75 "$status"
+  is "ml-send: left: another run writes it" "$output"
+  exec 4>&-
+  wait $first || is 75 $?
+  is ann@example.org "$(rcpts left)"
+  ml-send --via "$via" --undelivered left < <(stream bob@example.org | sed 's/^message\tx1/message\tx2/')
+  is ann@example.org "$(rcpts left)"
+  [ ! -e left.new ]
+}
+
+@test "ml-send: a file of the left that cannot be replaced as a whole is told of before anybody is sent to" {
+  [ "$(id -u)" = 0 ] || skip "needs root to be somebody else"
+  sink
+  mkdir spool
+  stream ann@example.org >spool/left
+  chown nobody spool/left
+  install -d -o nobody home2
+  chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null
+  local nobody="setpriv --reuid=65534 --regid=65534 --clear-groups --"
+  $nobody test -x "$(command -v ml-send)" || skip "others cannot run what stands in the user's own directory"
+  run $nobody ml-send --home "$PWD/home2" --via "$via" --undelivered spool/left <spool/left
+  is 75 "$status"
+  [[ "$output" == *"spool/left.new"* ]]
+  is ann@example.org "$(rcpts spool/left)"
+  sunk
+  is 0 "$(wc -l <log)"
+}
+
 @test "ml-send: a file of the left that is the input and could not be sent whole stays as it was" {
   sink
   { stream ann@example.org; stream bob@example.org | sed '$d; s/^message\tx1/message\tx2/'; } >left
