@@ -15,6 +15,19 @@ from_mta=rabcdefghijklmnopqrstuvwxyz # an id as ml-receive makes them
 # until_log N: until the sinks have taken N recipients.
 until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
 
+# states: the letter of each slot, its octet 20 of 24.
+states() { od -An -v -tc -w24 "$ML_HOME"/journal/*/*/slots.0000 2>/dev/null | cut -c84; }
+# until_state LETTER: until a recipient is in this state, or $sender has ended.
+until_state() { until states | grep -q "$1" || ! kill -0 "$sender"; do sleep 0.01; done; } # polls
+# once_or_named: the sink ends; everybody of `in` has it, and who has it twice is named in $output.
+once_or_named() {
+  sunk
+  is "$(rcpts in | sort)" "$(cut -f2 log | sort -u)"
+  cut -f2 log | sort | uniq -d >doubled
+  grep -o '[^ ]*@[^ ]* may get it twice' <<<"$output" | cut -d' ' -f1 | sort >named
+  is "" "$(comm -23 doubled named)"
+}
+
 @test "journal: what a mail server hands over again is done and nobody gets it twice" {
   sink
   post $from_mta ann@x.org bob@x.org >in
@@ -118,11 +131,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
     run ml-send --via "$via" <in
     echo "after $after: $output"
     is 0 "$status"
-    sunk
-    is "$(rcpts in | sort)" "$(cut -f2 log | sort -u)"
-    cut -f2 log | sort | uniq -d >doubled
-    grep -o '[^ ]*@[^ ]* may get it twice' <<<"$output" | cut -d' ' -f1 | sort >named
-    is "" "$(comm -23 doubled named)"
+    once_or_named
     is "30 0 0 done" "$(ml-log | cut -f3-6 | tr '\t' ' ')"
   done
 }
@@ -142,7 +151,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   [[ "$output" == *"to 1: nothing to do" ]]
   ml-send --via "$via" <"$entry" 3>&- &
   sender=$!
-  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -q f; do sleep 0.01; done # polls
+  until_state f
   kill -9 $sender
   wait $sender || true
   sunk
@@ -204,11 +213,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
       run ml-send --via "$via" <in
       echo "after $after with $extensions: $output"
       is 0 "$status"
-      sunk
-      is "$(rcpts in | sort)" "$(cut -f2 log | sort -u)"
-      cut -f2 log | sort | uniq -d >doubled
-      grep -o '[^ ]*@[^ ]* may get it twice' <<<"$output" | cut -d' ' -f1 | sort >named
-      is "" "$(comm -23 doubled named)"
+      once_or_named
     done
   done
 }
@@ -219,7 +224,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   ml-send --via "$via" --connections 1 <in 2>said 3>&- &
   sender=$!
   until_log 1
-  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -q F; do sleep 0.01; done # polls
+  until_state F
   kill -9 $sender
   wait $sender || true
   sunk
@@ -238,7 +243,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   ml-send --via "$via" --refused refused --sync 3600 --connections 2 <in 3>&- &
   sender=$!
   until_log 40
-  until [ "$(strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 | grep -c '^F')" -ge 1 ]; do sleep 0.01; done # polls
+  until_state F
   kill -9 $sender
   wait $sender || true
   sunk
@@ -403,7 +408,7 @@ until_log() { until [ "$(wc -l <log)" -ge "$1" ]; do sleep 0.01; done; } # polls
   sink --fault 'dot=silence'
   ml-send --via "$via" --refused refused --connections 1 <in 3>&- &
   sender=$!
-  until strings -n 1 "$ML_HOME"/journal/*/*/slots.0000 2>/dev/null | grep -q F; do sleep 0.01; done # polls
+  until_state F
   kill -9 $sender
   wait $sender || true
   sunk
