@@ -1,4 +1,13 @@
-# A client's side of ml-lmtpd, and lists whose posts stay where a test finds them.
+# A client's side of ml-lmtpd, and lists whose posts stay where a test finds them. A file that loads
+# this has a setup of its own, which begins with common_setup.
+
+bats_require_minimum_version 1.5.0
+load common
+eval "common_$(declare -f setup)"
+
+teardown() {
+  [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
+}
 
 # keep_all LIST [SETTING]: every post is held, whoever wrote it.
 keep_all() {

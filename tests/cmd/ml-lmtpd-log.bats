@@ -1,7 +1,4 @@
-bats_require_minimum_version 1.5.0
-load common
 load lmtp
-eval "common_$(declare -f setup)"
 
 # Five lists, so that one message makes a group that goes by the intake log.
 setup() {
@@ -12,10 +9,6 @@ setup() {
     keep_all $list@x.org
   done
   hands a@x.org b@x.org c@x.org d@x.org e@x.org >talk
-}
-
-teardown() {
-  [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
 }
 
 # queue_made: the queue and the segments are there, and hold nothing.

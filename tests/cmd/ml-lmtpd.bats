@@ -1,7 +1,4 @@
-bats_require_minimum_version 1.5.0
-load common
 load lmtp
-eval "common_$(declare -f setup)"
 
 # The list news@x.org keeps what is posted to it in the queue held, where no runner takes it away.
 setup() {
@@ -10,10 +7,6 @@ setup() {
   ml-list create dev@x.org
   keep_all news@x.org
   keep_all dev@x.org
-}
-
-teardown() {
-  [ -z "${daemon:-}" ] || kill "$daemon" 2>/dev/null || true
 }
 
 # on_port: a daemon on a free port of loopback.

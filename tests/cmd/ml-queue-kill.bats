@@ -1,4 +1,5 @@
 load common
+load entries
 
 # Every operation of a queue is killed at its first, second, third ... call of each system call
 # that changes something or makes it durable. Afterwards an entry is there once and whole, or not
@@ -6,15 +7,10 @@ load common
 
 calls="mkdirat write fsync syncfs renameat unlinkat utimensat fsetxattr"
 
-setup_queue() {
-  [ ! -w /dev/shm ] || ML_HOME=$(mktemp -d /dev/shm/mlpipe-XXXXXX)  # a kill needs no disk
-  mkdir -p -m 700 "$ML_HOME"
+setup_traced() {
+  setup_queue
   strace -qqo /dev/null true 2>/dev/null || skip "strace cannot trace here"
-  stream ann@example.org bob@example.org >whole
-  grep -v ann@ whole >left
 }
-
-teardown() { rm -rf "$ML_HOME"; }
 
 # killed CALL N COMMAND...: runs it, killed at the Nth CALL; fails if it never came so far. In $threads
 # stands -f where the command has some.
@@ -24,14 +20,6 @@ killed() {
   strace ${threads:-} -qqo /dev/null -e trace="$call" -e inject="$call:signal=KILL:when=$n" "$@" \
     <whole >/dev/null 2>&1 || status=$?
   [ $status -eq 137 ]
-}
-
-# files QUEUE...: the entries there, the drafts aside.
-files() {
-  local queue
-  for queue; do
-    find "$ML_HOME/queue/$queue" -type f ! -path '*/queue/*/tmp/*' ! -name 'runner.*' ! -name synced 2>/dev/null
-  done
 }
 
 # there_once QUEUE...: one entry in all of them, and it is whole.
@@ -67,19 +55,19 @@ put_again() {
 }
 
 @test "ml-queue put: killed at any call the entry is whole or not there and the next put makes it one" {
-  setup_queue
+  setup_traced
   at_each_call put_again nothing ml-queue put q --name one
 }
 
 @test "ml-queue put: killed while it replaces an entry there is the old one or the new" {
-  setup_queue
+  setup_traced
   replaced() { there_once q; put_whole; there_once q; cmp -s "$(files q)" whole; }
   put_left() { ml-queue put q --name one <left 2>/dev/null; }
   at_each_call replaced put_left ml-queue put q --name one
 }
 
 @test "ml-queue put: two files killed at any call are each whole or not there" {
-  setup_queue
+  setup_traced
   seq 1 5000 >a; seq 1 6000 >b
   each_whole() {
     local file
@@ -90,7 +78,7 @@ put_again() {
 }
 
 @test "ml-queue run: killed at any call an entry that is done was there once or not at all" {
-  setup_queue
+  setup_traced
   gone_or_again() {
     [ -z "$(files q)" ] || there_once q
     ended() { ml-queue run q -- 'cat >/dev/null'; [ -z "$(files q)" ]; }
@@ -101,25 +89,25 @@ put_again() {
 }
 
 @test "ml-queue run: killed at any call an entry put off is there once" {
-  setup_queue
+  setup_traced
   once() { there_once q; }
   at_each_call once put_whole ml-queue run q -- 'cat >/dev/null; exit 75'
 }
 
 @test "ml-queue run: killed at any call there is the entry or what is left of it" {
-  setup_queue
+  setup_traced
   once() { there_once q; }
   at_each_call once put_whole ml-queue run q -- 'grep -v ann@; exit 75'
 }
 
 @test "ml-queue run: killed at any call a failed entry is in its queue or in failed" {
-  setup_queue
+  setup_traced
   once() { there_once q failed; }
   at_each_call once put_whole ml-queue run q -- 'cat >/dev/null; exit 65'
 }
 
 @test "ml-queue hold and release and retry: killed at any call the entry is there once" {
-  setup_queue
+  setup_traced
   once() { there_once q post failed; }
   put_held() { put_whole; ml-queue hold q one; }
   put_failed() { put_whole; ml-queue run q -- 'cat >/dev/null; exit 65' 2>/dev/null; }
@@ -130,7 +118,7 @@ put_again() {
 }
 
 @test "ml-queue put: the entry is synced before its name and its name before the end" {
-  setup_queue
+  setup_traced
   put_whole
   strace -qqo trace -e trace=write,fsync,renameat,exit_group ml-queue put q --name two <whole 2>/dev/null
   order=$(grep -oE '^(write|fsync|renameat|exit_group)' trace | uniq | paste -sd' ')
@@ -138,7 +126,7 @@ put_again() {
 }
 
 @test "ml-queue put: a failed sync or rename is 75 and leaves no draft" {
-  setup_queue
+  setup_traced
   put_whole
   faults=(fsync:error=EIO:when=1 renameat:error=ENOSPC:when=1)
   # The first write of a sanitized program is not ours.

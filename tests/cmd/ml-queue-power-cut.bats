@@ -1,25 +1,9 @@
 load common
+load entries
 
 # Every operation of a queue has its power cut at each of its syncs in turn, on a disk that keeps only
 # what was synced (tests/tools/power-cut.cpp). No entry is ever lost; until the operation has ended
 # well it may be there as it was, as it will be or, where a rename is not one step on the disk, both.
-
-setup_queue() {
-  [ ! -w /dev/shm ] || ML_HOME=$(mktemp -d /dev/shm/mlpipe-XXXXXX)
-  mkdir -p -m 700 "$ML_HOME"
-  stream ann@example.org bob@example.org >whole
-  grep -v ann@ whole >left
-}
-
-teardown() { rm -rf "$ML_HOME"; }
-
-# files QUEUE...: the entries there, the drafts aside.
-files() {
-  local queue
-  for queue; do
-    find "$ML_HOME/queue/$queue" -type f ! -path '*/queue/*/tmp/*' ! -name 'runner.*' ! -name synced 2>/dev/null
-  done
-}
 
 # each_whole QUEUE...: what is there is the entry or what is left of it.
 each_whole() {
