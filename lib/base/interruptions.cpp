@@ -6,6 +6,7 @@ namespace ml {
 namespace {
 
 volatile std::sig_atomic_t caught_signal = 0;
+const sigset_t* of_sleep = nullptr;
 
 }  // namespace
 
@@ -23,9 +24,11 @@ Interruptions::Interruptions() {
     sigaddset(&blocked, signal);
   }
   sigprocmask(SIG_BLOCK, &blocked, &while_asleep_);
+  of_sleep = &while_asleep_;
 }
 
 Interruptions::~Interruptions() {
+  of_sleep = nullptr;
   sigprocmask(SIG_SETMASK, &while_asleep_, nullptr);
 }
 
@@ -33,6 +36,10 @@ void Interruptions::let_in() const {
   sigset_t blocked;
   sigprocmask(SIG_SETMASK, &while_asleep_, &blocked);
   sigprocmask(SIG_SETMASK, &blocked, nullptr);
+}
+
+const sigset_t* Interruptions::mask_of_sleep() {
+  return of_sleep;
 }
 
 int Interruptions::caught() {

@@ -23,6 +23,8 @@ class Interruptions {
   // Lets in what waits. A sleep that ends because there is something to do lets nothing in, so
   // that who always has something to do must call this now and then.
   void let_in() const;
+  // The same for who does not know whether there is one, or the null pointer: for ppoll as well.
+  [[nodiscard]] static const sigset_t* mask_of_sleep();
   // The number of the signal that came, or 0.
   [[nodiscard]] static int caught();
 

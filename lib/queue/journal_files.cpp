@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/directory.hpp"
+#include "base/interruptions.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -138,18 +139,20 @@ bool is_locked_now(const Fd& file) {
   return true;
 }
 
-// Sleeps while another has it. Whoever lets it go closes it then; it is watched before it is tried
-// again, so that no end is missed.
+// Sleeps while another has it, and no signal comes. Whoever lets it go closes it then; it is watched
+// before it is tried again, so that no end is missed.
 bool lock_until(Clock::time_point latest, const Fd& file, const std::string& path) {
   if (is_locked_now(file)) return true;
   if (Clock::now() >= latest) return false;
   const Fd closings(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
   if (inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE_WRITE) < 0) return false;
   while (!is_locked_now(file)) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(latest - Clock::now());
-    if (left.count() <= 0) return false;
+    const auto left = latest - Clock::now();
+    if (left.count() <= 0 || Interruptions::caught() != 0) return false;
     pollfd watched{closings.get(), POLLIN, 0};
-    poll(&watched, 1, static_cast<int>(left.count()));
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(left);
+    const timespec patience{whole.count() / 1000, whole.count() % 1000 * 1'000'000};
+    ppoll(&watched, 1, &patience, Interruptions::mask_of_sleep());
     alignas(inotify_event) std::array<char, 4096> room;
     static_cast<void>(!read(closings.get(), room.data(), room.size()));
   }
@@ -168,8 +171,11 @@ Result<JournalLock> lock_journal(const std::string& directory, std::string_view 
     if (!file) return fail(file);
     if (!lock_until(latest, *file, path)) {
       const auto pid = read_file(path, 64);
-      return retry("process {} is sending {} just now: one at a time",
-                   pid && !pid->empty() ? trim(*pid) : "?", id);
+      const std::string who(pid && !pid->empty() ? trim(*pid) : "?");
+      if (Interruptions::caught() != 0) {
+        return retry("told to stop while process {} is sending {}", who, id);
+      }
+      return retry("process {} is sending {} just now: one at a time", who, id);
     }
     if (!is_same_file(*file, path)) continue;
     if (ftruncate(file->get(), 0) != 0) return system_failure("cannot write " + path, errno);

@@ -39,7 +39,8 @@ class JournalLock {
   Fd file_;
 };
 
-// 75: another process holds it, and `wait` is over; its pid is named.
+// 75: another process holds it, and `wait` is over or a signal came (Interruptions); its pid is
+// named.
 [[nodiscard]] Result<JournalLock> lock_journal(const std::string& directory, std::string_view id,
                                                std::chrono::seconds wait);
 

@@ -355,6 +355,23 @@ once_or_named() {
   is "a@x.org c@x.org" "$(cut -f2 log | paste -sd' ')"
 }
 
+@test "journal: a sender that waits for a journal hears that it is to end" {
+  sink --fault 'dot=silence'
+  stream a@x.org >in
+  ml-send --via "$via" <in 2>/dev/null 3>&- &
+  sender=$!
+  until [ "$(cat "$ML_HOME"/journal/*/*/lock)" = $sender ]; do sleep 0.01; done # polls
+  sed '/^message/s/$/\tml.left=0123456789abcdef/' in >entry
+  ml-send --via "$via" <entry 2>said 3>&- &
+  waits=$!
+  until ls -l /proc/$waits/fd | grep -q inotify || ! kill -0 $waits; do sleep 0.01; done # polls
+  kill $waits
+  wait $waits || is 75 $?
+  cat said
+  grep -q "told to stop while process $sender is sending x1" said
+  kill $sender $sink
+}
+
 @test "journal: whoever waits in a queue longer than journals are kept is sent to all the same" {
   sink --fault 'rcpt~c<1=450 4.2.0 later'
   post $from_mta a@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
