@@ -55,7 +55,8 @@ struct Journal::Inside {
   std::string mark;            // of the entries that keep what is left
   bool from_entry = false;
   std::optional<Closed> closed;
-  Totals forgotten;  // of recipients that were pruned
+  bool has_closed = false;  // the file is there
+  Totals forgotten;         // of recipients that were pruned
   Recall recall;
   std::optional<Recall> everybody;  // this run's too
   SlotNumber next = 0;
@@ -76,6 +77,7 @@ struct Journal::Inside {
 
   Result<> read_files(const Home& home, const JournalTerms& terms, std::int64_t now);
   Result<> heed_closed(const JournalTerms& terms);
+  Result<> reopen();
   Result<Mapped*> segment_of(SlotNumber number) {
     const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
     if (segment == last_number) return last;
@@ -91,7 +93,11 @@ struct Journal::Inside {
     failed = failed || !done;
     return done;
   }
-  Result<Totals> count();
+  struct Count {
+    Totals totals;
+    std::uint64_t waiting = 0;  // neither final nor an entry's
+  };
+  Result<Count> count();
   [[nodiscard]] AddressHash hash(std::string_view address) const {
     return siphash128(key, address);
   }
@@ -134,21 +140,28 @@ Result<> Journal::Inside::heed_closed(const JournalTerms& terms) {
   auto done = read_closed(directory);
   if (!done) return fail(done);
   if (!*done) return {};
-  closed = *done;
-  const Totals& all = closed->totals;
+  has_closed = true;
+  const Totals all = (*done)->totals;
   if (recall.recorded() < all.all()) {
     auto known = count();
     if (!known) return fail(known);
     const auto beyond = [](std::uint64_t then, std::uint64_t now) {
       return then - std::min(then, now);
     };
-    forgotten = {beyond(all.delivered, known->delivered), beyond(all.refused, known->refused),
-                 beyond(all.left, known->left)};
+    const Totals& in_slots = known->totals;
+    forgotten = {beyond(all.delivered, in_slots.delivered), beyond(all.refused, in_slots.refused),
+                 beyond(all.left, in_slots.left)};
   }
-  if (!terms.mark.empty()) closed.reset();
-  if (!terms.goes_on || !closed || forgotten.all() > 0) return {};
+  const bool is_expected = terms.goes_on && forgotten.all() == 0;
+  if (terms.mark.empty() && !is_expected) closed = *done;
+  return {};
+}
+
+Result<> Journal::Inside::reopen() {
+  if (!has_closed || forgotten.all() > 0) return {};
+  has_closed = false;
   closed.reset();
-  return remove_closed(directory);
+  return lasting(remove_closed(directory));
 }
 
 Result<> Journal::Inside::read_logged() {
@@ -257,11 +270,6 @@ bool Journal::is_stub() const {
   return inside_->forgotten.all() > 0;
 }
 
-Result<> Journal::reopen() {
-  inside_->closed.reset();
-  return inside_->lasting(remove_closed(inside_->directory));
-}
-
 bool Journal::is_from_entry() const {
   return inside_->from_entry;
 }
@@ -330,6 +338,9 @@ Result<> Journal::complete_log(const Before& before, std::string_view address) {
 
 Result<SlotNumber> Journal::reserve(const Before& before) {
   if (inside_->failed) return retry("the journal {} has failed", inside_->directory);
+  if (!before.kept) {
+    if (auto reopened = inside_->reopen(); !reopened) return fail(reopened);
+  }
   const SlotNumber number = before.slot ? *before.slot : inside_->next;
   auto segment = inside_->segment_of(number);
   if (!segment) return fail(segment);
@@ -446,32 +457,45 @@ Result<std::string> Journal::mark() {
 }
 
 // From the slots themselves: earlier runs count, and recipients that were in their streams only.
-Result<Totals> Journal::Inside::count() {
-  Totals totals;
+Result<Journal::Inside::Count> Journal::Inside::count() {
+  Count count;
   for (SlotNumber number = 0; number < next; ++number) {
     auto segment = segment_of(number);
     if (!segment) return fail(segment);
     const std::size_t index = number % slots_a_segment;
     if (index >= (*segment)->segment.slots().size()) continue;
     const char letter = slot(**segment, number).state();
-    if (letter == static_cast<char>(Outcome::delivered)) ++totals.delivered;
-    if (letter == static_cast<char>(Outcome::refused)) ++totals.refused;
-    if (is_kept(letter)) ++totals.left;
+    if (letter == static_cast<char>(Outcome::delivered)) {
+      ++count.totals.delivered;
+    } else if (letter == static_cast<char>(Outcome::refused)) {
+      ++count.totals.refused;
+    } else if (is_kept(letter)) {
+      ++count.totals.left;
+    } else if (letter != 0) {
+      ++count.waiting;
+    }
   }
-  return totals;
+  return count;
 }
 
 Result<Totals> Journal::close(std::int64_t now) {
   if (auto synced = sync(now); !synced) return fail(synced);
-  auto totals = inside_->count();
-  if (!totals) return totals;
+  auto counted = inside_->count();
+  if (!counted) return fail(counted);
+  Totals totals = counted->totals;
   // Of those that were pruned, whom an entry kept has a record again.
   const Totals& missing = inside_->forgotten;
-  totals->delivered += missing.delivered;
-  totals->refused += missing.refused;
+  totals.delivered += missing.delivered;
+  totals.refused += missing.refused;
   const std::uint64_t again = inside_->next - inside_->recall.used();
-  totals->left += missing.left - std::min(missing.left, again);
-  auto placed = inside_->lasting(write_closed(inside_->directory, {now, *totals}));
+  totals.left += missing.left - std::min(missing.left, again);
+  Result<> placed;
+  if (counted->waiting == 0) {
+    placed = inside_->lasting(write_closed(inside_->directory, {now, totals}));
+    inside_->has_closed = true;
+  } else {
+    placed = inside_->reopen();
+  }
   if (!placed) return fail(placed);
   return totals;
 }

@@ -7,8 +7,8 @@
 //   log.0000     replies, relays, times and queue ids in text (journal_log.hpp); for ml-log
 //   reported     until when refusals were handed over, to whoever is to know of them
 //   entry        the mark of the queue entries that keep what is left
-//   closed       totals: every recipient of the whole stream has its final state; goes when a
-//                stream brings somebody new
+//   closed       totals: everybody who is in the slots has a final state; goes when a stream
+//                brings somebody new
 //
 // States of a recipient (a letter in its slot), the only arrows between them, and when each is on
 // disk. "Mapped" survives a kill at once and a power cut after the next sync.
@@ -27,7 +27,8 @@
 //   | f       | lost, or no reply                                         | u  | as U            |
 //   | f u     | put off by the relay: the entry keeps it                  | L  | as T            |
 //   | R       | the records of the refused were handed over: R, reported  | R  | before exit     |
-//   | -       | the input ended with `end 0` and all are D R or L         | C  | before exit 0   |
+//   | -       | the input ended with `end 0`, and everybody in the slots  | C  | before exit 0   |
+//   |         | is one of D R L f u: those of other streams too           |    |                 |
 //   | C       | a stream brings somebody who is none of D R L f u         | -  | before his F    |
 //
 // Lines of the log are written in blocks, each before the slots of its recipients are synced. A
@@ -39,8 +40,10 @@
 // `closed` says that nobody waits, and keeps nobody from the message: each recipient goes by his
 // own record, so that who was not among those of a trial is sent to by the whole. For the first of
 // them C goes, durably, and comes back with the totals of all when this stream has ended: killed
-// in between, the journal is that of an unfinished run. Only where records are missing (it was
-// pruned) C answers for all. F found
+// in between, the journal is that of an unfinished run. It does not come while somebody is with
+// the caller of another stream (T U F): what is closed is pruned in time, and whoever is forgotten
+// then would be sent to twice or never. Only where records are missing (it was pruned) C answers
+// for all, and stays. F found
 // without an outcome is unanswered: counted, named, sent again. No record: sent. A power cut can
 // lose the round that is being synced and the one that gathers behind it, so that who was in flight
 // or in these two may be sent to twice; nobody is ever lost by it. Where the disk takes longer for
@@ -82,7 +85,8 @@ struct JournalTerms {
   std::string mark;          // of the queue entry this stream comes from, or empty
   // More of the same message, from whoever closed the journal: C goes.
   bool goes_on = false;
-  // How long another run that holds the lock is waited for; nothing else of the caller goes on.
+  // How long another run that holds the lock is waited for, or until a signal comes; nothing else
+  // of the caller goes on.
   std::chrono::seconds wait{0};
   std::int64_t sync = 1;  // seconds from one round of syncs to the next; 0: as the disk can
 };
@@ -115,12 +119,10 @@ class Journal {
   ~Journal();  // syncs nothing: what is mapped is the kernel's already
 
   // Set if an earlier run closed it and this stream is no queue entry that keeps what is left,
-  // until reopen(). The caller decides by the kind of id (0 or 75).
+  // until somebody new is reserved. The caller decides by the kind of id (0 or 75).
   [[nodiscard]] const std::optional<Closed>& closed() const;
   // Recipients of it were pruned: it cannot be known who is new.
   [[nodiscard]] bool is_stub() const;
-  // To be called before a recipient is reserved: C goes, and is gone when this returns.
-  [[nodiscard]] Result<> reopen();
   // The stream bears the mark of an entry of this journal, or this journal knows none (any more).
   [[nodiscard]] bool is_from_entry() const;
   // Recipients with a record of an earlier run.
@@ -148,7 +150,8 @@ class Journal {
   [[nodiscard]] Result<> complete_log(const Before& before, std::string_view address);
 
   // A slot for the recipient, before anything of it is written to a relay: what follows cannot
-  // fail for want of room. It stays ready until settle().
+  // fail for want of room. It stays ready until settle(). For whom no entry keeps C goes, and is
+  // gone when this returns.
   [[nodiscard]] Result<SlotNumber> reserve(const Before& before);
   // In flight, before the octets that can complete it are written.
   void fly(SlotNumber slot, std::int64_t now);
@@ -172,7 +175,8 @@ class Journal {
   // What the queue entries that keep the left of this message bear, so that their streams are
   // known; always the same, and durable when this returns.
   [[nodiscard]] Result<std::string> mark();
-  // Every recipient has its final state: syncs all and writes C. What it counted.
+  // Every recipient of this stream has its final state: syncs all and writes C, unless somebody of
+  // another one has not. What it counted.
   [[nodiscard]] Result<Totals> close(std::int64_t now);
 
  private:

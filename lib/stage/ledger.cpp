@@ -159,9 +159,6 @@ Result<Ledger::Claim> Ledger::claim(std::string_view address, std::string_view a
     return Claim{.kind = tell ? Claim::Kind::refused_earlier : Claim::Kind::done,
                  .slot = before->slot};
   }
-  if (journal->closed()) {
-    if (auto reopened = journal->reopen(); !reopened) return fail(reopened);
-  }
   auto slot = journal->reserve(*before);
   if (!slot) return fail(slot);
   return Claim{.unanswered = before->outcome == Outcome::unanswered, .slot = *slot};

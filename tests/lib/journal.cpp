@@ -384,8 +384,11 @@ TEST_CASE("journal: a closed one is opened again for who is new and closed with 
   for (const bool flies : {false, true}) {
     in_killed_child([&] {
       Journal journal = open_journal(home);
-      if (journal.closed()) REQUIRE(journal.reopen());
-      if (flies) begin(journal, address(3));
+      const auto before = journal.before(address(3));
+      REQUIRE(before);
+      const auto slot = journal.reserve(*before);
+      REQUIRE(slot);
+      if (flies) journal.fly(*slot, now);
       raise(SIGKILL);
     });
     CHECK_FALSE(std::filesystem::exists(directory(home) / "closed"));
@@ -405,6 +408,64 @@ TEST_CASE("journal: a closed one is opened again for who is new and closed with 
   CHECK_FALSE(journal.is_stub());
   CHECK(journal.closed()->totals.delivered == 2);
   CHECK(journal.closed()->totals.left == 1);
+}
+
+TEST_CASE("journal: while somebody of another stream waits it is neither closed nor forgotten",
+          "[journal]") {
+  const auto waits = GENERATE(Outcome::deferred, Outcome::unanswered, Outcome::in_flight);
+  const auto comes_first = GENERATE(true, false);
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const auto settle_other = [&] {
+    Journal journal = open_journal(home);
+    settle(journal, address(2), Outcome::delivered);
+    REQUIRE(journal.close(now));
+  };
+  if (!comes_first) settle_other();
+  {
+    Journal journal = open_journal(home);
+    const SlotNumber slot = begin(journal, address(1));
+    if (waits != Outcome::in_flight) REQUIRE(journal.settle(slot, waits, {}, now));
+  }
+  settle_other();
+  REQUIRE(prune_journals(home, now + 10'000'000'000, 1, 20'000'000'000) == 0U);
+  {
+    Journal journal = open_journal(home);
+    CHECK_FALSE(journal.closed());
+    CHECK(known(journal, address(1)) == (waits == Outcome::deferred ? 'T' : 'U'));
+    CHECK(known(journal, address(2)) == 'D');
+    settle(journal, address(1), Outcome::delivered);
+    REQUIRE(journal.close(now));
+  }
+  CHECK(open_journal(home).closed());
+}
+
+TEST_CASE("journal: a stream with the mark of another journal opens a closed one for who is new",
+          "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  JournalTerms other = closed_with(home, {Outcome::delivered, Outcome::left});
+  other.mark = "0123456789abcdef";
+  in_killed_child([&] {
+    Journal journal = open_journal(home, other);
+    begin(journal, address(3));
+    raise(SIGKILL);
+  });
+  CHECK_FALSE(std::filesystem::exists(directory(home) / "closed"));
+  Journal journal = open_journal(home);
+  CHECK(known(journal, address(3)) == 'U');
+}
+
+TEST_CASE("journal: an entry taken up leaves a closed one closed", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const JournalTerms entry = closed_with(home, {Outcome::delivered, Outcome::left});
+  in_killed_child([&] {
+    Journal journal = open_journal(home, entry);
+    begin(journal, address(2));
+    raise(SIGKILL);
+  });
+  CHECK(open_journal(home).closed());
 }
 
 TEST_CASE("journal: what an entry keeps stays with it whatever comes of an attempt", "[journal]") {
