@@ -51,8 +51,7 @@ struct Journal::Inside {
   JournalLock lock;
   SipKey key{};
   std::int64_t begun = 0;
-  std::int64_t reported = -1;  // refusals up to this second of the journal
-  std::string mark;            // of the entries that keep what is left
+  std::string mark;  // of the entries that keep what is left
   bool from_entry = false;
   std::optional<Closed> closed;
   bool has_closed = false;  // the file is there
@@ -107,7 +106,7 @@ struct Journal::Inside {
     return from_entry && open ? static_cast<char>(letter - 'A' + 'a') : letter;
   }
   [[nodiscard]] std::uint32_t seconds(std::int64_t now) const {
-    return static_cast<std::uint32_t>(std::max<std::int64_t>(reported + 1, now - begun));
+    return static_cast<std::uint32_t>(std::max<std::int64_t>(0, now - begun));
   }
   Slot& slot(Mapped& segment, SlotNumber number) {
     return segment.segment.slots()[number % slots_a_segment];
@@ -120,9 +119,6 @@ Result<> Journal::Inside::read_files(const Home& home, const JournalTerms& terms
   if (!head) return fail(head);
   key = head->key;
   begun = head->begun;
-  auto until = read_reported(directory);
-  if (!until) return fail(until);
-  reported = *until;
   auto borne = read_mark(directory);
   if (!borne) return fail(borne);
   mark = std::move(*borne);
@@ -236,8 +232,7 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   auto log = JournalLog::open(inside->directory);
   if (!log) return fail(log);
   inside->log = std::move(*log);
-  auto recall =
-      Recall::open(inside->directory, count_segments(inside->directory), inside->reported);
+  auto recall = Recall::open(inside->directory, count_segments(inside->directory));
   if (!recall) return fail(recall);
   inside->recall = std::move(*recall);
   inside->next = inside->recall.used();
@@ -283,7 +278,7 @@ void recall_into(Journal::Before& before, const Recall::Found& found) {
   before.outcome = letter_to_outcome(found.state);
   before.kept = is_kept(found.state);
   if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
-  before.reported = before.outcome == Outcome::refused && found.reported;
+  before.told = found.state == refused_and_told;
 }
 
 Result<Journal::Before> Journal::before(std::string_view address) {
@@ -437,13 +432,14 @@ bool Journal::owes_sync() const {
   return inside_->since_sync > 0;
 }
 
-// Up to now all are told of: not so where a part of the recipients came.
-Result<> Journal::report(std::int64_t now) {
-  if (auto synced = sync(now); !synced || !inside_->recall.all_met()) return synced;
-  const std::int64_t seconds = inside_->seconds(now);
-  auto placed = inside_->lasting(write_reported(inside_->directory, seconds));
-  if (placed) inside_->reported = seconds;
-  return placed;
+Result<> Journal::told(SlotNumber number) {
+  Inside& in = *inside_;
+  auto segment = in.segment_of(number);
+  if (!segment) return fail(segment);
+  Slot& slot = in.slot(**segment, number);
+  slot.change(slot.seconds, refused_and_told);
+  (*segment)->dirty = true;
+  return {};
 }
 
 Result<std::string> Journal::mark() {
@@ -467,7 +463,7 @@ Result<Journal::Inside::Count> Journal::Inside::count() {
     const char letter = slot(**segment, number).state();
     if (letter == static_cast<char>(Outcome::delivered)) {
       ++count.totals.delivered;
-    } else if (letter == static_cast<char>(Outcome::refused)) {
+    } else if (letter_to_outcome(letter) == Outcome::refused) {
       ++count.totals.refused;
     } else if (is_kept(letter)) {
       ++count.totals.left;

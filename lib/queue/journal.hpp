@@ -5,7 +5,6 @@
 //   lock         locked for the whole run; holds the pid of the run
 //   slots.0000   outcomes by recipient (slots.hpp); what counts
 //   log.0000     replies, relays, times and queue ids in text (journal_log.hpp); for ml-log
-//   reported     until when refusals were handed over, to whoever is to know of them
 //   entry        the mark of the queue entries that keep what is left
 //   closed       totals: everybody who is in the slots has a final state; goes when a stream
 //                brings somebody new
@@ -26,16 +25,16 @@
 //   | L       | taken up by an entry that keeps it                        | f  | as F            |
 //   | f       | lost, or no reply                                         | u  | as U            |
 //   | f u     | put off by the relay: the entry keeps it                  | L  | as T            |
-//   | R       | the records of the refused were handed over: R, reported  | R  | before exit     |
+//   | R       | his record was handed over to whoever is to know of it    | Q  | before exit     |
 //   | -       | the input ended with `end 0`, and everybody in the slots  | C  | before exit 0   |
-//   |         | is one of D R L f u: those of other streams too           |    |                 |
-//   | C       | a stream brings somebody who is none of D R L f u         | -  | before his F    |
+//   |         | is one of D R Q L f u: those of other streams too         |    |                 |
+//   | C       | a stream brings somebody who is none of D R Q L f u        | -  | before his F    |
 //
 // Lines of the log are written in blocks, each before the slots of its recipients are synced. A
 // kill or a full disk may lose the last of them: a run that passes over such a recipient writes his
 // line. So a journal that was closed has a line for everybody of the stream that closed it.
 //
-// Recovery, under the lock: D and R are skipped; an R that was not reported is reported then. L is
+// Recovery, under the lock: D, R and Q are skipped; an R is handed over then. L is
 // skipped, and so are f and u, unless the stream is an entry that keeps it (it bears the mark).
 // `closed` says that nobody waits, and keeps nobody from the message: each recipient goes by his
 // own record, so that who was not among those of a trial is sent to by the whole. For the first of
@@ -133,7 +132,7 @@ class Journal {
     AddressHash hash{};
     std::optional<SlotNumber> slot;
     std::optional<Outcome> outcome;  // in_flight is given as unanswered
-    bool reported = false;           // refused, and handed over
+    bool told = false;               // refused, and handed over
     bool kept = false;               // by a queue entry: L f u
   };
   // `address`: canonical, so that a retry that spells it otherwise finds it.
@@ -170,8 +169,8 @@ class Journal {
   // Something was recorded that no round of syncs has begun with.
   [[nodiscard]] bool owes_sync() const;
 
-  // All refusals so far were handed over, and durably.
-  [[nodiscard]] Result<> report(std::int64_t now);
+  // This refusal was handed over, and durably; that it was is durable with the next sync().
+  [[nodiscard]] Result<> told(SlotNumber slot);
   // What the queue entries that keep the left of this message bear, so that their streams are
   // known; always the same, and durable when this returns.
   [[nodiscard]] Result<std::string> mark();

@@ -139,8 +139,8 @@ bool is_locked_now(const Fd& file) {
   return true;
 }
 
-// Sleeps while another has it, and no signal comes. Whoever lets it go closes it then; it is watched
-// before it is tried again, so that no end is missed.
+// Sleeps while another has it, and no signal comes. Whoever lets it go closes it then; it is
+// watched before it is tried again, so that no end is missed.
 bool lock_until(Clock::time_point latest, const Fd& file, const std::string& path) {
   if (is_locked_now(file)) return true;
   if (Clock::now() >= latest) return false;
@@ -223,19 +223,6 @@ Result<> remove_closed(const std::string& directory) {
   const std::string path = directory + "/closed";
   if (unlink(path.c_str()) != 0) return system_failure("cannot remove " + path, errno);
   return sync_directory(directory);
-}
-
-Result<std::int64_t> read_reported(const std::string& directory) {
-  const std::string path = directory + "/reported";
-  if (!exists(path)) return -1;
-  const auto fields = read_fields(path);
-  if (!fields) return fail(fields);
-  return number<std::int64_t>(fields->value("seconds")).value_or(-1);
-}
-
-Result<> write_reported(const std::string& directory, std::int64_t seconds) {
-  return place_file(directory, "reported",
-                    fmt::format("{}\nseconds {}\n", journal_format, seconds));
 }
 
 Result<std::string> read_mark(const std::string& directory) {

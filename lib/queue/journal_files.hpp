@@ -57,10 +57,6 @@ struct JournalHead {
 [[nodiscard]] Result<> write_closed(const std::string& directory, const Closed& closed);
 [[nodiscard]] Result<> remove_closed(const std::string& directory);
 
-// Until which second of the journal refusals were handed over; -1: none were.
-[[nodiscard]] Result<std::int64_t> read_reported(const std::string& directory);
-[[nodiscard]] Result<> write_reported(const std::string& directory, std::int64_t seconds);
-
 // What queue entries of this message bear; empty: there are none.
 [[nodiscard]] Result<std::string> read_mark(const std::string& directory);
 [[nodiscard]] Result<> write_mark(const std::string& directory, std::string_view mark);

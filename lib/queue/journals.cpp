@@ -94,7 +94,7 @@ Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
         ++counts.left;
         continue;
       }
-      switch (static_cast<Outcome>(slot.state())) {
+      switch (letter_to_outcome(slot.state())) {
         case Outcome::delivered: ++counts.delivered; break;
         case Outcome::refused: ++counts.refused; break;
         case Outcome::left: break;
@@ -155,8 +155,8 @@ bool is_idle(const JournalFacts& facts, const Ages& ages) {
 
 // Files of a journal that a stub does without.
 bool goes_first(std::string_view name) {
-  return name.starts_with("log.") || name.starts_with("slots.") || name == "reported" ||
-         name == "entry" || name.starts_with('.');
+  return name.starts_with("log.") || name.starts_with("slots.") || name == "entry" ||
+         name.starts_with('.');
 }
 
 // True if anything went. Its lock is held.

@@ -13,8 +13,12 @@ enum class Outcome : char {
   left = 'L',
 };
 
+// In a slot: refused, and whoever is to know of it was told.
+inline constexpr char refused_and_told = 'Q';
+
 // The outcome that a slot's letter stands for: small ones are of recipients that an entry keeps.
 [[nodiscard]] constexpr Outcome letter_to_outcome(char letter) {
+  if (letter == refused_and_told) return Outcome::refused;
   return static_cast<Outcome>(letter >= 'a' ? letter - 'a' + 'A' : letter);
 }
 

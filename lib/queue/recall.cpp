@@ -13,7 +13,6 @@ namespace {
 
 // Below Postfix's limit on the files of an alias pipe, as the segments are.
 constexpr std::uint64_t index_file_entries = (std::uint64_t{24} << 20) / 24;
-constexpr std::uint32_t reported_bit = 256;
 
 std::size_t bucket_of(const AddressHash& hash) {
   return hash[0] >> 52;
@@ -31,10 +30,8 @@ Result<Fd> make_unnamed_file(const std::string& directory) {
 
 }  // namespace
 
-Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::int64_t reported,
-                            std::size_t window) {
+Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::size_t window) {
   Recall recall;
-  recall.reported_ = reported;
   recall.directory_ = std::move(directory);
   recall.segments_ = segments;
   recall.window_size_ = window;
@@ -52,7 +49,7 @@ Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::
 }
 
 Recall::Found Recall::found_at(SlotNumber number, const Slot& slot) const {
-  return {number, slot.state(), slot.seconds <= reported_};
+  return {number, slot.state()};
 }
 
 Result<> Recall::load_segment(std::uint32_t segment) {
@@ -146,9 +143,8 @@ Result<> Recall::scatter() {
       const std::size_t bucket = bucket_of(slot.hash);
       const auto number = static_cast<SlotNumber>(segment * slots_a_segment + i);
       const Found found = found_at(number, slot);
-      pending[bucket * held + counts[bucket]++] = {
-          slot.hash, number,
-          static_cast<unsigned char>(found.state) | (found.reported ? reported_bit : 0)};
+      pending[bucket * held + counts[bucket]++] = {slot.hash, number,
+                                                   static_cast<unsigned char>(found.state)};
       if (counts[bucket] < held) continue;
       if (auto flushed = flush(bucket); !flushed) return fail(flushed);
     }
@@ -231,8 +227,7 @@ Result<std::optional<Recall::Found>> Recall::look_up(const AddressHash& hash) {
     if (entry.hash != hash) return std::nullopt;
     if (found_[entry.number]) continue;
     note_found(entry.number);
-    return Found{entry.number, static_cast<char>(entry.state & ~reported_bit),
-                 (entry.state & reported_bit) != 0};
+    return Found{entry.number, static_cast<char>(entry.state)};
   }
   return std::nullopt;
 }

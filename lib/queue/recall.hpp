@@ -31,14 +31,12 @@ class Recall {
   struct Found {
     SlotNumber number;
     char state;
-    bool reported;  // a change not after `reported` seconds
   };
 
   // Nothing recorded.
   Recall() = default;
   // `directory` holds the segments 0 to `segments` - 1 (segment_path).
   [[nodiscard]] static Result<Recall> open(std::string directory, std::uint32_t segments,
-                                           std::int64_t reported = -1,
                                            std::size_t window = default_window);
 
   // What was recorded for this address when open() was called, once. An address recorded twice,
@@ -60,7 +58,7 @@ class Recall {
   struct Entry {
     AddressHash hash;
     SlotNumber number;
-    std::uint32_t state;  // and 256 if reported
+    std::uint32_t state;
   };
   static constexpr std::size_t buckets = 4096;
   static constexpr std::size_t block_entries = 64;
@@ -90,7 +88,6 @@ class Recall {
 
   std::string directory_;
   std::uint32_t segments_ = 0;
-  std::int64_t reported_ = -1;
   std::size_t window_size_ = default_window;
   std::uint64_t recorded_ = 0;
   std::uint64_t unmet_ = 0;  // recorded and not yet found

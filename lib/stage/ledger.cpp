@@ -155,7 +155,7 @@ Result<Ledger::Claim> Ledger::claim(std::string_view address, std::string_view a
   if (!before) return fail(before);
   if (journal->is_settled(*before)) {
     if (auto logged = journal->complete_log(*before, as_given); !logged) return fail(logged);
-    const bool tell = before->outcome == Outcome::refused && !before->reported;
+    const bool tell = before->outcome == Outcome::refused && !before->told;
     return Claim{.kind = tell ? Claim::Kind::refused_earlier : Claim::Kind::done,
                  .slot = before->slot};
   }
@@ -317,9 +317,14 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
     return retry("{} refused, and they cannot be handed over yet: {}", to.refused,
                  state.error().text);
   }
+  auto told = remains_.each([&](const Remains::Kept& one) -> Result<> {
+    if (!one.slot || !one.refused_by || blown(*one.refused_by)) return {};
+    return sections_[one.section].journal->told(*one.slot);
+  });
+  if (!told) return told;
   for (Section& section : sections_) {
     if (section.refused == 0 || !section.journal) continue;
-    if (auto reported = section.journal->report(now); !reported) return reported;
+    if (auto synced = section.journal->sync(now); !synced) return synced;
   }
   return {};
 }

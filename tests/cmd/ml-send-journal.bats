@@ -439,6 +439,42 @@ once_or_named() {
   is "" "$(rcpts refused2)"
 }
 
+@test "journal: of an entry that is tried again and again each refusal is told once" {
+  sink --fault 'rcpt~b=450 4.2.0 later' --fault 'rcpt~c=450 4.2.0 later'
+  post $from_mta a@x.org b@x.org c@x.org | sed '/^message/s/$/\tlist=news@x.org/' >in
+  mkdir -p -m 700 "$ML_HOME"
+  ml-send --via "$via" --undelivered queue <in 2>/dev/null
+  sunk
+  ml-queue show outbound "$(ml-queue list outbound | cut -f1)" >entry
+  sink --fault 'rcpt~c=450 4.2.0 later' --fault 'rcpt~b=550 5.1.1 nobody'
+  for round in 1 2 3; do
+    run ml-send --via "$via" --refused refused.$round <entry
+    is 75 "$status"
+  done
+  sunk
+  is "b@x.org" "$(rcpts refused.1)"
+  is "" "$(rcpts refused.2 refused.3)"
+}
+
+@test "journal: what one stream left is not forgotten when another one of the message is done" {
+  sink --fault 'rcpt~u<2=450 4.2.0 later'
+  post $from_mta u1@x.org u2@x.org >first
+  post $from_mta v3@x.org >second
+  run ml-send --via "$via" --undelivered left <first
+  is 75 "$status"
+  ml-send --via "$via" <second
+  is unfinished "$(ml-log | cut -f6)"
+  long_ago=$(($(date +%s) - 15 * 86400))
+  sed -i "s/^time .*/time $long_ago/" "$ML_HOME"/journal/*/*/closed 2>/dev/null || true
+  touch -d "@$long_ago" "$ML_HOME"/journal/*/*/
+  ml-log --prune
+  run ml-send --via "$via" <left
+  is 0 "$status"
+  sunk
+  is "u1@x.org u2@x.org v3@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+  is done "$(ml-log | cut -f6)"
+}
+
 @test "journal: sections of one message are one message" {
   sink
   { post spring a@x.org b@x.org; post spring b@x.org c@x.org; } >in

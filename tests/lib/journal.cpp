@@ -181,29 +181,37 @@ TEST_CASE("journal: the fuse takes a refusal back", "[journal]") {
   CHECK(known(journal, address(1)) == 'T');
 }
 
-TEST_CASE("journal: a refusal is reported once and one of the same second again", "[journal]") {
+TEST_CASE("journal: each refusal is told once whoever else there is", "[journal]") {
   const Scratch scratch;
   const Home home = scratch.home();
-  const auto is_reported = [](Journal& journal, int number) {
+  const auto refused = [](Journal& journal, int number) {
     const auto before = journal.before(address(number));
     REQUIRE(before);
     REQUIRE(before->outcome == Outcome::refused);
-    return before->reported;
+    CHECK(journal.is_settled(*before));
+    return *before;
   };
   {
     Journal journal = open_journal(home);
-    settle(journal, address(1), Outcome::refused);
-    REQUIRE(journal.report(now));
+    settle(journal, address(0), Outcome::delivered);
+    const SlotNumber first = begin(journal, address(1));
+    REQUIRE(journal.settle(first, Outcome::refused, {}, now));
+    REQUIRE(journal.told(first));
     settle(journal, address(2), Outcome::refused);
   }
   {
+    // Not all of them come again: the first two do not.
     Journal journal = open_journal(home);
-    CHECK(is_reported(journal, 1));
-    CHECK_FALSE(is_reported(journal, 2));
-    REQUIRE(journal.report(now));
+    const auto second = refused(journal, 2);
+    CHECK_FALSE(second.told);
+    REQUIRE(journal.told(*second.slot));
+    REQUIRE(journal.close(now));
   }
   Journal journal = open_journal(home);
-  CHECK(is_reported(journal, 2));
+  CHECK(refused(journal, 1).told);
+  CHECK(refused(journal, 2).told);
+  REQUIRE(journal.closed());
+  CHECK(journal.closed()->totals.refused == 2);
 }
 
 TEST_CASE("journal: a message to one person costs a page", "[journal]") {
@@ -273,8 +281,7 @@ TEST_CASE("journal: another message under the same id is refused", "[journal]") 
 TEST_CASE("journal: whatever of it cannot be made durable is not tried again", "[journal]") {
   const auto durable = GENERATE(
       as<std::function<Result<>(Journal&)>>(), [](Journal& journal) { return journal.sync(now); },
-      [](Journal& journal) { return journal.sync_if_due(now + 10); },
-      [](Journal& journal) { return journal.report(now); });
+      [](Journal& journal) { return journal.sync_if_due(now + 10); });
   const Scratch scratch;
   const Home home = scratch.home();
   Journal journal = open_journal(home);
@@ -434,6 +441,9 @@ TEST_CASE("journal: while somebody of another stream waits it is neither closed 
     CHECK_FALSE(journal.closed());
     CHECK(known(journal, address(1)) == (waits == Outcome::deferred ? 'T' : 'U'));
     CHECK(known(journal, address(2)) == 'D');
+  }
+  {
+    Journal journal = open_journal(home);
     settle(journal, address(1), Outcome::delivered);
     REQUIRE(journal.close(now));
   }

@@ -37,7 +37,7 @@ std::vector<AddressHash> some_hashes(std::size_t count, std::mt19937_64& random)
 }
 
 Recall open_recall(const Scratch& scratch, std::uint32_t segments, std::size_t window) {
-  auto recall = Recall::open(scratch.path(""), segments, -1, window);
+  auto recall = Recall::open(scratch.path(""), segments, window);
   REQUIRE(recall);
   return std::move(*recall);
 }
