@@ -1,8 +1,11 @@
 #include "base/diag.hpp"
 
 #include <fcntl.h>
+#include <sys/uio.h>
 #include <syslog.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
 #include <ctime>
 #include <string>
@@ -91,6 +94,15 @@ int leave(const Result<Status>& result) {
     say(error.text);
   }
   return static_cast<int>(error.status);
+}
+
+void leave_without_memory() noexcept {
+  constexpr std::string_view why = ": there is not enough memory\n";
+  const std::string_view name = program();
+  std::array<iovec, 2> line{iovec{const_cast<char*>(name.data()), name.size()},
+                            iovec{const_cast<char*>(why.data()), why.size()}};
+  static_cast<void>(writev(2, line.data(), line.size()));
+  _exit(static_cast<int>(Status::retry));
 }
 
 }  // namespace ml

@@ -31,4 +31,8 @@ void log_said(std::string_view line);
 // so that no 75 can be taken for a rejection. An empty text is said by nobody.
 [[nodiscard]] int leave(const Result<Status>& result);
 
+// There is no memory: says so and ends the process with 75, at once. Mail servers take a process
+// that dies of a signal for one that has rejected the message.
+[[noreturn]] void leave_without_memory() noexcept;
+
 }  // namespace ml

@@ -10,9 +10,7 @@ namespace ml {
 namespace {
 
 constexpr std::size_t block_size = std::size_t{128} << 10;
-// A line that is longer is a message's: one block for any that is allowed, of which the kernel
-// gives what is used, instead of two that are copied.
-constexpr std::size_t largest_doubled = std::size_t{4} << 20;
+constexpr std::size_t largest_kept = std::size_t{4} << 20;
 constexpr std::size_t most_read = std::size_t{1} << 20;
 
 }  // namespace
@@ -24,9 +22,9 @@ Lines::Lines(int fd, std::string name, std::size_t limit, std::string_view first
     : fd_(fd),
       name_(std::move(name)),
       limit_(limit),
-      block_(std::make_unique_for_overwrite<char[]>(std::max(block_size, first.size()))),
       size_(std::max(block_size, first.size())),
       end_(first.size()) {
+  resize(block_, size_);
   if (!first.empty()) std::memcpy(block_.get(), first.data(), first.size());
 }
 
@@ -72,17 +70,11 @@ Result<Line> Lines::skip_rest() {
 
 Result<bool> Lines::fill() {
   const std::size_t held = end_ - begin_;
-  std::size_t wanted = size_;
-  if (held == size_) wanted = size_ < largest_doubled ? size_ * 2 : limit_ + block_size;
-  if (size_ > largest_doubled && held <= block_size / 2)
-    wanted = block_size;  // the long one is gone
-  if (wanted != size_) {
-    auto block = std::make_unique_for_overwrite<char[]>(wanted);
-    std::memcpy(block.get(), block_.get() + begin_, held);
-    block_ = std::move(block);
-    size_ = wanted;
-  } else if (begin_ > 0) {
-    std::memmove(block_.get(), block_.get() + begin_, held);
+  if (begin_ > 0) std::memmove(block_.get(), block_.get() + begin_, held);
+  const bool is_long_one_gone = size_ > largest_kept && held <= block_size / 2;
+  if (held == size_ || is_long_one_gone) {
+    size_ = is_long_one_gone ? block_size : std::min(size_ * 2, limit_ + block_size);
+    resize(block_, size_);
   }
   begin_ = 0;
   end_ = held;

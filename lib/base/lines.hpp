@@ -12,11 +12,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "base/memory.hpp"
 #include "base/result.hpp"
 
 namespace ml {
@@ -35,7 +35,7 @@ struct Line {
 class Lines {
  public:
   // Reads from `fd`, which stays the caller's. `limit`: the longest line handed out, in octets;
-  // memory grows to the longest line met, never past the limit (and at least 128 KiB).
+  // memory grows to twice the longest line met, and not past the limit and 128 KiB.
   Lines(int fd, std::string name, std::size_t limit);
 
   // `first` is what the caller has already read from `fd`; it is given out before the rest.
@@ -83,7 +83,7 @@ class Lines {
   int fd_;
   std::string name_;
   std::size_t limit_;
-  std::unique_ptr<char[]> block_;
+  Memory block_;
   std::size_t size_;
   std::size_t begin_ = 0;    // first octet not yet given out
   std::size_t scanned_ = 0;  // octets from begin_ known to hold no LF

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <new>
 #include <span>
 #include <string_view>
 
@@ -122,6 +123,7 @@ void tell(int report, int code) {
 
 Result<> start(std::string_view program) {
   set_program(program);
+  std::set_new_handler(leave_without_memory);
   umask(077);
   if (getauxval(AT_SECURE) != 0) return retry("refusing to run set-user-id or set-group-id");
   for (const int number : {SIGPIPE, SIGXFSZ}) {

@@ -64,8 +64,7 @@ Result<> Spill::append(std::string_view text) {
 void Spill::make_memory() {
   constexpr std::size_t page = std::size_t{2} << 20;
   const std::size_t size = (memory_ + page - 1) / page * page;
-  in_memory_.reset(static_cast<char*>(std::aligned_alloc(page, size)));
-  if (!in_memory_) throw std::bad_alloc();
+  in_memory_ = aligned_memory(page, size);
   if (memory_ >= 2 * page) madvise(in_memory_.get(), memory_ / page * page, MADV_HUGEPAGE);
 }
 

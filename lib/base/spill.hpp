@@ -13,8 +13,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +20,7 @@
 #include <vector>
 
 #include "base/fd.hpp"
+#include "base/memory.hpp"
 #include "base/result.hpp"
 
 namespace ml {
@@ -59,13 +58,10 @@ class Spill {
   std::vector<std::string> directories_;
   std::size_t memory_;
   std::size_t block_;
-  struct Free {
-    void operator()(char* octets) const { std::free(octets); }
-  };
-  std::unique_ptr<char[], Free> in_memory_;  // pages that are never written cost nothing
-  std::size_t held_ = 0;                     // octets in it; the others are in the files
-  std::string directory_;                    // the one in use
-  std::uint64_t file_size_;                  // each file but the last holds exactly this much
+  Memory in_memory_;         // pages that are never written cost nothing
+  std::size_t held_ = 0;     // octets in it; the others are in the files
+  std::string directory_;    // the one in use
+  std::uint64_t file_size_;  // each file but the last holds exactly this much
   std::vector<Fd> files_;
   std::uint64_t written_ = 0;
   std::string pending_;

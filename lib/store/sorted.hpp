@@ -27,7 +27,6 @@ class SortedRecords {
   // `directory` takes the files, if any are needed. `memory`: octets, for runs and for merging.
   SortedRecords(std::string directory, std::size_t memory);
 
-  // Keys up to 65,535 octets.
   [[nodiscard]] Result<> add(std::string_view key, std::string_view value);
 
   // Before the first record, of all that were added. Nothing may be added any more.

@@ -87,6 +87,18 @@ bats_require_minimum_version 1.5.0
   is "bob@example.com" "$(grep ^rcpt out | cut -f2)"
 }
 
+@test "ml-stream: a filter that gets no memory says so and is 75" {
+  [ -z "${SAN:-}" ] || skip "the sanitizers want all the address space there is"
+  { message && head -c 5M /dev/zero | tr '\0' a | fold -w 900; } >mail
+  ml-expand --to <(echo ann@example.org) --sender a@x.org <mail >in
+  for filter in "ml-sort" "ml-rcpts -- cat" "ml-edit -- cat" "ml-send --via null:"; do
+    bash -c "ulimit -v 100000; $filter <in >/dev/null"
+    run bash -c "ulimit -v 16000; $filter <in >/dev/null"
+    is 75 "$status"
+    [[ "$output" == "${filter%% *}: "* ]]
+  done
+}
+
 @test "ml-stream: a closed standard output or input is 75 and never a silent success" {
   stream ann@example.org >in
   message >mail
