@@ -57,4 +57,9 @@ std::vector<std::string> stage_to_argv(const std::string& stage, const StageTerm
   return argv;
 }
 
+std::optional<std::string_view> shell_line(const std::vector<std::string>& argv) {
+  if (argv.size() != 3 || argv.front() != "/bin/sh") return std::nullopt;
+  return argv.back();
+}
+
 }  // namespace ml

@@ -12,6 +12,7 @@
 //     -> {"/usr/bin/ml-rcpts", "--", "cat"}
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,5 +46,7 @@ struct StageTerms {
 // it.
 [[nodiscard]] std::vector<std::string> stage_to_argv(const std::string& stage,
                                                      const StageTerms& terms);
+// The line for the shell that such a command is; nothing: it is a program and its operands.
+[[nodiscard]] std::optional<std::string_view> shell_line(const std::vector<std::string>& argv);
 
 }  // namespace ml

@@ -29,13 +29,9 @@ bool is_program(const std::string& name, std::string_view programs) {
   });
 }
 
-bool is_for_shell(const std::vector<std::string>& argv) {
-  return argv.front() == "/bin/sh";
-}
-
 bool delivers_nothing(const std::vector<std::string>& argv) {
   const std::string& name = argv.front();
-  return !is_for_shell(argv) &&
+  return !shell_line(argv) &&
          std::ranges::find(filters, name.substr(name.rfind('/') + 1)) != filters.end();
 }
 
@@ -43,7 +39,7 @@ void check_one(std::string_view key, const Stages& stages, std::string_view prog
                std::vector<std::string>& faults) {
   for (const std::string& stage : stages) {
     const auto argv = stage_to_argv(stage, {programs, {}});
-    if (is_for_shell(argv) || is_program(argv.front(), programs)) continue;
+    if (shell_line(argv) || is_program(argv.front(), programs)) continue;
     faults.push_back(fmt::format("pipeline.{}: there is no program {}", key,
                                  printable(words(stage).front(), 80)));
   }

@@ -152,10 +152,12 @@ bool take_back_stream(const Fd& output, off_t before) {
   return is_stream;
 }
 
-// Its streams are of those refused or left, not of a message that nobody has.
-bool is_sender(std::string_view stage) {
-  const std::string_view name = stage.substr(0, stage.find(' '));
-  return name.substr(name.rfind('/') + 1) == "ml-send";
+// Its streams are of those refused or left, not of a message that nobody has. Of a line for the
+// shell it may be any word.
+bool is_sender(const std::vector<std::string>& argv) {
+  constexpr std::string_view name = "ml-send";
+  if (const auto line = shell_line(argv)) return line->find(name) != std::string_view::npos;
+  return std::string_view(argv.front()).substr(argv.front().rfind('/') + 1) == name;
 }
 
 Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const Fd& output) {
@@ -174,7 +176,7 @@ Result<Status> run_way(const Home& home, const Way& way, const Fd& input, const 
   if (ending->status != Status::done) {
     return Failure(Error{ending->status, ending->why});  // no why: the stage has said it
   }
-  if (!before || is_sender(way.stages.back())) return Status::done;
+  if (!before || is_sender(argvs.back())) return Status::done;
   if (!take_back_stream(output, *before)) return Status::done;
   return retry(
       "'{}' at the end of [pipeline] {} delivers nothing, and nobody has the message: "

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "list/pipeline.hpp"
 
 namespace ml {
 namespace {
@@ -24,9 +25,8 @@ struct Child {
 };
 
 std::string shown(const std::vector<std::string>& argv) {
-  std::string text = argv.size() == 3 && argv[0] == "/bin/sh" ? argv[2] : argv.front();
-  if (argv.size() != 3 || argv[0] != "/bin/sh") text.erase(0, text.rfind('/') + 1);
-  return printable(text, 80);
+  if (const auto line = shell_line(argv)) return printable(*line, 80);
+  return printable(argv.front().substr(argv.front().rfind('/') + 1), 80);
 }
 
 // As much as a pipe holds, at most: whoever writes without end holds nobody here. False: there was

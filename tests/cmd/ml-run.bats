@@ -249,6 +249,14 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   until_true all
 }
 
+@test "ml-run: the refused that a line of the shell leaves as a stream are not cut off" {
+  setup_list
+  site "pipeline.post = ['ml-receive', 'ml-expand | ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered - || :']"
+  ml-receive news@x.org < <(message) >entry
+  ml-run --from post <entry 3>&- 1<>out
+  is 3 "$(grep -c ^rcpt out)"
+}
+
 @test "ml-run: a killed stage is told rather than the 75 of one whose pipe it broke" {
   setup_list
   site "pipeline.post = ['cat >/dev/null; exit 75', 'kill -9 \$\$', 'ml-receive']"
