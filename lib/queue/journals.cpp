@@ -132,10 +132,13 @@ Result<std::vector<std::string>> waiting_names(const Home& home) {
 
 // Entries of one id: "ID", "ID.HASH" beside it, "ID@QUEUE" where it failed.
 bool is_waiting(const std::vector<std::string>& names, const std::string& id) {
-  return std::any_of(std::ranges::lower_bound(names, id), names.end(), [&](const auto& name) {
-    return name.starts_with(id) &&
-           (name.size() == id.size() || name[id.size()] == '.' || name[id.size()] == '@');
-  });
+  auto name = std::ranges::lower_bound(names, id);
+  for (; name != names.end() && name->starts_with(id); ++name) {
+    if (name->size() == id.size() || (*name)[id.size()] == '.' || (*name)[id.size()] == '@') {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool is_aside(const JournalFacts& facts) {
