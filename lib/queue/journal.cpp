@@ -224,6 +224,8 @@ Result<Journal> Journal::open(const Home& home, const JournalTerms& terms, std::
   auto inside = std::make_unique<Inside>();
   const std::string below = journal_path(terms.id, terms.part);
   if (auto made = home.make_directory(below); !made) return fail(made);
+  // By names of ours from here on, but for links that lead elsewhere.
+  if (auto own = open_beneath(home.fd(), below, O_RDONLY | O_DIRECTORY); !own) return fail(own);
   inside->directory = home.path(below);
   auto lock = lock_journal(inside->directory, terms.id, terms.wait);
   if (!lock) return fail(lock);

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -21,6 +22,9 @@ namespace ml {
 namespace {
 
 constexpr std::size_t largest_mark = 4096;
+
+// For those who only look whether a journal is in use, or prune it, and hold its lock meanwhile.
+constexpr std::chrono::milliseconds a_look(200);
 
 std::string hex(std::span<const std::uint8_t> octets) {
   std::string text;
@@ -39,7 +43,7 @@ std::string or_dash(std::string_view text) {
 // Whole or not there: written beside, synced, renamed, its directory synced.
 Result<> place_file(const std::string& directory, const std::string& name, std::string_view text) {
   const std::string draft = directory + "/." + name;
-  auto file = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC);
+  auto file = open_file(draft, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW);
   if (!file) return fail(file);
   if (auto written = write_all(*file, text, draft); !written) return fail(written);
   if (auto synced = sync(*file, draft); !synced) return fail(synced);
@@ -145,7 +149,7 @@ bool lock_until(Clock::time_point latest, const Fd& file, const std::string& pat
   if (is_locked_now(file)) return true;
   if (Clock::now() >= latest) return false;
   const Fd closings(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE_WRITE) < 0) return false;
+  if (inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE) < 0) return false;
   while (!is_locked_now(file)) {
     const auto left = latest - Clock::now();
     if (left.count() <= 0 || Interruptions::caught() != 0) return false;
@@ -165,9 +169,9 @@ bool lock_until(Clock::time_point latest, const Fd& file, const std::string& pat
 Result<JournalLock> lock_journal(const std::string& directory, std::string_view id,
                                  std::chrono::seconds wait) {
   const std::string path = directory + "/lock";
-  const auto latest = Clock::now() + wait;
+  const auto latest = Clock::now() + std::max<std::chrono::milliseconds>(wait, a_look);
   for (;;) {
-    auto file = open_file(path, O_RDWR | O_CREAT);
+    auto file = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
     if (!file) return fail(file);
     if (!lock_until(latest, *file, path)) {
       const auto pid = read_file(path, 64);

@@ -41,6 +41,7 @@ class JournalLock {
 
 // 75: another process holds it, and `wait` is over or a signal came (Interruptions); its pid is
 // named.
+// Whoever only looks at the journal is waited for in any case.
 [[nodiscard]] Result<JournalLock> lock_journal(const std::string& directory, std::string_view id,
                                                std::chrono::seconds wait);
 

@@ -39,7 +39,7 @@ Result<JournalLog> JournalLog::open(std::string directory) {
 
 Result<> JournalLog::open_file_of(std::uint32_t number) {
   const std::string path = log_path(directory_, number);
-  auto file = open_file(path, O_RDWR | O_CREAT | O_APPEND);
+  auto file = open_file(path, O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW);
   if (!file) return fail(file);
   struct stat about{};
   if (fstat(file->get(), &about) != 0) return system_failure("cannot look at " + path, errno);

@@ -54,7 +54,7 @@ void Slot::change(std::uint32_t at, char state) {
 }
 
 Result<Segment> Segment::open(const std::string& path) {
-  auto fd = open_file(path, O_RDWR | O_CREAT);
+  auto fd = open_file(path, O_RDWR | O_CREAT | O_NOFOLLOW);
   if (!fd) return fail(fd);
   struct stat about{};
   if (fstat(fd->get(), &about) != 0) return system_failure("cannot look at " + path, errno);

@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "base/directory.hpp"
 #include "base/fd.hpp"
 #include "base/home.hpp"
 
@@ -23,11 +24,11 @@ struct Named {
 Result<Named> create_below(const Home& home, std::string_view kind, std::string_view id) {
   if (auto made = home.make_directory(kind); !made) return fail(made);
   for (int number = 1;; ++number) {
-    std::string path = home.path(fmt::format("{}/{}", kind, id));
-    if (number > 1) path += fmt::format(".{}", number);
-    Fd fd(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (fd.open()) return Named{std::move(path), std::move(fd)};
-    if (errno != EEXIST) return system_failure("cannot make " + path, errno);
+    std::string below = fmt::format("{}/{}", kind, id);
+    if (number > 1) below += fmt::format(".{}", number);
+    auto fd = open_beneath(home.fd(), below, O_WRONLY | O_CREAT | O_EXCL);
+    if (fd) return Named{home.path(below), std::move(*fd)};
+    if (!exists(home.path(below))) return fail(fd);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "queue/journal.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -293,6 +294,52 @@ TEST_CASE("journal: whatever of it cannot be made durable is not tried again", "
   CHECK_FALSE(durable(journal));
   CHECK_FALSE(journal.close(now));
   CHECK_FALSE(std::filesystem::exists(directory(home) / "closed"));
+}
+
+TEST_CASE("journal: no link leads it out of its home", "[journal]") {
+  const auto link = GENERATE(as<std::string>(), "", "slots.0000", "log.0000", ".head", "lock");
+  const Scratch scratch;
+  const Home home = scratch.home();
+  const auto elsewhere = scratch.path("elsewhere");
+  if (link.empty()) {
+    std::filesystem::create_directory(elsewhere);
+    std::filesystem::create_directories(directory(home).parent_path());
+  } else {
+    std::ofstream(elsewhere) << "theirs";
+    std::filesystem::create_directories(directory(home));
+  }
+  std::filesystem::create_symlink(elsewhere,
+                                  link.empty() ? directory(home) : directory(home) / link);
+  auto journal = Journal::open(home, terms(), now);
+  if (journal && link == "slots.0000") {
+    const auto before = journal->before(address(1));
+    REQUIRE(before);
+    CHECK_FALSE(journal->reserve(*before));
+  } else {
+    CHECK_FALSE(journal);
+  }
+  if (link.empty()) CHECK(std::filesystem::is_empty(elsewhere));
+  if (!link.empty()) CHECK(std::filesystem::file_size(elsewhere) == 6);
+}
+
+TEST_CASE("journal: whoever only looks whether it is in use keeps nobody from it", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  closed_with(home, {Outcome::delivered});
+  // Looks until somebody has opened it, as ml-log does.
+  const pid_t looker = fork();
+  if (looker == 0) {
+    for (;;) {
+      const int fd = ::open((directory(home) / "lock").c_str(), O_RDONLY);
+      flock(fd, LOCK_SH | LOCK_NB);
+      ::close(fd);
+    }
+  }
+  bool open = true;
+  for (int i = 0; i < 200; ++i) open = Journal::open(home, terms(), now).has_value() && open;
+  kill(looker, SIGKILL);
+  waitpid(looker, nullptr, 0);
+  CHECK(open);
 }
 
 TEST_CASE("journal: the parts of one sharing out stand beside each other", "[journal]") {
