@@ -38,10 +38,11 @@ inline bool Reader::take_plain_rcpt() {
   if (plain.size == 0 || !lines_.take_found(plain.size, line_)) return false;
   const char* const address = line_.data() + PlainRcpt::address;
   const char* const end = line_.data() + plain.end;
+  const char* const line_end = line_.data() + line_.size();
   rcpt_.address = {address, end};
   rcpt_.at = plain.at - PlainRcpt::address;
-  rcpt_.sender = {end + 1, 1};
-  rcpt_.attributes = Attributes({end + 2, end + 2});  // none, and where they would stand
+  rcpt_.sender = {end + 1, line_end};
+  rcpt_.attributes = Attributes({line_end, line_end});  // none, and where they would stand
   return true;
 }
 
