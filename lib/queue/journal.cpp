@@ -83,8 +83,17 @@ struct Journal::Inside {
     return map_segment(segment);
   }
   Result<Mapped*> map_segment(std::uint32_t segment);
-  Result<> record(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now,
-                  std::uint32_t released);
+  // The same of a slot that is reserved: it is mapped.
+  Mapped& reserved_segment(SlotNumber number) {
+    const auto segment = static_cast<std::uint32_t>(number / slots_a_segment);
+    if (segment != last_number) {
+      last = &mapped.at(segment);
+      last_number = segment;
+    }
+    return *last;
+  }
+  Result<> record(Mapped& segment, SlotNumber number, Outcome outcome, const LogLine& line,
+                  std::int64_t now);
   Result<> read_logged();
   Result<> check_sync();
   // A failure is for good.
@@ -187,16 +196,13 @@ Result<Journal::Inside::Mapped*> Journal::Inside::map_segment(std::uint32_t segm
   return last;
 }
 
-Result<> Journal::Inside::record(SlotNumber number, Outcome outcome, const LogLine& what,
-                                 std::int64_t now, std::uint32_t released) {
+inline Result<> Journal::Inside::record(Mapped& segment, SlotNumber number, Outcome outcome,
+                                 const LogLine& what, std::int64_t now) {
   if (failed) return retry("the journal {} has failed", directory);
-  auto segment = segment_of(number);
-  if (!segment) return fail(segment);
-  (*segment)->reserved -= released;
-  (*segment)->dirty = true;
+  segment.dirty = true;
   // What an entry keeps stays with it, whatever came of the attempt.
   if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
-  slot(**segment, number).change(seconds(now), letter_of(outcome));
+  slot(segment, number).change(seconds(now), letter_of(outcome));
   ++since_sync;
   return lasting(log.append(number, outcome, what, now));
 }
@@ -353,20 +359,23 @@ Result<SlotNumber> Journal::reserve(const Before& before) {
 }
 
 void Journal::fly(SlotNumber number, std::int64_t now) {
-  auto segment = inside_->segment_of(number);
-  if (!segment) return;  // it is mapped: the slot is reserved
-  (*segment)->dirty = true;
-  inside_->slot(**segment, number)
+  auto& segment = inside_->reserved_segment(number);
+  segment.dirty = true;
+  inside_->slot(segment, number)
       .change(inside_->seconds(now), inside_->letter_of(Outcome::in_flight));
 }
 
 Result<> Journal::settle(SlotNumber number, Outcome outcome, const LogLine& line,
                          std::int64_t now) {
-  return inside_->record(number, outcome, line, now, 1);
+  auto& segment = inside_->reserved_segment(number);
+  --segment.reserved;
+  return inside_->record(segment, number, outcome, line, now);
 }
 
 Result<> Journal::amend(SlotNumber number, Outcome outcome, const LogLine& line, std::int64_t now) {
-  return inside_->record(number, outcome, line, now, 0);
+  auto segment = inside_->segment_of(number);
+  if (!segment) return fail(segment);
+  return inside_->record(**segment, number, outcome, line, now);
 }
 
 Result<> Journal::sync(std::int64_t now) {

@@ -26,6 +26,8 @@ constexpr std::size_t most_usual_replies = 4;
 
 }  // namespace
 
+// What is inline here is called once a reply or a recipient, mostly from one place.
+
 Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
     : manner_(std::move(manner)),
       greeting_({.protocol = manner_.protocol,
@@ -37,11 +39,6 @@ Dialogue::Dialogue(Manner manner, Outcomes& outcomes)
       most_groups_(std::max(manner_.window, std::size_t{2})),
       ring_(std::bit_ceil(most_groups_)),
       ring_mask_(ring_.size() - 1) {}
-
-bool Dialogue::next_is_chunk() const {
-  return extensions().chunking && extensions().pipelining && manner_.protocol == Protocol::smtp &&
-         offered_ >= manner_.lockstep_messages;
-}
 
 bool Dialogue::wants() const {
   const bool may =
@@ -75,7 +72,7 @@ void Dialogue::give(Transaction& transaction) {
 }
 
 // True if nothing of it can be asked of this relay.
-bool Dialogue::settle_unable(const Transaction& transaction) {
+inline bool Dialogue::settle_unable(const Transaction& transaction) {
   const auto leave_all = [&](const Reply& reply) {
     for (const Recipient& recipient : transaction.recipients) {
       outcomes_.settled(recipient.id, Fate::left, reply);
@@ -107,7 +104,8 @@ void Dialogue::finish() {
 // ---- what is to be written
 
 // All that are left of a group sent ahead; in lockstep the one that is due.
-void Dialogue::write_steps(Group& group) {
+inline void Dialogue::write_steps(Group& group) {
+  prepare_texts(group.transaction);
   if (group.pipelined) {
     if (group.sent == 0) write_step(group, 0);
     write_mail(group.transaction);
@@ -128,42 +126,51 @@ void Dialogue::write_step(const Group& group, std::size_t step) {
   write_rcpt(group.transaction.recipients[step - first_rcpt_step]);
 }
 
-void Dialogue::write_mail(const Transaction& transaction) {
-  out_.put("MAIL FROM:<", transaction.sender, ">");
-  const WireMessage& message = *transaction.message;
-  if (extensions().size) out_.put(texts_of(message).parameter);
-  if (message.has_8bit) out_.put(" BODY=8BITMIME");
-  if (transaction.needs_smtputf8) out_.put(" SMTPUTF8");
-  if (extensions().dsn && !transaction.dsn.empty()) out_.put(transaction.dsn);
-  // Postfix knows none for the null sender.
-  if (extensions().xverp && !transaction.sender.empty() && !transaction.xverp.empty()) {
-    out_.put(" XVERP=", transaction.xverp);
-  }
-  out_.put("\r\n");
+inline void Dialogue::write_mail(const Transaction& transaction) {
+  out_.put("MAIL FROM:<", transaction.sender, texts_.parameters);
 }
 
-void Dialogue::write_rcpt(const Recipient& recipient) {
+inline void Dialogue::write_rcpt(const Recipient& recipient) {
   const bool asks = !recipient.dsn.empty() && extensions().dsn;
   asks ? out_.put("RCPT TO:<", recipient.address, ">", recipient.dsn, "\r\n")
        : out_.put("RCPT TO:<", recipient.address, ">\r\n");
 }
 
-void Dialogue::write_last_step(const Group& group) {
-  group.chunked ? out_.put(texts_of(*group.transaction.message).chunk) : out_.put("DATA\r\n");
+inline void Dialogue::write_last_step(const Group& group) {
+  group.chunked ? out_.put(texts_.chunk) : out_.put("DATA\r\n");
 }
 
-const Dialogue::SizeTexts& Dialogue::texts_of(const WireMessage& message) {
-  if (texts_.size == message.size) return texts_;
-  const fmt::format_int digits(message.size);
-  const std::string_view number(digits.data(), digits.size());
+inline void Dialogue::prepare_texts(const Transaction& transaction) {
+  const WireMessage& message = *transaction.message;
+  // Postfix knows none for the null sender.
+  const std::string_view xverp = transaction.sender.empty() ? "" : transaction.xverp;
+  const bool are_these = texts_.size == message.size && texts_.has_8bit == message.has_8bit &&
+                         texts_.needs_smtputf8 == transaction.needs_smtputf8 &&
+                         texts_.dsn == transaction.dsn && texts_.xverp == xverp;
+  if (!are_these) make_texts(transaction, xverp);
+}
+
+void Dialogue::make_texts(const Transaction& transaction, std::string_view xverp) {
+  const WireMessage& message = *transaction.message;
   texts_.size = message.size;
-  texts_.parameter.assign(" SIZE=").append(number);
-  texts_.chunk.assign("BDAT ").append(number).append(" LAST\r\n");
-  return texts_;
+  texts_.has_8bit = message.has_8bit;
+  texts_.needs_smtputf8 = transaction.needs_smtputf8;
+  texts_.dsn = transaction.dsn;
+  texts_.xverp = xverp;
+  const fmt::format_int digits(message.size);
+  const std::string_view size(digits.data(), digits.size());
+  texts_.chunk.assign("BDAT ").append(size).append(" LAST\r\n");
+  texts_.parameters = ">";
+  if (extensions().size) texts_.parameters.append(" SIZE=").append(size);
+  if (message.has_8bit) texts_.parameters += " BODY=8BITMIME";
+  if (transaction.needs_smtputf8) texts_.parameters += " SMTPUTF8";
+  if (extensions().dsn) texts_.parameters += transaction.dsn;
+  if (extensions().xverp && !xverp.empty()) texts_.parameters.append(" XVERP=").append(xverp);
+  texts_.parameters += "\r\n";
 }
 
 // All its recipients may be accepted.
-void Dialogue::write_chunk(Group& group) {
+inline void Dialogue::write_chunk(Group& group) {
   for (const Recipient& recipient : group.transaction.recipients) {
     outcomes_.in_flight(recipient.id);
   }
@@ -212,7 +219,7 @@ void Dialogue::hear(std::string_view octets) {
 
 // Most of what a relay says: a line of 250 to each of RSET, MAIL and RCPT of a group sent ahead,
 // and 354; none of it is kept.
-void Dialogue::pass_usual(std::string_view& octets) {
+inline void Dialogue::pass_usual(std::string_view& octets) {
   if (phase_ != Phase::ready || count_ == 0) return;
   Group& group = front();
   if (!group.pipelined || group.answered > group.last_step()) return;
@@ -225,7 +232,7 @@ void Dialogue::pass_usual(std::string_view& octets) {
 }
 
 // Mostly it says to a group what it has said to the one before.
-void Dialogue::pass_steps(Group& group, std::string_view& octets) {
+inline void Dialogue::pass_steps(Group& group, std::string_view& octets) {
   const std::size_t steps = group.last_step() - group.answered;
   if (steps == usual_replies_ && parser_.between_replies() && octets.starts_with(usual_)) {
     octets.remove_prefix(usual_.size());
@@ -241,7 +248,7 @@ void Dialogue::pass_steps(Group& group, std::string_view& octets) {
 }
 
 // 2yz to each step before `end`.
-void Dialogue::take_steps(Group& group, std::size_t end) {
+inline void Dialogue::take_steps(Group& group, std::size_t end) {
   replies_ += end - group.answered;
   for (; group.answered < end; ++group.answered) {
     if (group.answered == mail_step) {
@@ -291,7 +298,7 @@ Circumstances Dialogue::now() const {
   return {!front().pipelined, front().accepted, messages_};
 }
 
-void Dialogue::on_reply(const Reply& reply) {
+inline void Dialogue::on_reply(const Reply& reply) {
   if (phase_ == Phase::greeting) return on_greeting(reply);
   switch (awaited()) {
     case Step::dot:
@@ -320,6 +327,8 @@ void Dialogue::end_greeting() {
   if (manner_.messages == 0) {
     manner_.messages = greeting_.is_exim() ? most_messages_of_exim : most_messages;
   }
+  takes_chunks_ =
+      extensions().chunking && extensions().pipelining && manner_.protocol == Protocol::smtp;
   phase_ = Phase::ready;
   say_goodbye_if_done();
 }
@@ -418,7 +427,7 @@ void Dialogue::begin_message(Group& group) {
   group.accepted > 0 ? send_message(group) : send_dot(group);
 }
 
-void Dialogue::on_message(const Reply& reply) {
+inline void Dialogue::on_message(const Reply& reply) {
   Group& group = front();
   if (group.chunked) group.due = 1;
   const bool lmtp = manner_.protocol == Protocol::lmtp;
@@ -444,7 +453,7 @@ void Dialogue::on_message(const Reply& reply) {
 }
 
 // One reply to a message: about all its recipients, or about the next one of LMTP's.
-void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
+inline void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
   Group& group = front();
   const bool lmtp = manner_.protocol == Protocol::lmtp;
   Fate fate = Fate::left;
@@ -460,7 +469,7 @@ void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
   }
 }
 
-void Dialogue::drop_front() {
+inline void Dialogue::drop_front() {
   asked_ -= front().answers.size();
   head_ = (head_ + 1) & ring_mask_;
   --count_;
@@ -479,7 +488,7 @@ void Dialogue::say_goodbye_if_done() {
 
 // ---- fates
 
-void Dialogue::settle(Group& group, std::size_t index, Fate fate, const Reply& reply) {
+inline void Dialogue::settle(Group& group, std::size_t index, Fate fate, const Reply& reply) {
   group.answers[index] = Answer::settled;
   if (--group.unsettled == 0 && group.chunked && out_.written() < group.end) out_.keep(group.end);
   outcomes_.settled(group.transaction.recipients[index].id, fate, reply);

@@ -179,15 +179,23 @@ class Dialogue {
   [[nodiscard]] Group& at(std::size_t index) { return ring_[(head_ + index) & ring_mask_]; }
   void drop_front();
 
-  [[nodiscard]] bool next_is_chunk() const;
+  [[nodiscard]] bool next_is_chunk() const {
+    return takes_chunks_ && offered_ >= manner_.lockstep_messages;
+  }
   [[nodiscard]] Circumstances now() const;
   [[nodiscard]] bool settle_unable(const Transaction& transaction);
-  struct SizeTexts {
-    std::uint64_t size = 0;
-    std::string parameter = " SIZE=0";
-    std::string chunk = "BDAT 0 LAST\r\n";
+  // What is told of one message after another that are alike.
+  struct Texts {
+    std::optional<std::uint64_t> size;  // nothing: none was made
+    bool has_8bit = false;
+    bool needs_smtputf8 = false;
+    std::string dsn;
+    std::string xverp;
+    std::string parameters;  // of MAIL, and what is around them: "> SIZE=4160", CRLF
+    std::string chunk;       // "BDAT 4160 LAST", CRLF
   };
-  [[nodiscard]] const SizeTexts& texts_of(const WireMessage& message);
+  void prepare_texts(const Transaction& transaction);
+  void make_texts(const Transaction& transaction, std::string_view xverp);
   void write_steps(Group& group);
   void write_step(const Group& group, std::size_t step);
   void write_mail(const Transaction& transaction);
@@ -225,7 +233,8 @@ class Dialogue {
   std::size_t ring_mask_;
   std::size_t head_ = 0;
   std::size_t count_ = 0;
-  std::size_t asked_ = 0;  // recipients of them
+  std::size_t asked_ = 0;      // recipients of them
+  bool takes_chunks_ = false;  // the relay, once it is greeted
   bool needs_reset_ = false;
   bool finishing_ = false;
   bool full_ = false;
@@ -234,7 +243,7 @@ class Dialogue {
   std::size_t message_limit_ = 0;
   std::size_t recipient_limit_ = 0;
 
-  SizeTexts texts_;  // of the last message, which is often the next one too
+  Texts texts_;  // of the last transaction, and often of the next one too
   Outgoing out_;
 };
 

@@ -32,7 +32,13 @@ bool take_dot(std::string_view& text) {
   return true;
 }
 
-// Of a line that begins with three digits.
+// With what every line of a reply begins, but for the mark behind it.
+bool has_code(std::string_view line) {
+  return line.size() >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
+         is_digit(line[2]);
+}
+
+// Of a line that has one.
 int code_of(std::string_view line) {
   return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
@@ -44,7 +50,7 @@ bool has_short_code(std::string_view text) {
 }
 
 // The code and what stands behind it and its blank.
-EnhancedCode take_enhanced_code(std::string_view& text) {
+inline EnhancedCode take_enhanced_code(std::string_view& text) {
   std::string_view rest = text;
   if (rest.size() < 5 || (rest[0] != '2' && rest[0] != '4' && rest[0] != '5')) return {};
   if (has_short_code(rest)) {
@@ -102,8 +108,21 @@ bool ReplyParser::pass(std::string_view& octets, const char (&code)[5]) const {
   return true;
 }
 
+// Nearly every reply: one line, all of it there. False, and nothing is taken: it is another.
+inline bool ReplyParser::take_single(std::string_view& octets) {
+  const auto lf = octets.find('\n');
+  if (lf == std::string_view::npos || lf < 4 || lf > longest_line) return false;
+  const std::string_view line = octets.substr(0, lf - (octets[lf - 1] == '\r' ? 1 : 0));
+  if (!has_code(line) || octets[3] != ' ') return false;
+  lines_.clear();
+  begin_reply(line);
+  octets.remove_prefix(lf + 1);
+  return true;
+}
+
 ReplyParser::Found ReplyParser::take(std::string_view& octets) {
   if (octets.empty()) return Found::nothing;
+  if (whole_ && take_single(octets)) return Found::reply;
   if (whole_) {
     whole_ = false;
     first_ = true;
@@ -143,10 +162,7 @@ ReplyParser::Found ReplyParser::take(std::string_view& octets) {
 ReplyParser::Step ReplyParser::take_line(std::string_view line) {
   size_ += line.size();
   if (line.ends_with('\r')) line.remove_suffix(1);
-  if (line.size() < 3 || size_ > longest_reply) return Step::garbage;
-  if (line[0] < '2' || line[0] > '5' || !is_digit(line[1]) || !is_digit(line[2])) {
-    return Step::garbage;
-  }
+  if (!has_code(line) || size_ > longest_reply) return Step::garbage;
   const char mark = line.size() == 3 ? ' ' : line[3];
   if (mark != ' ' && mark != '-') return Step::garbage;
   if (first_) begin_reply(line);
@@ -161,7 +177,7 @@ ReplyParser::Step ReplyParser::take_line(std::string_view line) {
   return mark == '-' ? Step::more : Step::last;
 }
 
-void ReplyParser::begin_reply(std::string_view line) {
+inline void ReplyParser::begin_reply(std::string_view line) {
   std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
   reply_.code = code_of(line);
   reply_.enhanced = take_enhanced_code(text);

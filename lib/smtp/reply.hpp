@@ -73,6 +73,7 @@ class ReplyParser {
 
  private:
   enum class Step { more, last, garbage };
+  [[nodiscard]] bool take_single(std::string_view& octets);
   [[nodiscard]] Step take_line(std::string_view line);
   void begin_reply(std::string_view line);
 

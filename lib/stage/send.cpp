@@ -285,7 +285,8 @@ bool Sender::admit(Waiting& one) {
     ++section_skipped_;
     return false;
   }
-  if (!why) why = unsendable_ ? unsendable_ : given_up_;
+  if (!why && unsendable_) why = unsendable_;
+  if (!why && given_up_) why = given_up_;
   if (claim->unanswered) {
     one.doubted = true;
     const bool holds = options_.unanswered == Unanswered::hold;

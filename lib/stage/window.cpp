@@ -31,7 +31,7 @@ void Waiting::read(std::string_view text, const RcptRecord& record) {
 
 Window::Place Window::take_place() {
   if (free_.empty()) {
-    places_.emplace_back();
+    places_.push_back(std::make_unique<Waiting>());
     return places_.size() - 1;
   }
   const Place place = free_.back();
@@ -39,47 +39,33 @@ Window::Place Window::take_place() {
   return place;
 }
 
-void Window::append(Place place) {
-  newest_shares_ = places_[place].rcpt.sender == "-";
-  pending_.push_back(place);
-}
-
 bool Window::next(Transaction& transaction, std::size_t limit, const Needs& elsewhere) {
   if (!returned_.empty()) {
     pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
     returned_.clear();
   }
-  while (elsewhere.smtputf8 && !pending_.empty() && places_[pending_.front()].wire.needs_smtputf8) {
+  while (elsewhere.smtputf8 && !pending_.empty() && (*this)[pending_.front()].wire.needs_smtputf8) {
     picky_.push_back(pending_.front());
     pending_.pop_front();
   }
   transaction.recipients.clear();
   auto& from = elsewhere.smtputf8 || picky_.empty() ? pending_ : picky_;
   if (from.empty()) return false;
-  const WireEnvelope& first = places_[from.front()].wire;
-  transaction.sender = first.sender;
-  transaction.xverp = first.xverp;
-  transaction.needs_smtputf8 = first.needs_smtputf8;
+  Waiting* one = &(*this)[from.front()];
+  transaction.sender = one->wire.sender;
+  transaction.xverp = one->wire.xverp;
+  transaction.needs_smtputf8 = one->wire.needs_smtputf8;
   if (kind_ == Transactions::single) limit = 1;
-  do {
-    Waiting& one = places_[from.front()];
-    ++one.tries;
-    transaction.recipients.push_back({from.front(), one.wire.address, one.wire.dsn});
+  for (;;) {
+    ++one->tries;
+    transaction.recipients.push_back({from.front(), one->wire.address, one->wire.dsn});
     from.pop_front();
-  } while (!from.empty() && transaction.recipients.size() < limit &&
-           belongs(places_[from.front()].wire, transaction));
+    if (from.empty() || transaction.recipients.size() == limit) break;
+    one = &(*this)[from.front()];
+    if (!belongs(one->wire, transaction)) break;
+  }
   in_flight_ += transaction.recipients.size();
   return true;
-}
-
-void Window::come_back(Place place) {
-  --in_flight_;
-  returned_.push_back(place);
-}
-
-void Window::settle(Place place) {
-  --in_flight_;
-  free_.push_back(place);
 }
 
 std::vector<Window::Place> Window::take_all() {

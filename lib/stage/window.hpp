@@ -71,17 +71,26 @@ class Window {
   void begin(Transactions kind) { kind_ = kind; }
 
   // The recipient there; it stays where it is.
-  [[nodiscard]] Waiting& operator[](Place place) { return places_[place]; }
+  [[nodiscard]] Waiting& operator[](Place place) { return *places_[place]; }
   [[nodiscard]] Place take_place();
-  void append(Place place);
+  void append(Place place) {
+    newest_shares_ = (*this)[place].rcpt.sender == "-";
+    pending_.push_back(place);
+  }
   void drop(Place place) { free_.push_back(place); }
 
   // Those at the front who share sender and needs, `limit` at most, of a message with single
   // transactions one: who they are, their sender and its parameters; the message is the caller's.
   // Whoever needs one of `elsewhere` is passed over. False: nobody else waits.
   [[nodiscard]] bool next(Transaction& transaction, std::size_t limit, const Needs& elsewhere);
-  void come_back(Place place);
-  void settle(Place place);
+  void come_back(Place place) {
+    --in_flight_;
+    returned_.push_back(place);
+  }
+  void settle(Place place) {
+    --in_flight_;
+    free_.push_back(place);
+  }
   [[nodiscard]] std::vector<Place> take_all();
 
   [[nodiscard]] std::size_t waiting() const {
@@ -98,7 +107,8 @@ class Window {
  private:
   Room room_;
   Transactions kind_ = Transactions::shared;
-  std::deque<Waiting> places_;  // grows without moving: views into it are on their way
+  std::vector<std::unique_ptr<Waiting>>
+      places_;  // they do not move: views into them are on their way
   std::vector<Place> free_;
   std::deque<Place> pending_;
   std::deque<Place> picky_;      // they wait for a relay that knows SMTPUTF8

@@ -9,11 +9,10 @@
 namespace ml {
 namespace {
 
-// An address as the wire may have it, or why it may not: `text` itself, or made in `room`.
+// An address that is not plain_at() as the wire may have it, made in `room`, or why it may not.
 // `smtputf8` is set where it needs that.
 Result<std::string_view> text_to_wire_address(std::string_view text, std::string& room,
                                               bool& smtputf8) {
-  if (plain_at(text)) return text;
   auto address = text_to_address(text);
   if (!address) return fail(address);
   smtputf8 = smtputf8 || needs_smtputf8(*address);
@@ -50,10 +49,12 @@ void Envelopes::read_sender(std::string_view sender) {
   sender_needs_smtputf8_ = false;
   no_sender_.reset();
   if (sender == "<>") return;
-  std::string room;
-  const auto wire = text_to_wire_address(sender, room, sender_needs_smtputf8_);
-  if (wire) sender_ = *wire;
-  if (!wire) no_sender_ = no_sender(wire.error());
+  sender_ = sender;
+  if (plain_at(sender)) return;
+  const auto wire = text_to_wire_address(sender, sender_, sender_needs_smtputf8_);
+  if (wire) return;
+  sender_.clear();
+  no_sender_ = no_sender(wire.error());
 }
 
 // What the stream says goes before what the options say. Where anything is asked for, the notices
@@ -73,14 +74,18 @@ std::optional<Reply> Envelopes::read_dsn(const MessageRecord& record) {
 
 std::optional<Reply> Envelopes::fill(WireEnvelope& to, const RcptRecord& rcpt) {
   to.needs_smtputf8 = false;
-  const auto wire = text_to_wire_address(rcpt.address, to.spelled_address, to.needs_smtputf8);
-  to.address = wire ? *wire : rcpt.address;
+  to.address = rcpt.address;
+  std::optional<Reply> no_address;
+  if (!plain_at(rcpt.address)) {
+    const auto wire = text_to_wire_address(rcpt.address, to.spelled_address, to.needs_smtputf8);
+    if (wire) to.address = *wire;
+    if (!wire) no_address = local_reply(553, {5, 1, 3}, wire.error().text);
+  }
   if (auto why = fill_sender(to, rcpt.sender)) return why;
-  if (!wire) return local_reply(553, {5, 1, 3}, wire.error().text);
-  return fill_dsn(to, rcpt);
+  return no_address ? no_address : fill_dsn(to, rcpt);
 }
 
-std::optional<Reply> Envelopes::fill_sender(WireEnvelope& to, std::string_view sender) {
+inline std::optional<Reply> Envelopes::fill_sender(WireEnvelope& to, std::string_view sender) {
   if (sender == "-") {
     to.sender = sender_;
     to.xverp = xverp_;
@@ -99,7 +104,7 @@ std::optional<Reply> Envelopes::fill_sender(WireEnvelope& to, std::string_view s
 }
 
 // plain_at(), but for a domain that was looked at with the sender before: they mostly share one.
-bool Envelopes::is_plain_sender(std::string_view sender) {
+inline bool Envelopes::is_plain_sender(std::string_view sender) {
   if (sender.ends_with(at_domain_) && !at_domain_.empty() && sender.size() <= longest_address) {
     return is_plain_local(sender.substr(0, sender.size() - at_domain_.size()));
   }
@@ -108,7 +113,7 @@ bool Envelopes::is_plain_sender(std::string_view sender) {
   return at.has_value();
 }
 
-std::optional<Reply> Envelopes::fill_dsn(WireEnvelope& to, const RcptRecord& rcpt) const {
+inline std::optional<Reply> Envelopes::fill_dsn(WireEnvelope& to, const RcptRecord& rcpt) const {
   to.dsn.clear();
   if (!notify_ && rcpt.attributes.text().find("ml.") == std::string_view::npos) return std::nullopt;
   auto notify = rcpt.attributes.value("ml.notify");
