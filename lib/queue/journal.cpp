@@ -197,7 +197,7 @@ Result<Journal::Inside::Mapped*> Journal::Inside::map_segment(std::uint32_t segm
 }
 
 inline Result<> Journal::Inside::record(Mapped& segment, SlotNumber number, Outcome outcome,
-                                 const LogLine& what, std::int64_t now) {
+                                        const LogLine& what, std::int64_t now) {
   if (failed) return retry("the journal {} has failed", directory);
   segment.dirty = true;
   // What an entry keeps stays with it, whatever came of the attempt.
