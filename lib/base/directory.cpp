@@ -1,8 +1,12 @@
 #include "base/directory.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdlib>
 #include <filesystem>
 #include <system_error>
 
@@ -25,6 +29,22 @@ Result<std::vector<std::string>> names_in(const std::string& directory, Missing 
 bool exists(const std::string& path) {
   struct stat about{};
   return stat(path.c_str(), &about) == 0;
+}
+
+Result<> make_directory(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
+  return system_failure("cannot make the directory " + path, errno);
+}
+
+Result<Fd> make_unnamed_file(const std::string& directory) {
+  auto file = open_file(directory, O_TMPFILE | O_EXCL | O_RDWR);
+  if (file) return file;
+  // A file system without O_TMPFILE: a name for as long as it takes to remove it.
+  std::string name = directory + "/mlpipe-XXXXXX";
+  Fd named(mkostemp(name.data(), O_CLOEXEC));
+  if (!named.open()) return system_failure("cannot make a temporary file in " + directory, errno);
+  unlink(name.c_str());
+  return named;
 }
 
 }  // namespace ml

@@ -1,4 +1,4 @@
-// Names in directories.
+// Directories: the names in them, new ones, and files there that have no name.
 //
 //   auto names = names_in(home.path("journal"), Missing::is_empty);
 //   if (!names) return fail(names);
@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 namespace ml {
@@ -22,5 +23,12 @@ enum class Missing { is_error, is_empty };
 
 // False too where it cannot be looked at.
 [[nodiscard]] bool exists(const std::string& path);
+
+// One directory (0700), if it is not there.
+[[nodiscard]] Result<> make_directory(const std::string& path);
+
+// A file for reading and writing that nobody can meet, on the file system of `directory`: a kill
+// leaves nothing of it.
+[[nodiscard]] Result<Fd> make_unnamed_file(const std::string& directory);
 
 }  // namespace ml

@@ -6,21 +6,21 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
+#include <system_error>
 
+#include "base/directory.hpp"
 #include "base/process.hpp"
 
 namespace ml {
 namespace {
 
-constexpr const char* system_home = "/var/lib/mlpipe";
-
 std::string from_environment(const char* name) {
   return environment_variable(name).value_or("");
 }
 
-bool exists(const std::string& path) {
-  struct stat about{};
-  return stat(path.c_str(), &about) == 0 || errno == EACCES;
+bool is_there(const std::string& path) {
+  return exists(path) || errno == EACCES;
 }
 
 // Makes each missing directory of an absolute or relative path.
@@ -31,7 +31,7 @@ Result<> make_path(const std::string& path) {
       const auto above = part.rfind('/');
       const std::string parent = above == std::string::npos ? "." : part.substr(0, above + 1);
       if (auto synced = sync_directory(parent); !synced) return fail(synced);
-    } else if (errno != EEXIST && !exists(part)) {
+    } else if (errno != EEXIST && !is_there(part)) {
       return system_failure("cannot make the directory " + part, errno);
     }
     if (slash == std::string::npos) return {};
@@ -55,7 +55,7 @@ Result<> become_owner(const std::string& directory, const struct stat& about) {
 std::string home_directory(const std::optional<std::string>& given) {
   if (given && !given->empty()) return *given;
   if (auto set = from_environment("ML_HOME"); !set.empty()) return set;
-  if (exists(system_home)) return system_home;
+  if (is_there(system_home)) return system_home;
   if (auto state = from_environment("XDG_STATE_HOME"); !state.empty()) return state + "/mlpipe";
   const auto user = from_environment("HOME");
   return user.empty() ? std::string() : user + "/.local/state/mlpipe";
@@ -89,6 +89,13 @@ Result<Home> open_home(const std::optional<std::string>& given, Create create) {
     return system_failure("cannot use the home " + directory, errno);
   }
   return Home(directory, std::move(*fd));
+}
+
+// Where links cannot be followed, the name as it was given serves, or is refused later.
+std::string Home::real_name() const {
+  std::error_code unknown;
+  const auto path = std::filesystem::canonical(directory_, unknown);
+  return unknown ? directory_ : path.string();
 }
 
 Result<> Home::make_directory(std::string_view below) const {

@@ -18,6 +18,8 @@
 
 namespace ml {
 
+inline constexpr const char* system_home = "/var/lib/mlpipe";
+
 enum class Create { no, yes };
 
 class Home {
@@ -25,6 +27,8 @@ class Home {
   Home(std::string directory, Fd fd) : directory_(std::move(directory)), fd_(std::move(fd)) {}
 
   [[nodiscard]] const std::string& directory() const { return directory_; }
+  // The same without links and from the root, as another process has to name it.
+  [[nodiscard]] std::string real_name() const;
   [[nodiscard]] const Fd& fd() const { return fd_; }
   [[nodiscard]] std::string path(std::string_view below) const {
     return directory_ + '/' + std::string(below);

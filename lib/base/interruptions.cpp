@@ -1,7 +1,5 @@
 #include "base/interruptions.hpp"
 
-#include <initializer_list>
-
 namespace ml {
 namespace {
 
@@ -10,10 +8,10 @@ const sigset_t* of_sleep = nullptr;
 
 }  // namespace
 
-Interruptions::Interruptions() {
+Interruptions::Interruptions(std::initializer_list<int> signals) {
   sigset_t blocked;
   sigemptyset(&blocked);
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : signals) {
     struct sigaction before{};
     sigaction(signal, nullptr, &before);
     if (before.sa_handler == SIG_IGN) continue;

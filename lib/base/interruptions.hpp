@@ -2,18 +2,21 @@
 // then asked for; the next one ends it. What our caller wants ignored stays ignored.
 //
 //   Interruptions interruptions;
+//   interruptions.let_in();
 //   ppoll(..., &interruptions.while_asleep());
 //   if (Interruptions::caught() != 0) ...finish...
+//   if (Interruptions::caught() == SIGINT) raise(SIGINT);   // dies of it when this is gone
 #pragma once
 
 #include <csignal>
+#include <initializer_list>
 
 namespace ml {
 
 // One at a time in a process.
 class Interruptions {
  public:
-  Interruptions();
+  explicit Interruptions(std::initializer_list<int> signals = {SIGINT, SIGTERM});
   Interruptions(const Interruptions&) = delete;
   Interruptions& operator=(const Interruptions&) = delete;
   ~Interruptions();

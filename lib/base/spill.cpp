@@ -1,6 +1,5 @@
 #include "base/spill.hpp"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -11,6 +10,8 @@
 #include <limits>
 #include <new>
 #include <utility>
+
+#include "base/directory.hpp"
 
 namespace ml {
 namespace {
@@ -24,17 +25,6 @@ std::uint64_t file_size_allowed() {
     return std::numeric_limits<std::uint64_t>::max();
   }
   return std::clamp<std::uint64_t>(limit.rlim_cur, 1, small_file);
-}
-
-Result<Fd> open_unnamed(const std::string& directory) {
-  auto file = open_file(directory, O_TMPFILE | O_EXCL | O_RDWR);
-  if (file) return file;
-  // A file system without O_TMPFILE: a name for as long as it takes to remove it.
-  std::string name = directory + "/mlpipe-XXXXXX";
-  Fd named(mkostemp(name.data(), O_CLOEXEC));
-  if (!named.open()) return system_failure("cannot make a temporary file in " + directory, errno);
-  unlink(name.c_str());
-  return named;
 }
 
 }  // namespace
@@ -76,14 +66,14 @@ Result<> Spill::drain() {
 
 Result<> Spill::add_file() {
   if (!directory_.empty()) {
-    auto file = open_unnamed(directory_);
+    auto file = make_unnamed_file(directory_);
     if (!file) return fail(file);
     files_.push_back(std::move(*file));
     return {};
   }
   Result<> state = retry("there is no directory for temporary files (name one with --tmp)");
   for (const auto& directory : directories_) {
-    auto file = open_unnamed(directory);
+    auto file = make_unnamed_file(directory);
     if (file) {
       directory_ = directory;
       files_.push_back(std::move(*file));

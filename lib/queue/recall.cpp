@@ -1,12 +1,13 @@
 #include "queue/recall.hpp"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
+
+#include "base/directory.hpp"
 
 namespace ml {
 namespace {
@@ -16,16 +17,6 @@ constexpr std::uint64_t index_file_entries = (std::uint64_t{24} << 20) / 24;
 
 std::size_t bucket_of(const AddressHash& hash) {
   return hash[0] >> 52;
-}
-
-// A file without a name: nobody can meet it and a kill leaves nothing.
-Result<Fd> make_unnamed_file(const std::string& directory) {
-  if (auto file = open_file(directory, O_RDWR | O_TMPFILE); file) return file;
-  std::string name = directory + "/index.XXXXXX";
-  Fd file(mkostemp(name.data(), O_CLOEXEC));
-  if (!file.open()) return system_failure("cannot make a file in " + directory, errno);
-  unlink(name.c_str());
-  return file;
 }
 
 }  // namespace

@@ -1,7 +1,6 @@
 #include "smtp/local.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/digest.hpp"
+#include "base/directory.hpp"
 #include "base/process.hpp"
 #include "smtp/session.hpp"
 
@@ -17,11 +17,6 @@ namespace ml {
 namespace {
 
 constexpr int temporary_failure = 75;
-
-Result<> make_one_directory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return system_failure("cannot make the directory " + path, errno);
-}
 
 std::string joined(const std::vector<std::string_view>& pieces) {
   std::string text;
@@ -112,7 +107,7 @@ MaildirOutlet::MaildirOutlet(const std::string& directory, Outcomes& outcomes)
       directory_(directory),
       unique_(fmt::format("{}.M{:016x}P{}", std::time(nullptr), random_number(), getpid())) {
   for (const char* below : {"", "/tmp", "/new", "/cur"}) {
-    if (auto made = make_one_directory(directory + below); !made) {
+    if (auto made = make_directory(directory + below); !made) {
       break_down(made.error());
       return;
     }

@@ -34,6 +34,15 @@ VerpKeys signing_keys(const Keys& keys) {
   return keys_of(keys.newest(), keys);
 }
 
+Result<std::string> handle_of_list(Store& store, const ListName& list) {
+  if (list.local.size() <= longest_verp_list) return std::string();
+  auto rows = store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
+    return list_handle_row(list_handle(name, attempt));
+  });
+  if (!rows) return fail(rows);
+  return row_to_list_handle(rows->front());
+}
+
 TokenKey token_key_of(const Key& key) {
   return {key.generation(), key.sip_key("unsubscribe")};
 }

@@ -1,4 +1,5 @@
-// Who a bounce address was made for: mail/verp's text, read with the keys and the store of a home.
+// What bounce addresses are made with, and who one was made for: mail/verp's text, with the keys and
+// the store of a home.
 //
 //   auto origin = bounce_address_to_origin("news-bounces+a...-ann=c.org@x.org", keys, store);
 //   origin->list == "news@x.org"; origin->recipient == "ann@c.org"
@@ -9,6 +10,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "list/name.hpp"
 #include "mail/subscription_token.hpp"
 #include "mail/verp.hpp"
 #include "store/keys.hpp"
@@ -20,6 +22,10 @@ namespace ml {
 [[nodiscard]] VerpKeys signing_keys(const Keys& keys);
 
 [[nodiscard]] TokenKey token_key_of(const Key& key);
+
+// What names a list in its bounce addresses where its own name is too long for them: the same for
+// ever, and durable when this returns. Empty: the name is short enough.
+[[nodiscard]] Result<std::string> handle_of_list(Store& store, const ListName& list);
 
 struct Origin {
   std::string list;       // posting address

@@ -127,16 +127,9 @@ Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
 Result<std::string> BounceSteps::probe_sender(const ListName& list, const Address& address,
                                               std::string_view id) {
   const VerpKeys keys = signing_keys(home_.keys);
-  std::string handle;
-  if (list.local.size() > longest_verp_list) {
-    auto rows =
-        home_.store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
-          return list_handle_row(list_handle(name, attempt));
-        });
-    if (!rows) return fail(rows);
-    handle = row_to_list_handle(rows->front());
-  }
-  Verp verp(keys, list.text(), handle, id, home_.day());
+  const auto handle = handle_of_list(home_.store, list);
+  if (!handle) return handle;
+  Verp verp(keys, list.text(), *handle, id, home_.day());
   std::string sender;
   if (verp.append_sender(sender, address.local, address.domain)) return sender;
   const std::string recipient = canonical_recipient(address.local, address.domain);

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "base/interruptions.hpp"
 #include "base/listen.hpp"
 #include "list/settings.hpp"
 #include "queue/intake_recovery.hpp"
@@ -49,28 +49,14 @@ void allow_descriptors() {
   setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-// SIGTERM and SIGINT as a descriptor.
-Result<Fd> catch_signals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  Fd fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-  if (!fd.open() || sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-    return system_failure("cannot wait for signals", errno);
-  }
-  return fd;
-}
-
 class Server {
  public:
   Server(Intake intake, LmtpDialogue::Manner manner, std::vector<std::string> directories,
-         std::size_t most, Fd signals)
+         std::size_t most)
       : intake_(std::move(intake)),
         manner_(std::move(manner)),
         directories_(std::move(directories)),
         most_(most),
-        signals_(std::move(signals)),
         room_(std::size_t{64} << 10) {}
 
   void listen(Listener listener) { listeners_.push_back(std::move(listener)); }
@@ -95,6 +81,7 @@ class Server {
     if (!ready) return fail(ready);
     const Clock::time_point now = Clock::now();
     if (*ready) hear(now);
+    if (Interruptions::caught() != 0 && !leaving_) leave(now);
     keep_time(now);
     // Whoever waits for a reply gets it before the sync and can send its message meanwhile.
     flush_all(now);
@@ -112,21 +99,21 @@ class Server {
     for (LmtpConnection& connection : connections_) connection.flush(now);
   }
 
-  // The descriptors in the order of polls_: signals, listeners, then two for each connection.
+  // The descriptors in the order of polls_: listeners, then two for each connection.
   Result<bool> wait() {
     polls_.clear();
     const auto watch = [&](int fd, int events) {
       polls_.push_back({events == 0 ? -1 : fd, static_cast<short>(events), 0});
     };
-    watch(signals_.get(), POLLIN);
     const bool accepts = !is_full() && !out_of_room_;
     for (const Listener& listener : listeners_) watch(listener.fd(), accepts ? POLLIN : 0);
     for (const LmtpConnection& connection : connections_) {
       watch(connection.in(), connection.wants_to_read() ? POLLIN : 0);
       watch(connection.out(), connection.wants_to_write() ? POLLOUT : 0);
     }
+    interruptions_.let_in();
     const timespec time = time_to_wait();
-    const int found = ppoll(polls_.data(), polls_.size(), &time, nullptr);
+    const int found = ppoll(polls_.data(), polls_.size(), &time, &interruptions_.while_asleep());
     out_of_room_ = false;
     if (found < 0 && errno != EINTR) return system_failure("cannot wait for connections", errno);
     return found > 0;
@@ -152,7 +139,6 @@ class Server {
 
   void hear(Clock::time_point now) {
     auto poll = polls_.cbegin();
-    const bool signalled = (poll++)->revents != 0;
     std::vector<const Listener*> callers;
     for (const Listener& listener : listeners_) {
       if ((poll++)->revents != 0) callers.push_back(&listener);
@@ -163,7 +149,6 @@ class Server {
       if (can_read) connection.read_some(room_, now);
     }
     for (const Listener* const listener : callers) accept_from(*listener);
-    if (signalled) leave(now);
   }
 
   void accept_from(const Listener& listener) {
@@ -213,8 +198,6 @@ class Server {
   }
 
   void leave(Clock::time_point now) {
-    signalfd_siginfo about{};
-    static_cast<void>(!read(signals_.get(), &about, sizeof about));
     tell_supervisor("STOPPING=1");
     listeners_.clear();
     leaving_ = now + time_to_leave;
@@ -227,7 +210,7 @@ class Server {
   LmtpDialogue::Manner manner_;
   std::vector<std::string> directories_;
   std::size_t most_;
-  Fd signals_;
+  Interruptions interruptions_;
   std::list<Listener> listeners_;
   std::list<LmtpConnection> connections_;
   std::optional<Clock::time_point> leaving_;
@@ -278,14 +261,12 @@ Result<Status> serve_lmtp(const Home& home, const LmtpdOptions& options) {
   auto intake = Intake::open(home, options.log);
   if (!intake) return fail(intake);
   intake->use_log();
-  auto signals = catch_signals();
-  if (!signals) return fail(signals);
   const std::uint64_t most = options.connections.value_or(default_connections);
   Server server(std::move(*intake),
                 {.name = options.name.value_or(host_name()),
                  .max_size = options.max_size.value_or(Intake::largest_message)},
                 {home.directory(), "/var/tmp"},
-                std::clamp<std::uint64_t>(most, 1, most_connections), std::move(*signals));
+                std::clamp<std::uint64_t>(most, 1, most_connections));
   if (auto opened = open_doors(server, options); !opened) return fail(opened);
   wake_runners(home);
   return server.run();

@@ -4,19 +4,18 @@
 #include <poll.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <vector>
 
 #include "base/diag.hpp"
 #include "base/directory.hpp"
 #include "base/fd.hpp"
+#include "base/interruptions.hpp"
 #include "base/text.hpp"
 #include "mail/header.hpp"
 #include "mail/message.hpp"
@@ -26,12 +25,7 @@ namespace {
 
 constexpr std::size_t most_at_once = 64;
 constexpr std::size_t largest_head = std::size_t{256} << 10;
-constexpr int pause_milliseconds = 60000;
-
-Result<> make_directory(const std::string& path) {
-  if (mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return {};
-  return system_failure("cannot make the directory " + path, errno);
-}
+constexpr timespec pause{60, 0};
 
 // The messages of a directory, the oldest name first.
 Result<std::vector<std::string>> messages_in(const std::string& directory) {
@@ -212,24 +206,18 @@ class Bell {
     if (inotify_add_watch(bell.events_.get(), directory.c_str(), arrivals | IN_ONLYDIR) < 0) {
       return system_failure("cannot watch " + directory, errno);
     }
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGTERM);
-    sigaddset(&signals, SIGINT);
-    bell.signals_ = Fd(signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
-    if (!bell.signals_.open() || sigprocmask(SIG_BLOCK, &signals, nullptr) != 0) {
-      return system_failure("cannot wait for signals", errno);
-    }
     return bell;
   }
 
-  // False when it is time to leave.
-  Result<bool> wait(int milliseconds) {
-    std::array<pollfd, 2> both{pollfd{signals_.get(), POLLIN, 0}, pollfd{events_.get(), POLLIN, 0}};
-    if (poll(both.data(), both.size(), milliseconds) < 0 && errno != EINTR) {
+  // False when it is time to leave. `most`: null: for as long as it takes.
+  Result<bool> wait(const timespec* most, const Interruptions& interruptions) {
+    pollfd events{events_.get(), POLLIN, 0};
+    interruptions.let_in();
+    if (Interruptions::caught() != 0) return false;
+    if (ppoll(&events, 1, most, &interruptions.while_asleep()) < 0 && errno != EINTR) {
       return system_failure("cannot wait", errno);
     }
-    if (both[0].revents != 0) return false;
+    if (Interruptions::caught() != 0) return false;
     alignas(inotify_event) std::array<char, 16384> room;
     for (ssize_t got = 1; got > 0;) {
       got = read(events_.get(), room.data(), room.size());
@@ -251,7 +239,6 @@ class Bell {
   }
 
   Fd events_;
-  Fd signals_;
 };
 
 }  // namespace
@@ -266,12 +253,13 @@ Result<Status> receive_maildir(Intake& intake, const MaildirOptions& options) {
       return retry("not everything could be taken: the rest is in {}", taker.path("mlpipe"));
     return Status::done;
   }
+  const Interruptions interruptions;
   auto bell = Bell::hang(taker.path("new"));  // before the first look, so that nothing is missed
   if (!bell) return fail(bell);
   for (;;) {
     const auto all = taker.take_all();
     if (!all) return fail(all);
-    const auto goes_on = bell->wait(*all ? -1 : pause_milliseconds);
+    const auto goes_on = bell->wait(*all ? nullptr : &pause, interruptions);
     if (!goes_on) return fail(goes_on);
     if (!*goes_on) return Status::done;
   }

@@ -7,8 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <filesystem>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -23,7 +21,6 @@
 namespace ml {
 namespace {
 
-constexpr std::string_view system_home = "/var/lib/mlpipe";
 constexpr std::string_view default_socket = "/run/mlpipe/lmtp";
 
 // What each server can be told.
@@ -181,9 +178,7 @@ std::string command_of_all(const MtaRequest& request, const MtaFacts& facts) {
 
 Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Server& server) {
   MtaFacts facts;
-  std::error_code unknown;  // then the name as it was given serves, or is refused
-  const auto canonical = std::filesystem::canonical(home.directory(), unknown);
-  facts.home = unknown ? home.directory() : canonical.string();
+  facts.home = home.real_name();
   facts.is_system_home = facts.home == system_home;
   auto by = text_to_by(server, request.by, facts.home);
   if (!by) return fail(by);

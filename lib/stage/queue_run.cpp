@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "base/interruptions.hpp"
 #include "queue/intake_recovery.hpp"
 #include "stage/queue_fates.hpp"
 #include "stage/queue_job.hpp"
@@ -33,38 +33,9 @@ constexpr std::size_t most_candidates = 1024;
 constexpr std::time_t look_again = 30;
 constexpr seconds long_run{10};
 
-// --- signals -------------------------------------------------------------------------------
-
-int signal_pipe = -1;
-volatile std::sig_atomic_t caught = 0;
-
-extern "C" void note_signal(int number) {
-  caught = number;
-  const char octet = 0;
-  static_cast<void>(!write(signal_pipe, &octet, 1));
+bool is_interrupted() {
+  return Interruptions::caught() != 0;
 }
-
-// SIGTERM, SIGINT and SIGHUP make a descriptor readable, once each; the second one kills.
-class Signals {
- public:
-  static Result<Signals> catch_them() {
-    auto both = make_pipe();
-    if (!both) return fail(both);
-    signal_pipe = both->write.get();
-    struct sigaction action{};
-    action.sa_handler = note_signal;
-    action.sa_flags = static_cast<int>(SA_RESETHAND);
-    for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaction(number, &action, nullptr);
-    return Signals(std::move(*both));
-  }
-  [[nodiscard]] int fd() const { return both_.read.get(); }
-
- private:
-  explicit Signals(Pipe both) : both_(std::move(both)) {}
-  Pipe both_;
-};
-
-// --- the runner ----------------------------------------------------------------------------
 
 std::vector<std::string> with_shell(const std::vector<std::string>& command) {
   constexpr std::string_view marks = " \t\n|&;<>()$`\\\"'*?[]#~=%{}!";
@@ -91,13 +62,13 @@ class QueueRunner {
     const auto restored = recover_intake(home_);
     if (!restored) return fail(restored);
     if (*restored) wake_runners(home_);
-    auto signals = Signals::catch_them();
-    if (!signals) return fail(signals);
+    const Interruptions interruptions({SIGTERM, SIGINT, SIGHUP});
     queue_.remove_litter();
     fresh_.set();
     for (;;) {
-      if (caught == 0 && state_) state_ = start_jobs();
-      if (jobs_.empty() && (caught != 0 || !state_)) break;
+      interruptions.let_in();
+      if (!is_interrupted() && state_) state_ = start_jobs();
+      if (jobs_.empty() && (is_interrupted() || !state_)) break;
       if (watch_ && watch_->gone()) break;
       if (jobs_.empty() && !stays()) {
         auto more = more_after_release(*slot);
@@ -109,10 +80,10 @@ class QueueRunner {
         if (auto begun = begin_to_watch(); !begun) return fail(begun);
         continue;
       }
-      if (auto waited = wait(*signals); !waited) return fail(waited);
+      if (auto waited = wait(interruptions); !waited) return fail(waited);
       if (auto ended = finish_jobs(); !ended && state_) state_ = ended;
     }
-    if (caught == SIGINT) die_of_it();
+    if (Interruptions::caught() == SIGINT) raise(SIGINT);
     if (!state_) return fail(state_);
     return Status::done;
   }
@@ -262,9 +233,9 @@ class QueueRunner {
 
   // --- waiting
 
-  Result<> wait(const Signals& signals) {
-    std::vector<pollfd> all{{signals.fd(), POLLIN, 0}};
-    if (caught == 0) {
+  Result<> wait(const Interruptions& interruptions) {
+    std::vector<pollfd> all;
+    if (!is_interrupted()) {
       watch_->wake_at(next_wake());
       all.push_back({watch_->events(), POLLIN, 0});
       all.push_back({watch_->timer(), POLLIN, 0});
@@ -273,18 +244,16 @@ class QueueRunner {
       all.push_back({job.ended(), POLLIN, 0});
       all.push_back({job.errors(), POLLIN, 0});
     }
-    if (poll(all.data(), all.size(), patience()) < 0 && errno != EINTR) {
+    const int most = patience();
+    const timespec time{most / 1000, most % 1000 * 1'000'000L};
+    if (ppoll(all.data(), all.size(), most < 0 ? nullptr : &time, &interruptions.while_asleep()) <
+            0 &&
+        errno != EINTR) {
       return system_failure("cannot wait for the commands", errno);
     }
     watch_->collect(fresh_);
-    drain(signals.fd(), all.front().revents);
     for (Job& job : jobs_) job.listen();
     return {};
-  }
-
-  static void drain(int fd, short events) {
-    std::array<char, 16> room;
-    if (events != 0) static_cast<void>(!read(fd, room.data(), room.size()));
   }
 
   // 0: never. While every place is taken, a job's end is what wakes us.
@@ -331,12 +300,6 @@ class QueueRunner {
       job = jobs_.erase(job);
     }
     return state;
-  }
-
-  [[noreturn]] static void die_of_it() {
-    static_cast<void>(signal(SIGINT, SIG_DFL));
-    static_cast<void>(raise(SIGINT));
-    _exit(static_cast<int>(Status::retry));
   }
 
   const Home& home_;

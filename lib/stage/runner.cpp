@@ -5,10 +5,8 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,7 +20,6 @@
 namespace ml {
 namespace {
 
-constexpr const char* system_home = "/var/lib/mlpipe";
 constexpr const char* units = "/etc/systemd/system";
 constexpr const char* systemd_runs = "/run/systemd/system";
 
@@ -30,16 +27,9 @@ bool runs_by_itself(std::string_view queue) {
   return queue == "outbound" || text_to_role(queue);
 }
 
-// The home by its real name: whoever is detached works in another directory.
-std::string real_name(const Home& home) {
-  std::error_code unknown;
-  const auto path = std::filesystem::canonical(home.directory(), unknown);
-  return unknown ? home.directory() : path.string();
-}
-
 // Enabled for the system's home: a link mlpipe-queue@QUEUE.service in some TARGET.wants.
 bool has_unit(const Home& home, std::string_view queue) {
-  if (access(systemd_runs, F_OK) != 0 || real_name(home) != system_home) return false;
+  if (access(systemd_runs, F_OK) != 0 || home.real_name() != system_home) return false;
   const std::string unit = fmt::format("mlpipe-queue@{}.service", queue);
   const auto names = names_in(units, Missing::is_empty);
   return names && std::ranges::any_of(*names, [&](const std::string& name) {
@@ -69,7 +59,7 @@ std::string log_of(const Home& home) {
   const auto site = load_settings(home, nullptr);
   std::string set = site ? site->text("log").value_or("") : "";
   if (!set.empty() && set != "stderr") return set;
-  return access("/dev/log", W_OK) == 0 ? "syslog" : real_name(home) + "/runner.log";
+  return access("/dev/log", W_OK) == 0 ? "syslog" : home.real_name() + "/runner.log";
 }
 
 Failure nobody(const Home& home, std::string_view queue) {
@@ -83,7 +73,7 @@ Failure nobody(const Home& home, std::string_view queue) {
 Result<> start_runner(const Home& home, const std::string& queue) {
   const auto programs = programs_beside_us();
   if (!programs) return nobody(home, queue);
-  const std::string directory = real_name(home);
+  const std::string directory = home.real_name();
   const std::string log = log_of(home);
   // For what it says before it has opened its log.
   auto errors = log == "syslog" ? open_file("/dev/null", O_WRONLY)

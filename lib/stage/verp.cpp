@@ -242,21 +242,10 @@ class Signing {
       if (!rooms) return fail(rooms);
       rooms_.emplace(std::move(*rooms));
     }
-    auto handle = handle_of(*list);
+    auto handle = handle_of_list(rooms_->store, *list);
     if (!handle) return fail(handle);
     list_ = list->text();
     return Verp(rooms_->keys, list_, *handle, message.id, today());
-  }
-
-  // Empty for a list whose name is short enough to stand in its bounce addresses.
-  Result<std::string> handle_of(const ListName& list) {
-    if (list.local.size() <= longest_verp_list) return std::string();
-    auto rows =
-        rooms_->store.give_handles({list.text()}, [](std::string_view name, unsigned attempt) {
-          return list_handle_row(list_handle(name, attempt));
-        });
-    if (!rows) return fail(rows);
-    return row_to_list_handle(rows->front());
   }
 
   Writer& out_;

@@ -386,13 +386,13 @@ needs_strace() { strace -qqo /dev/null true 2>/dev/null || skip "strace cannot t
   needs_strace
   put q first x
   ml-queue remove q first
-  strace -Dqqo trace -e trace=poll,timerfd_settime \
+  strace -Dqqo trace -e trace=ppoll,timerfd_settime \
     ml-queue run q --watch --pause 1 -- 'cat >>seen; [ -e go ] || { touch go; exit 75; }' 3>&- &
   runner=$!
   # One wait without end, and no timer that would end it.
-  waits_for_ever() { [[ "$(tail -n 1 trace)" == poll\(*', -1' ]]; }
+  waits_for_ever() { [[ "$(tail -n 1 trace)" == ppoll\(*', NULL, '* ]]; }
   until_true waits_for_ever
-  is 1 "$(grep -c ^poll trace)"
+  is 1 "$(grep -c ^ppoll trace)"
   is 1 "$(grep -c '^timerfd_settime.*it_value={tv_sec=0, tv_nsec=0}' trace)"
   is 1 "$(grep -c ^timerfd_settime trace)"
   put q one hello
