@@ -47,4 +47,8 @@ std::string message_id_of(char prefix, std::string_view scope, std::string_view 
   return prefix + base32(digest.finish()).substr(0, id_length);
 }
 
+bool is_message_id(std::string_view id, std::string_view prefixes) {
+  return id.size() == 1 + id_length && prefixes.find(id.front()) != std::string_view::npos;
+}
+
 }  // namespace ml

@@ -20,5 +20,7 @@ namespace ml {
 // `prefix`: 'r' for ml-receive, 'x' for ml-expand. `message` has LF line ends.
 [[nodiscard]] std::string message_id_of(char prefix, std::string_view scope,
                                         std::string_view message);
+// An id that message_id_of() made with one of these prefixes ("rx"): it says which message this is.
+[[nodiscard]] bool is_message_id(std::string_view id, std::string_view prefixes);
 
 }  // namespace ml

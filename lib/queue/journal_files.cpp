@@ -109,15 +109,13 @@ Result<JournalHead> make_head(const std::string& directory, const JournalTerms& 
   return head;
 }
 
-Result<JournalHead> read_head(const std::string& path, const JournalTerms& terms) {
+// Nothing: it is of another message.
+Result<std::optional<JournalHead>> read_head(const std::string& path, const JournalTerms& terms) {
   const auto fields = read_fields(path);
   if (!fields) return fail(fields);
   const bool is_its = fields->value("id") == terms.id &&
                       (!terms.message || fields->value("message") == hex(*terms.message));
-  if (!is_its) {
-    return retry("another message was sent under the id {}: give this one a name of its own (--id)",
-                 terms.id);
-  }
+  if (!is_its) return std::nullopt;
   JournalHead head;
   const std::string_view key = fields->value("key");
   const auto begun = number<std::int64_t>(fields->value("begun"));
@@ -194,12 +192,25 @@ Result<JournalHead> open_head(const Home& home, const JournalTerms& terms, std::
   if (!parts) return retry("part={}: not of the form K/N, as 2/4", printable(terms.part, 40));
   const std::string directory = home.path(journal_path(terms.id, terms.part));
   const std::string path = directory + "/head";
-  if (exists(path)) return read_head(path, terms);
+  if (exists(path)) {
+    const auto head = read_head(path, terms);
+    if (!head) return fail(head);
+    if (*head) return **head;
+    return retry("another message was sent under the id {}: give this one a name of its own (--id)",
+                 terms.id);
+  }
   const std::string hashed = directory.substr(0, directory.rfind('/'));
   auto lock = lock_directory(hashed);
   if (!lock) return fail(lock);
   if (auto checked = check_parts(hashed, terms, *parts); !checked) return fail(checked);
   return make_head(directory, terms, now);
+}
+
+Result<std::optional<JournalHead>> find_head(const std::string& directory,
+                                             const JournalTerms& terms) {
+  const std::string path = directory + "/head";
+  if (!exists(path)) return std::nullopt;
+  return read_head(path, terms);
 }
 
 // ---- totals and marks

@@ -53,6 +53,9 @@ struct JournalHead {
 // of it was begun; the part is not "K/N" with 1 <= K <= N; or the head is damaged.
 [[nodiscard]] Result<JournalHead> open_head(const Home& home, const JournalTerms& terms,
                                             std::int64_t now);
+// The same of a journal that is there; nothing where it is not, or is of another message.
+[[nodiscard]] Result<std::optional<JournalHead>> find_head(const std::string& directory,
+                                                           const JournalTerms& terms);
 
 [[nodiscard]] Result<std::optional<Closed>> read_closed(const std::string& directory);
 [[nodiscard]] Result<> write_closed(const std::string& directory, const Closed& closed);

@@ -10,6 +10,7 @@
 
 #include "base/attributes.hpp"
 #include "base/diag.hpp"
+#include "stage/entry_mark.hpp"
 #include "stage/runner.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
@@ -63,7 +64,7 @@ Result<> divide(const Fd& entry, const std::vector<bool>& sections, std::string_
     Writer& out = *section ? bounces : rest;
     switch (record) {
       case Record::message:
-        out.pass(in.line());
+        out.pass(*section ? without_mark(in.line()) : std::string(in.line()));
         inside = true;
         break;
       case Record::rcpt:

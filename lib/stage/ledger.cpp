@@ -11,9 +11,11 @@
 #include "base/text.hpp"
 #include "mail/address.hpp"
 #include "mail/header.hpp"
+#include "mail/id.hpp"
 #include "mail/message.hpp"
 #include "queue/entry.hpp"
 #include "queue/queue.hpp"
+#include "stage/entry_mark.hpp"
 #include "stage/handover.hpp"
 #include "stage/runner.hpp"
 #include "stream/writer.hpp"
@@ -24,31 +26,10 @@ namespace {
 // Each holds a lock, a log and a segment, and all of that twice, and a directory, while it is
 // synced: of 1024 descriptors, a usual limit, most are left for connections.
 constexpr std::size_t most_sections = 64;
-constexpr std::string_view mark_key = "ml.left";
-constexpr std::size_t digest_id_size = 27;
 
 // For who has put an entry into the queue, to write that down and let go of the journal: the runner
 // takes the entry at once.
 constexpr std::chrono::seconds time_to_hand_over(10);
-
-// An id that message_id_of() made, by `prefix`: it says which message this is.
-bool is_digest_id(std::string_view id, std::string_view prefixes) {
-  return id.size() == digest_id_size && prefixes.find(id.front()) != std::string_view::npos;
-}
-
-// A message's line without the mark of another journal, of which the first would count.
-std::string without_mark(std::string_view line) {
-  std::size_t at = 0;  // of the TAB in front of the attributes
-  for (int field = 0; field < 4 && at != std::string_view::npos; ++field) {
-    at = line.find('\t', field == 0 ? 0 : at + 1);
-  }
-  std::string text(line);
-  if (at == std::string_view::npos) return text;
-  const std::string attributes =
-      with_attribute(Attributes(line.substr(at + 1)), mark_key, std::nullopt);
-  text.erase(attributes.empty() ? at : at + 1);
-  return text.append(attributes);
-}
 
 }  // namespace
 
@@ -102,14 +83,14 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
   JournalTerms terms;
   terms.id = section.id;
   terms.part = section.part;
-  terms.mark = record.attributes.value(mark_key).value_or("");
+  terms.mark = record.attributes.value(entry_mark).value_or("");
   if (!terms.mark.empty()) terms.wait = time_to_hand_over;
   terms.list = record.attributes.value("list").value_or("");
   const MessageParts parts = split_message(message);
   if (const auto field = find_field(parts.head, "Message-ID")) {
     terms.message_id = trim(unfolded(field->value));
   }
-  if (!is_digest_id(section.id, "rx")) terms.message = sha256(message);
+  if (!is_message_id(section.id, "rx")) terms.message = sha256(message);
   const std::string path = journal_path(section.id, section.part);
   terms.goes_on = closed_.contains(path);
   terms.sync = terms_.sync;
@@ -128,7 +109,7 @@ Result<std::optional<Closed>> Ledger::open_journal(const MessageRecord& record,
 // Of a message that is done: 0 for a mail server that asks again, 75 for people.
 Result<std::optional<Closed>> Ledger::was_sent(const Closed& closed) {
   const Section& section = sections_.back();
-  if (!is_digest_id(section.id, "r")) {
+  if (!is_message_id(section.id, "r")) {
     return retry("{} was sent on {} to {}; --again sends anew", section.id,
                  time_to_text(closed.time), closed.totals.delivered);
   }
@@ -454,12 +435,12 @@ Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted&
     if (!made) return fail(made);
     entry.emplace(std::move(*made));
     out.emplace(entry->fd(), queue->path(entry->draft()));
-    const bool is_to_be_marked = marked && here.journal && !here.from_entry;
-    out->buffer().append(is_to_be_marked ? without_mark(one.message) : std::string(one.message));
-    if (is_to_be_marked) {
+    const bool bears_its_mark = marked && here.from_entry;
+    out->buffer().append(bears_its_mark ? std::string(one.message) : without_mark(one.message));
+    if (marked && here.journal && !here.from_entry) {
       auto mark = here.journal->mark();
       if (!mark) return fail(mark);
-      append_attribute(out->buffer(), mark_key, *mark);
+      append_attribute(out->buffer(), entry_mark, *mark);
     }
     out->buffer().push_back('\n');
     out->settle();

@@ -12,7 +12,7 @@
 // Whose the left are, by their message:
 //
 //   --undelivered queue, FILE or -      there
-//   it comes from an entry of a queue   still that entry's, which stays as it is
+//   it comes from an entry of a queue   still that entry's: its runner takes out of it who is not
 //   it has a list                       the queue outbound, if somebody runs it or, for the relays
 //                                       of the site, a runner can be started; else the caller's,
 //                                       whose next attempt goes on where the journal ends

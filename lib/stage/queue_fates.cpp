@@ -6,6 +6,7 @@
 #include "base/diag.hpp"
 #include "base/digest.hpp"
 #include "base/text.hpp"
+#include "stage/entry_rest.hpp"
 #include "stage/give_up.hpp"
 
 namespace ml {
@@ -35,9 +36,19 @@ Result<> EntryFates::settle(Job& job) {
     case JobEnding::Kind::left:
       return queue_.replace(job.taken(), job.output().draft(), job.output().file(),
                             pause(job.taken()), note(job.taken(), ending->reason));
-    case JobEnding::Kind::later: return put_off(job.taken(), *ending);
+    case JobEnding::Kind::later:
+      return ending->at_once ? put_off(job.taken(), *ending) : put_off_rest(job.taken(), *ending);
   }
   return {};
+}
+
+// The command says nothing of whom it has settled, but the journal may. Where that cannot be asked
+// now the next attempt passes over them as well.
+Result<> EntryFates::put_off_rest(const Taken& taken, const JobEnding& ending) {
+  const auto rest = rest_of_entry(home_, queue_, taken, RestOf::marked);
+  if (!rest || rest->kind != EntryRest::Kind::some) return put_off(taken, ending);
+  return queue_.replace(taken, rest->draft->draft(), rest->draft->file(), pause(taken),
+                        note(taken, ending.reason));
 }
 
 Result<> EntryFates::put_off(const Taken& taken, const JobEnding& ending) {
@@ -62,14 +73,30 @@ std::time_t EntryFates::pause(const Taken& taken) const {
   return std::clamp<std::time_t>(options_.give_up - age, 1, pause);
 }
 
-// A list's recipients are told to ml-bounce, which knows what to make of it; anything else is for
-// a person: where an entry has both, that stays, and is given up when it is due again. Killed in
-// between, it is given up again and is the same entry there.
+// First those go who were delivered to after all, and what is left is given up when it is due
+// again: as long as that cannot be known, nobody is told of anybody. A list's recipients are told
+// to ml-bounce, which knows what to make of it; anything else is for a person: where an entry has
+// both, that stays, and is given up when it is due again. Killed in between, it is given up again
+// and is the same entry there.
 Result<> EntryFates::give_up(const Taken& taken) {
   const EntryNote& last = taken.facts().note;
   const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
                                       last.reason.empty() ? "" : ": ", last.reason);
   if (queue_.name() == "bounces") return move_to_failed(taken, why);
+  const auto left = rest_of_entry(home_, queue_, taken, RestOf::all);
+  if (!left) {
+    log(fmt::format("{} of the queue {} is not given up yet: {}", taken.facts().name, queue_.name(),
+                    left.error().text));
+    return queue_.put_off(taken, options_.first_pause, last);
+  }
+  if (left->kind == EntryRest::Kind::nobody) {
+    log(fmt::format("{} of the queue {}: its recipients are settled", taken.facts().name,
+                    queue_.name()));
+    return queue_.remove(taken);
+  }
+  if (left->kind == EntryRest::Kind::some) {
+    return queue_.replace(taken, left->draft->draft(), left->draft->file(), 1, last);
+  }
   auto rest = QueueEntry::create(queue_, "rest");
   if (!rest) return fail(rest);
   auto told = tell_bounces(home_, taken, why, *rest);

@@ -34,6 +34,7 @@ class EntryFates {
   [[nodiscard]] Result<> give_up(const Taken& taken);
 
  private:
+  [[nodiscard]] Result<> put_off_rest(const Taken& taken, const JobEnding& ending);
   [[nodiscard]] Result<> move_to_failed(const Taken& taken, const std::string& reason);
   [[nodiscard]] std::time_t pause(const Taken& taken) const;
 

@@ -51,10 +51,13 @@ struct RunNumbers {
 //   75      put off; an ml-stream on its stdout, whole, is what is left and replaces the entry
 //   others, and a signal: put off
 //
+// Put off, an entry that keeps what is left of a message loses who is delivered or refused by now
+// (stage/entry_rest.hpp).
+//
 // An entry older than `give_up` has failed when its time comes: to the queue `failed` too, but for
 // those sections of a stream that have a list and recipients: they go to the queue `bounces` with
-// status=4.4.7 at each recipient, and what else the stream has is an entry by itself that fails
-// next.
+// status=4.4.7 at each recipient whom no journal has as delivered, and what else the stream has is
+// an entry by itself that fails next.
 //
 // Of `jobs` places one is kept from entries that are big or whose command has run for ten
 // seconds; if all the same every place is taken by such, there is one more for a small entry. With

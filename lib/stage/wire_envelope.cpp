@@ -35,6 +35,13 @@ Reply no_notices(const Error& why) {
 
 }  // namespace
 
+std::string address_in_journal(std::string_view address) {
+  std::string room;
+  bool smtputf8 = false;
+  const auto wire = text_to_wire_address(address, room, smtputf8);
+  return lower(wire ? *wire : address);
+}
+
 std::optional<Reply> Envelopes::begin(const MessageRecord& record) {
   read_sender(record.sender);
   xverp_ = record.attributes.value("ml.xverp").value_or("");

@@ -35,6 +35,10 @@ struct WireEnvelope {
   std::string spelled_sender;
 };
 
+// The address by which a journal knows the recipient of a stream: as the wire spells it, or as it
+// stands where it is none, in small letters.
+[[nodiscard]] std::string address_in_journal(std::string_view address);
+
 class Envelopes {
  public:
   struct Terms {  // of messages that say nothing themselves

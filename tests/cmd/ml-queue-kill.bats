@@ -100,6 +100,57 @@ put_again() {
   at_each_call once put_whole ml-queue run q -- 'grep -v ann@; exit 75'
 }
 
+# sent: the entry `whole` is of a message that ann has and bob has not, by its journal.
+sent() {
+  printf '#!/bin/sh\ncat >/dev/null\n[ -e calm ] || exit 75\nfor last; do :; done\n[ "$last" = ann@example.org ] || exit 75\n' >fake
+  chmod +x fake
+  sed '1s/$/\tlist=news@x.org/; s/^\(rcpt\t\([^@]*\)@.*\t\)-$/\1b+\2@x.org/' whole |
+    ml-send --via "sendmail:$PWD/fake" --undelivered queue 2>/dev/null
+  ml-queue show outbound x1 >whole
+  grep -v ann@ whole >left
+  touch calm
+  ml-send --via "sendmail:$PWD/fake" <whole 2>/dev/null || [ $? -eq 75 ]
+}
+
+@test "ml-queue run: killed at any call there is the entry or whom its journal has as left" {
+  setup_queue
+  sent
+  shrunk() {
+    there_once q && later_now && ml-queue run q -- 'cat >/dev/null; exit 75' 2>/dev/null &&
+      cmp -s "$(files q)" left
+  }
+  at_each_call shrunk put_whole ml-queue run q -- 'cat >/dev/null; exit 75'
+}
+
+# later_now: what is put off, due and too old.
+later_now() {
+  local file
+  mkdir -p "$ML_HOME/queue/q/later/1"
+  for file in $(files q); do
+    touch -d '2 days ago' "$file"
+    mv "$file" "$ML_HOME/queue/q/later/1/one" 2>/dev/null || true
+  done
+}
+
+@test "ml-queue run: killed at any call of giving up nobody is told but who is left and he once" {
+  setup_queue
+  sent
+  mkdir alone
+  cp "$(command -v ml-queue)" alone  # which cannot start a runner of bounces
+  put_old() { put_whole; later_now; }
+  put_rest() { ml-queue put q --name one <left 2>/dev/null; later_now; }
+  give_up() { alone/ml-queue run q --give-up 86400 -- false 2>/dev/null; }
+  told() {
+    [ -z "$(files q)" ] || there_once q || return 1
+    for _ in 1 2 3; do later_now; give_up; done
+    is "" "$(files q)" && is 1 "$(files bounces | grep -c .)" &&
+      is bob@example.org "$(grep ^rcpt "$(files bounces)" | cut -f2)"
+  }
+  for put in put_old put_rest; do
+    at_each_call told $put alone/ml-queue run q --give-up 86400 -- false
+  done
+}
+
 @test "ml-queue run: killed at any call a failed entry is in its queue or in failed" {
   setup_traced
   once() { there_once q failed; }

@@ -1,0 +1,132 @@
+#include "stage/entry_rest.hpp"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/digest.hpp"
+#include "mail/id.hpp"
+#include "queue/settled.hpp"
+#include "stage/entry_mark.hpp"
+#include "stage/wire_envelope.hpp"
+#include "stream/reader.hpp"
+#include "stream/writer.hpp"
+
+namespace ml {
+namespace {
+
+// Of an entry, in its order.
+struct Account {
+  struct Section {
+    std::uint64_t recipients = 0;
+    std::uint64_t settled = 0;
+  };
+  std::vector<Section> sections;
+  std::vector<bool> settled;  // by recipient
+};
+
+Result<> rewind(const Fd& entry) {
+  if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
+  return system_failure("cannot read an entry again", errno);
+}
+
+bool has_mark(const MessageRecord& record) {
+  return record.attributes.raw(entry_mark).has_value();
+}
+
+Result<std::optional<SettledRecipients>> settled_of(const Home& home, const MessageRecord& record) {
+  JournalTerms terms;
+  terms.id = record.id;
+  terms.part = record.attributes.value("part").value_or("");
+  if (!is_message_id(record.id, "rx")) {
+    const auto text = decoded_message(record);
+    if (!text) return std::nullopt;  // nothing of ours can have sent it
+    terms.message = sha256(*text);
+  }
+  return SettledRecipients::open(home, terms);
+}
+
+// Without sections where it is no whole stream.
+Result<Account> account_of(const Home& home, const Fd& entry, RestOf which) {
+  if (auto again = rewind(entry); !again) return fail(again);
+  Reader in(entry.get());
+  Verdict verdict;
+  Account account;
+  std::optional<SettledRecipients> journal;
+  bool counts_refused = false;
+  for (Record record = in.next(); record != Record::none; record = in.next()) {
+    if (record == Record::end) verdict.add(in.end());
+    if (record == Record::message) {
+      account.sections.emplace_back();
+      journal.reset();  // the next one may be the same
+      counts_refused = has_mark(in.message());
+      if (which == RestOf::marked && !counts_refused) continue;
+      auto opened = settled_of(home, in.message());
+      if (!opened) return fail(opened);
+      journal = std::move(*opened);
+    }
+    if (record != Record::rcpt) continue;
+    bool settled = false;
+    if (journal) {
+      const auto how = journal->find(address_in_journal(in.rcpt().address));
+      if (!how) return fail(how);
+      settled = *how && (counts_refused || **how == SettledRecipients::How::delivered);
+    }
+    ++account.sections.back().recipients;
+    if (settled) ++account.sections.back().settled;
+    account.settled.push_back(settled);
+  }
+  return verdict.failed() ? Account{} : std::move(account);
+}
+
+// With nobody left: it goes, or stays as it is.
+bool is_gone(const Account::Section& section, RestOf which) {
+  return which == RestOf::all && section.recipients > 0 && section.settled == section.recipients;
+}
+
+bool stays_whole(const Account::Section& section, RestOf which) {
+  return section.settled == 0 || (which == RestOf::marked && section.settled == section.recipients);
+}
+
+Result<> write_rest(const Fd& entry, const Account& account, RestOf which, Writer& out) {
+  if (auto again = rewind(entry); !again) return again;
+  Reader in(entry.get());
+  auto section = account.sections.begin();
+  auto settled = account.settled.begin();
+  bool inside = false;
+  for (Record record = in.next(); record != Record::none; record = in.next()) {
+    if (record == Record::end && !inside) continue;
+    const bool is_settled = record == Record::rcpt && *settled++ && !stays_whole(*section, which);
+    if (!is_gone(*section, which) && !is_settled) out.pass(in.line());
+    inside = record != Record::end;
+    if (!inside) ++section;
+  }
+  return out.flush();
+}
+
+}  // namespace
+
+Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Taken& taken,
+                                RestOf which) {
+  const auto account = account_of(home, taken.fd(), which);
+  if (!account) return fail(account);
+  const auto& sections = account->sections;
+  if (std::ranges::all_of(sections, [&](const auto& one) { return stays_whole(one, which); })) {
+    return EntryRest{};
+  }
+  if (std::ranges::all_of(sections, [&](const auto& one) { return is_gone(one, which); })) {
+    return EntryRest{EntryRest::Kind::nobody};
+  }
+  auto draft = QueueEntry::create(queue, "rest");
+  if (!draft) return fail(draft);
+  Writer out(draft->fd(), queue.path(draft->draft()));
+  if (auto written = write_rest(taken.fd(), *account, which, out); !written) return fail(written);
+  return EntryRest{EntryRest::Kind::some, std::move(*draft)};
+}
+
+}  // namespace ml

@@ -1,0 +1,152 @@
+# Entries of recipients, some of whom are settled: what stays of them, and who is told in the end.
+load common
+load sink
+
+sink() { begin_sink "$@"; } # all of a test share the log
+
+until_true() {
+  local i
+  for ((i = 0; i < 1000; ++i)); do "$@" && return; sleep 0.01; done # polls
+  echo "never came true: $*"
+  cat errors
+  return 1
+}
+
+id=rabcdefghijklmnopqrstuvwxyz # as ml-receive makes them
+
+# post ADDRESS...: a stream of the list news.
+post() { stream "$@" | sed "s/^message\tx1\(.*\)/message\t$id\1\tlist=news@x.org/"; }
+
+# home: with a runner of bounces that writes to the file told.
+home() {
+  mkdir -m 700 "$ML_HOME"
+  ml-queue run bounces --watch -- 'cat >>told' 3>&- &
+  runner=$!
+  has_runner() { ml-queue list | grep -q '^bounces.*	runner'; }
+  until_true has_runner
+}
+
+# waits QUEUE: the recipients in its entries.
+waits() {
+  ml-queue list "$1" | cut -f1 | while read -r name; do ml-queue show "$1" "$name"; done |
+    grep ^rcpt | cut -f2 | sort | paste -sd' '
+}
+# told STATUS: whom ml-bounce was told of with it.
+told() { grep "status=$1" told 2>/dev/null | cut -f2 | sort | paste -sd' '; }
+# attempt QUEUE COMMAND...: one more, when its time has come.
+attempt() {
+  local queue=$1 attempts
+  shift
+  attempts=$(ml-queue list "$queue" | cut -f7)
+  attempted() {
+    ml-queue run "$queue" --pause 1 --max-pause 1 "$@" 2>>errors
+    [ "$(ml-queue list "$queue" | cut -f7)" != "$attempts" ]
+  }
+  until_true attempted "$@"
+}
+# give_up QUEUE: what it holds is too old, and then it is told.
+give_up() {
+  local queue=$1 place
+  place=$(find "$ML_HOME/queue/$queue" -name $id)
+  touch -d '2 days ago' "$place"
+  ml-queue run "$queue" --pause 1 --give-up 86400 -- 'cat >/dev/null; exit 75' 2>>errors
+  gone() {
+    ml-queue run "$queue" --pause 1 --give-up 86400 -- false 2>>errors
+    [ -z "$(find "$ML_HOME/queue/$queue" -name $id)" ]
+  }
+  until_true gone
+}
+
+@test "an entry keeps who is left and only he is told that it was given up" {
+  home
+  sink --fault 'rcpt~c=450 4.2.0 later' --fault 'rcpt~d=450 4.2.0 later' --fault 'rcpt~e=450 4.2.0 later'
+  post a@x.org c@x.org d@x.org e@x.org >in
+  ml-send --via "$via" --max-wait 0 --undelivered queue <in
+  is "c@x.org d@x.org e@x.org" "$(waits outbound)"
+  sunk
+  sink --fault 'rcpt~c=450 4.2.0 later' --fault 'rcpt~e=550 5.1.1 nobody'
+  for _ in 1 2 3; do attempt outbound -- ml-send --via "$via" --max-wait 0 --refused queue; done
+  is "c@x.org" "$(waits outbound)"
+  is "later 1 3" "$(ml-queue list outbound | cut -f2,5,7 | tr '\t' ' ')"
+  [[ "$(ml-queue list outbound | cut -f8)" == "ml-send: 1 of 1 left (450 4.2.0 later)"* ]]
+  give_up outbound
+  until_true grep -q 'c@x.org.*status=4.4.7' told
+  is "c@x.org" "$(told 4.4.7)"
+  is "e@x.org" "$(told 5.1.1)"
+  is 2 "$(grep -c ^rcpt told)"
+  is "" "$(grep ml.left= told)"
+  is "" "$(ml-queue list failed)"
+}
+
+@test "an entry that a sender was killed over keeps nobody who has the message" {
+  home
+  sink --fault 'rcpt=450 4.2.0 later'
+  ml-send --via "$via" --max-wait 0 --undelivered queue < <(post a@x.org b@x.org)
+  sunk
+  sink --fault 'rcpt~b=450 4.2.0 later'
+  attempt outbound -- "ml-send --via $via --max-wait 0; kill -9 \$\$"
+  is "b@x.org" "$(waits outbound)"
+}
+
+@test "an entry of whom nobody is left stays as it is while its command fails" {
+  home
+  sink --fault 'rcpt=450 4.2.0 later'
+  ml-send --via "$via" --max-wait 0 --undelivered queue < <(post a@x.org b@x.org)
+  sunk
+  sink
+  attempt outbound -- "ml-send --via $via; exit 75"
+  is "a@x.org b@x.org" "$(waits outbound)"
+  is "a@x.org b@x.org" "$(cut -f2 log | sort | paste -sd' ')"
+  # ...and nobody is told of it in the end.
+  give_up outbound
+  is "" "$(cat told 2>/dev/null)"
+  is "" "$(ml-queue list failed)"
+}
+
+@test "an entry that no sender has made is whole until it is given up and then who has the message is not told" {
+  home
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  post 'D@x.org' 'bücher@bücher.example' c@x.org >in
+  ml-queue put q <in 2>/dev/null
+  attempt q -- ml-send --via "$via" --max-wait 0 --undelivered left
+  is 3 "$(waits q | wc -w)"
+  is c@x.org "$(rcpts left)"
+  give_up q
+  until_true grep -q 'status=4.4.7' told
+  is "c@x.org" "$(told 4.4.7)"
+  is 1 "$(grep -c ^rcpt told)"
+}
+
+@test "an entry under the name of another message is told of as a whole" {
+  home
+  sink
+  post a@x.org | sed "s/$id/spring/" | ml-send --via "$via"
+  id=spring
+  stream a@x.org b@x.org | sed "1s/^message\tx1\t\(.*\)\t.*/message\tspring\t\1\t$(printf 'Subject: other\n\nother\n' | base64 -w0)\tlist=news@x.org/" |
+    ml-queue put q 2>/dev/null
+  attempt q -- 'cat >/dev/null; exit 75'
+  give_up q
+  until_true grep -q 'status=4.4.7' told
+  is "a@x.org b@x.org" "$(told 4.4.7)"
+}
+
+@test "an entry whose message is being sent is not given up meanwhile" {
+  home
+  sink --fault 'dot=silence'
+  post a@x.org >in
+  ml-queue put q <in 2>/dev/null
+  ml-send --via "$via" <in 3>&- 2>/dev/null &
+  sender=$!
+  is_sending() { grep -qs $sender "$ML_HOME"/journal/*/*/lock; }
+  until_true is_sending
+  touch -d '2 days ago' "$(find "$ML_HOME/queue/q" -name $id)"
+  attempt q --pause 1 --give-up 86400 -- 'cat >/dev/null; exit 75'
+  refused_to_give_up() {
+    ml-queue run q --pause 1 --give-up 86400 -- false 2>&1 |
+      grep -q "is not given up yet: process $sender is sending $id just now"
+  }
+  until_true refused_to_give_up
+  is "a@x.org" "$(waits q)"
+  kill -9 $sender
+  wait $sender || true
+}
