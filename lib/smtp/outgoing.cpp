@@ -18,14 +18,14 @@ void Outgoing::grow(std::size_t size) {
 // What was put since the last segment is one.
 void Outgoing::close() {
   if (own_size_ == closed_) return;
-  segments_.push_back({nullptr, closed_, own_size_ - closed_});
+  segments_.emplace_back(nullptr, closed_, own_size_ - closed_);
   closed_ = own_size_;
 }
 
 void Outgoing::put_foreign(std::string_view text) {
   if (text.size() <= shortest_foreign) return put(text);
   close();
-  segments_.push_back({text.data(), 0, text.size()});
+  segments_.emplace_back(text.data(), std::size_t{0}, text.size());
   queued_ += text.size();
 }
 

@@ -43,20 +43,8 @@ int code_of(std::string_view line) {
   return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
-// "2.1.5 Ok", as nearly all of them are.
-bool has_short_code(std::string_view text) {
-  return text.size() >= 6 && is_digit(text[2]) && is_digit(text[4]) && text[1] == '.' &&
-         text[3] == '.' && text[5] == ' ';
-}
-
-// The code and what stands behind it and its blank.
-inline EnhancedCode take_enhanced_code(std::string_view& text) {
+EnhancedCode take_long_code(std::string_view& text) {
   std::string_view rest = text;
-  if (rest.size() < 5 || (rest[0] != '2' && rest[0] != '4' && rest[0] != '5')) return {};
-  if (has_short_code(rest)) {
-    text.remove_prefix(6);
-    return {rest[0] - '0', rest[2] - '0', rest[4] - '0'};
-  }
   EnhancedCode code;
   code.kind = rest[0] - '0';
   rest.remove_prefix(1);
@@ -65,6 +53,21 @@ inline EnhancedCode take_enhanced_code(std::string_view& text) {
   if (!rest.empty() && rest[0] != ' ') return {};
   if (!rest.empty()) rest.remove_prefix(1);
   text = rest;
+  return code;
+}
+
+// "2.1.5 Ok", as nearly all of them are.
+bool has_short_code(std::string_view text) {
+  return text.size() >= 6 && is_digit(text[2]) && is_digit(text[4]) && text[1] == '.' &&
+         text[3] == '.' && text[5] == ' ';
+}
+
+// The code and what stands behind it and its blank.
+inline EnhancedCode take_enhanced_code(std::string_view& text) {
+  if (text.size() < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5')) return {};
+  if (!has_short_code(text)) return take_long_code(text);
+  const EnhancedCode code{text[0] - '0', text[2] - '0', text[4] - '0'};
+  text.remove_prefix(6);
   return code;
 }
 

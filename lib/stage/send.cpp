@@ -274,7 +274,7 @@ bool Sender::admit(Waiting& one) {
     keep(fail(claim));
     return false;
   }
-  one.slot = claim->slot;
+  if (claim->slot) one.slot.emplace(*claim->slot);
   if (claim->kind == Ledger::Claim::Kind::refused_earlier) {
     ++refused_;
     add_reply(one, local_reply(550, {5, 1, 0}, "refused in an earlier run"), {});

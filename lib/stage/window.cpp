@@ -5,15 +5,6 @@
 namespace ml {
 namespace {
 
-// The same record in a copy of its line.
-RcptRecord moved(const RcptRecord& rcpt, std::string_view line, std::string_view copy) {
-  const auto in_copy = [&](std::string_view field) {
-    return copy.substr(static_cast<std::size_t>(field.data() - line.data()), field.size());
-  };
-  return {in_copy(rcpt.address), in_copy(rcpt.sender), Attributes(in_copy(rcpt.attributes.text())),
-          rcpt.at};
-}
-
 bool belongs(const WireEnvelope& one, const Transaction& transaction) {
   return one.sender == transaction.sender && one.xverp == transaction.xverp &&
          one.needs_smtputf8 == transaction.needs_smtputf8;
@@ -23,7 +14,13 @@ bool belongs(const WireEnvelope& one, const Transaction& transaction) {
 
 void Waiting::read(std::string_view text, const RcptRecord& record) {
   line = text;
-  rcpt = moved(record, text, line);
+  const auto in_copy = [&](std::string_view field) {
+    return std::string_view(line.data() + (field.data() - text.data()), field.size());
+  };
+  rcpt.address = in_copy(record.address);
+  rcpt.sender = in_copy(record.sender);
+  rcpt.attributes = Attributes(in_copy(record.attributes.text()));
+  rcpt.at = record.at;
   slot.reset();
   doubted = false;
   tries = 0;
@@ -58,7 +55,7 @@ bool Window::next(Transaction& transaction, std::size_t limit, const Needs& else
   if (kind_ == Transactions::single) limit = 1;
   for (;;) {
     ++one->tries;
-    transaction.recipients.push_back({from.front(), one->wire.address, one->wire.dsn});
+    transaction.recipients.emplace_back(from.front(), one->wire.address, one->wire.dsn);
     from.pop_front();
     if (from.empty() || transaction.recipients.size() == limit) break;
     one = &(*this)[from.front()];
