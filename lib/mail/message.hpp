@@ -9,6 +9,7 @@
 //   std::string out = my_fields + std::string(parts.head) + parts.separator + parts.body;
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,10 @@
 #include "base/result.hpp"
 
 namespace ml {
+
+// No message that goes on its way is larger, whatever a list's max-size: a line of ml-stream(5) has
+// room for it in base64.
+inline constexpr std::size_t largest_message = std::size_t{100} << 20;
 
 struct IncomingMessage {
   std::string message;  // LF line ends, no `From ` line

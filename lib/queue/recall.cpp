@@ -121,7 +121,7 @@ Result<> Recall::scatter() {
   std::vector<std::uint64_t> ends(index_->begins.begin(), index_->begins.end() - 1);
   const auto flush = [&](std::size_t bucket) -> Result<> {
     const std::span<Entry> entries(&pending[bucket * held], counts[bucket]);
-    auto stored = transfer_entries(ends[bucket], entries, true);
+    auto stored = transfer_entries(Way::write, ends[bucket], entries);
     ends[bucket] += counts[bucket];
     counts[bucket] = 0;
     return stored;
@@ -149,13 +149,13 @@ Result<> Recall::scatter() {
 Result<> Recall::sort_bucket(std::size_t bucket) {
   const std::uint64_t begin = index_->begins[bucket];
   std::vector<Entry> entries(index_->begins[bucket + 1] - begin);
-  if (auto read = transfer_entries(begin, entries, false); !read) return fail(read);
+  if (auto read = transfer_entries(Way::read, begin, entries); !read) return fail(read);
   std::ranges::sort(entries, {}, &Entry::hash);
-  return transfer_entries(begin, entries, true);
+  return transfer_entries(Way::write, begin, entries);
 }
 
-// Reads or writes a run of entries, which may cross from one file into the next.
-Result<> Recall::transfer_entries(std::uint64_t at, std::span<Entry> entries, bool store) {
+// A run of entries, which may cross from one file into the next.
+Result<> Recall::transfer_entries(Way way, std::uint64_t at, std::span<Entry> entries) {
   while (!entries.empty()) {
     const std::uint64_t inside = at % index_file_entries;
     const std::size_t count = std::min<std::uint64_t>(entries.size(), index_file_entries - inside);
@@ -164,8 +164,8 @@ Result<> Recall::transfer_entries(std::uint64_t at, std::span<Entry> entries, bo
     for (std::size_t done = 0; done < count * sizeof(Entry);) {
       const auto offset = static_cast<off_t>(inside * sizeof(Entry) + done);
       const std::size_t left = count * sizeof(Entry) - done;
-      const ssize_t moved =
-          store ? pwrite(fd, octets + done, left, offset) : pread(fd, octets + done, left, offset);
+      const ssize_t moved = way == Way::write ? pwrite(fd, octets + done, left, offset)
+                                              : pread(fd, octets + done, left, offset);
       if (moved > 0) {
         done += static_cast<std::size_t>(moved);
       } else if (moved == 0 || errno != EINTR) {
@@ -226,7 +226,7 @@ Result<std::optional<Recall::Found>> Recall::look_up(const AddressHash& hash) {
 Result<> Recall::read_block(Block& block, std::uint64_t begin, std::uint64_t end) {
   block.begin = begin;
   block.count = std::min<std::uint64_t>(block.room.size(), end - begin);
-  return transfer_entries(begin, {block.room.data(), block.count}, false);
+  return transfer_entries(Way::read, begin, {block.room.data(), block.count});
 }
 
 void Recall::note_found(SlotNumber number) {

@@ -80,7 +80,8 @@ class Recall {
   [[nodiscard]] Result<> make_index();
   [[nodiscard]] Result<> scatter();
   [[nodiscard]] Result<> sort_bucket(std::size_t bucket);
-  [[nodiscard]] Result<> transfer_entries(std::uint64_t at, std::span<Entry> entries, bool store);
+  enum class Way { read, write };
+  [[nodiscard]] Result<> transfer_entries(Way way, std::uint64_t at, std::span<Entry> entries);
   [[nodiscard]] Result<> read_block(Block& block, std::uint64_t begin, std::uint64_t end);
   [[nodiscard]] Result<std::uint64_t> place_of(const AddressHash& hash, Block& block);
   [[nodiscard]] Result<std::optional<Found>> look_up(const AddressHash& hash);

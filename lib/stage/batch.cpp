@@ -6,6 +6,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "lmtp/batch.hpp"
+#include "mail/message.hpp"
 #include "stage/handed.hpp"
 
 namespace ml {
@@ -71,7 +72,7 @@ class Box : public BatchLetterbox {
 
 Result<Status> receive_batch(const Home& home, Intake& intake, int input) {
   Box box(home, intake);
-  BatchReader batch(Intake::largest_message, box);
+  BatchReader batch(largest_message, box);
   std::array<char, 65536> room;
   bool any = false;
   for (;;) {

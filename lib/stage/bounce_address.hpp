@@ -1,5 +1,5 @@
-// What bounce addresses are made with, and who one was made for: mail/verp's text, with the keys and
-// the store of a home.
+// What bounce addresses are made with, and who one was made for: mail/verp's text, with the keys
+// and the store of a home.
 //
 //   auto origin = bounce_address_to_origin("news-bounces+a...-ann=c.org@x.org", keys, store);
 //   origin->list == "news@x.org"; origin->recipient == "ann@c.org"

@@ -11,8 +11,6 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t largest_message = std::size_t{100} << 20;
-
 Result<> check_ending(const Ending& ending, const std::string& name) {
   if (ending.signal != 0) return retry("{} was ended by signal {}", name, ending.signal);
   const auto status = static_cast<Status>(ending.status);

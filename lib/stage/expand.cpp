@@ -17,8 +17,6 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t largest_message = std::size_t{100} << 20;
-
 Result<Status> expand_message(Expansion& expansion, const ExpandOptions& options, std::string first,
                               int input, Writer& out) {
   if (expansion.lists().empty() && options.to.empty()) return nobody_named();

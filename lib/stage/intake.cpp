@@ -30,7 +30,7 @@ constexpr std::size_t most_lists = 1000;     // remembered
 constexpr std::string_view held = "held";
 // What is kept of what filters write: the largest message in base64 with room for other fields, and
 // of what they complain.
-constexpr std::size_t most_output = Intake::largest_message / 3 * 4 + (std::size_t{4} << 20);
+constexpr std::size_t most_output = largest_message / 3 * 4 + (std::size_t{4} << 20);
 constexpr std::size_t most_said = 65536;
 
 Failure too_big(std::size_t limit) {
@@ -79,16 +79,13 @@ Result<TappedPipe> tapped(std::string& said) {
   });
 }
 
-// The last line that a stage said; all of them to the log, where it has not failed by its own
-// words.
-std::string heard(std::string_view said, bool log_them) {
-  std::string last;
+// The lines that a stage said.
+std::vector<std::string> lines_of(std::string_view said) {
+  std::vector<std::string> lines;
   for (const std::string_view line : split(said, '\n')) {
-    if (trim(line).empty()) continue;
-    last = trim(line);
-    if (log_them) log_said(last);
+    if (!trim(line).empty()) lines.emplace_back(trim(line));
   }
-  return last;
+  return lines;
 }
 
 // The id of a stream's first message; empty where it has none. What failed in it is a failure here.
@@ -286,8 +283,13 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
   std::string why = ending->why;
   for (std::size_t i = 0; i < said.size(); ++i) {
     const bool is_it = has_failed && i == ending->stage && why.empty();
-    std::string last = heard(said[i], !is_it);
-    if (is_it) why = std::move(last);
+    for (std::string& line : lines_of(said[i])) {
+      if (is_it) {
+        why = std::move(line);  // the last one counts
+      } else {
+        log_said(line);
+      }
+    }
   }
   if (has_failed) return Failure(Error{ending->status, std::move(why)});
   std::string attributes;

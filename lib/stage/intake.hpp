@@ -59,9 +59,6 @@ struct Arrival {
 
 class Intake {
  public:
-  // No list takes more, whatever its max-size.
-  static constexpr std::size_t largest_message = std::size_t{100} << 20;
-
   // `home` must outlive it. `log`: where drops and holds are told, whatever the lists' settings
   // say.
   [[nodiscard]] static Result<Intake> open(const Home& home, std::optional<std::string> log = {});

@@ -274,23 +274,23 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
     to.refused += section.refused;
   }
   if (to.refused == 0) return {};
-  const auto going_to = [&](bool queue) {
-    return [&, queue](const Remains::Kept& one) {
+  const auto going_to = [&](Into into) {
+    return [&, into](const Remains::Kept& one) {
       const bool counts = one.refused_by && !blown(*one.refused_by);
-      return counts && (places[one.section] == Place::queue) == queue;
+      return counts && (places[one.section] == Place::queue) == (into == Into::queue);
     };
   };
   Result<> state;
   if (std::ranges::count(places, Place::queue) > 0) {
     to.refused_to = queue_of_refused;
-    state = enqueue("bounces", false, going_to(true));
+    state = enqueue("bounces", Entries::plain, going_to(Into::queue));
     if (state && !terms_.refused) to_wake_.insert("bounces");
   }
   const bool files = std::ranges::any_of(
       places, [](Place place) { return place == Place::file || place == Place::given; });
   if (state && files) {
     auto path = write_file(terms_.refused == "queue" ? std::nullopt : terms_.refused, "refused",
-                           going_to(false));
+                           going_to(Into::file));
     if (path) to.refused_to = std::move(*path);
     if (!path) state = fail(path);
   }
@@ -316,18 +316,18 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
     places.push_back(section.left > 0 ? place_of_left(section) : Place::caller);
     (places.back() == Place::queue ? to.queued : to.left) += section.left;
   }
-  const auto going_to = [&](bool queue) {
-    return [&, queue](const Remains::Kept& one) {
+  const auto going_to = [&](Into into) {
+    return [&, into](const Remains::Kept& one) {
       const Place place = places[one.section];
       const bool is_left = !one.refused_by || blown(*one.refused_by);
-      return is_left &&
-             (queue ? place == Place::queue : place == Place::given || place == Place::file);
+      return is_left && (into == Into::queue ? place == Place::queue
+                                             : place == Place::given || place == Place::file);
     };
   };
   // What cannot be queued keeps nobody from writing the files of the others.
   Result<> state;
   if (to.queued > 0) {
-    state = queue_left(going_to(true), now);
+    state = queue_left(going_to(Into::queue), now);
     if (!state) {
       state = retry("{} left, and they cannot be queued: {}", to.queued, state.error().text);
       to.left += std::exchange(to.queued, 0);
@@ -342,7 +342,7 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
   auto given = terms_.undelivered;
   if (given == "queue") given.reset();
   if (left_file_) given = left_file_->place();
-  auto path = write_file(given, "left", going_to(false));
+  auto path = write_file(given, "left", going_to(Into::file));
   if (path) to.left_to = left_file_ ? left_file_->path() : *path;
   if (!path && state) {
     const std::string& why = path.error().text;  // empty: who reads our output has gone
@@ -354,7 +354,7 @@ Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t
 
 // Durable before their journals say L.
 Result<> Ledger::queue_left(const Wanted& wanted, std::int64_t now) {
-  if (auto kept = enqueue("outbound", true, wanted); !kept) return kept;
+  if (auto kept = enqueue("outbound", Entries::marked, wanted); !kept) return kept;
   if (!terms_.undelivered) to_wake_.insert("outbound");
   return remains_.each([&](const Remains::Kept& one) -> Result<> {
     if (!wanted(one) || !one.slot) return {};
@@ -410,8 +410,8 @@ Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
   return std::move(done->path);
 }
 
-// An entry a section. `marked`: with what tells ml-send that the stream is this entry.
-Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted& wanted) {
+// An entry a section.
+Result<> Ledger::enqueue(std::string_view queue_name, Entries entries, const Wanted& wanted) {
   const auto at = home();
   if (!at) return fail(at);
   auto queue = Queue::open(**at, queue_name, Create::yes);
@@ -435,9 +435,10 @@ Result<> Ledger::enqueue(std::string_view queue_name, bool marked, const Wanted&
     if (!made) return fail(made);
     entry.emplace(std::move(*made));
     out.emplace(entry->fd(), queue->path(entry->draft()));
-    const bool bears_its_mark = marked && here.from_entry;
+    const bool is_marked = entries == Entries::marked;
+    const bool bears_its_mark = is_marked && here.from_entry;
     out->buffer().append(bears_its_mark ? std::string(one.message) : without_mark(one.message));
-    if (marked && here.journal && !here.from_entry) {
+    if (is_marked && here.journal && !here.from_entry) {
       auto mark = here.journal->mark();
       if (!mark) return fail(mark);
       append_attribute(out->buffer(), entry_mark, *mark);

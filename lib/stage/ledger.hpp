@@ -147,6 +147,7 @@ class Ledger {
     std::optional<Journal> journal;
   };
   enum class Place { given, entry, queue, caller, file };
+  enum class Into { queue, file };
 
   [[nodiscard]] Result<std::optional<Closed>> open_journal(const MessageRecord& record,
                                                            std::string_view message,
@@ -167,7 +168,9 @@ class Ledger {
   [[nodiscard]] Result<> answer_left_file();
   [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
                                                std::string_view kind, const Wanted& wanted);
-  [[nodiscard]] Result<> enqueue(std::string_view queue, bool marked, const Wanted& wanted);
+  // Marked: with what tells ml-send that the stream is this entry.
+  enum class Entries { plain, marked };
+  [[nodiscard]] Result<> enqueue(std::string_view queue, Entries entries, const Wanted& wanted);
   enum class MayClose { yes, no };
   [[nodiscard]] Result<> end_journals(MayClose may_close, std::int64_t now);
   [[nodiscard]] Result<> wake_runners();

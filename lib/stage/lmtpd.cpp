@@ -17,6 +17,7 @@
 #include "base/interruptions.hpp"
 #include "base/listen.hpp"
 #include "list/settings.hpp"
+#include "mail/message.hpp"
 #include "queue/intake_recovery.hpp"
 #include "stage/lmtp_connection.hpp"
 #include "stage/runner.hpp"
@@ -264,7 +265,7 @@ Result<Status> serve_lmtp(const Home& home, const LmtpdOptions& options) {
   const std::uint64_t most = options.connections.value_or(default_connections);
   Server server(std::move(*intake),
                 {.name = options.name.value_or(host_name()),
-                 .max_size = options.max_size.value_or(Intake::largest_message)},
+                 .max_size = options.max_size.value_or(largest_message)},
                 {home.directory(), "/var/tmp"},
                 std::clamp<std::uint64_t>(most, 1, most_connections));
   if (auto opened = open_doors(server, options); !opened) return fail(opened);

@@ -95,7 +95,7 @@ class Taker {
       for (std::size_t at = 0; at < names->size(); at += most_at_once) {
         const auto end = std::min(at + most_at_once, names->size());
         auto group = std::span(*names).subspan(at, end - at);
-        auto done = take_group(group, names == &*fresh);
+        auto done = take_group(group, names == &*fresh ? Claim::first : Claim::done);
         if (!done) return done;
         all = all && *done;
       }
@@ -105,11 +105,12 @@ class Taker {
 
  private:
   // Of each that can be had: judged, all of them made durable together, then away with the files.
-  Result<bool> take_group(std::span<const std::string> names, bool are_new) {
+  enum class Claim { first, done };
+  Result<bool> take_group(std::span<const std::string> names, Claim claiming) {
     bool all = true;
     std::vector<const std::string*> taken;
     for (const std::string& name : names) {
-      if (are_new && !claim(name)) continue;
+      if (claiming == Claim::first && !claim(name)) continue;
       const auto verdict = take(name);
       if (verdict) {
         taken.push_back(&name);
@@ -139,7 +140,7 @@ class Taker {
   Result<> take(const std::string& name) {
     auto file = open_file(ours(name), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
     if (!file) return fail(file);
-    auto octets = read_all(file->get(), Intake::largest_message, ours(name));
+    auto octets = read_all(file->get(), largest_message, ours(name));
     if (!octets) return fail(octets);
     auto recipient = options_.recipient ? Result<std::string>(*options_.recipient)
                                         : recipient_of(intake_, *octets);

@@ -43,9 +43,10 @@ OwnCopies::OwnCopies(std::string_view head, std::string_view author) {
   for (const Field& field : Fields(head)) {
     const bool wrote = same_nocase(field.name, "From");
     if (!wrote && !same_nocase(field.name, "To") && !same_nocase(field.name, "Cc")) continue;
-    for (const Address& address : mailboxes(field.value)) add(address_key(address), wrote);
+    const As as = wrote ? As::author : As::addressee;
+    for (const Address& address : mailboxes(field.value)) add(address_key(address), as);
   }
-  if (const auto address = text_to_address(author)) add(address_key(*address), true);
+  if (const auto address = text_to_address(author)) add(address_key(*address), As::author);
   std::ranges::stable_sort(people_, {}, &Person::key);
   std::size_t kept = 0;  // one of each
   for (Person& person : people_) {
@@ -59,8 +60,8 @@ OwnCopies::OwnCopies(std::string_view head, std::string_view author) {
   people_.resize(kept);
 }
 
-void OwnCopies::add(std::string key, bool wrote) {
-  people_.push_back({std::move(key), wrote, !wrote});
+void OwnCopies::add(std::string key, As as) {
+  people_.push_back({std::move(key), as == As::author, as == As::addressee});
 }
 
 bool OwnCopies::wants_one(std::string_view attributes) const {

@@ -55,7 +55,8 @@ class OwnCopies {
     bool wrote = false;
     bool named = false;
   };
-  void add(std::string key, bool wrote);
+  enum class As { author, addressee };
+  void add(std::string key, As as);
   [[nodiscard]] bool wants_one(std::string_view attributes) const;
 
   std::vector<Person> people_;  // by key

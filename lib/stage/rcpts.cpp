@@ -19,10 +19,15 @@ class SectionRun {
  public:
   SectionRun(Coprocess command, Writer& out) : command_(std::move(command)), out_(out) {}
 
-  Result<> give(std::string_view line, bool more_is_ready) {
+  Result<> give(std::string_view line) {
     pending_.append(line).push_back('\n');
-    if (more_is_ready && pending_.size() < feed_at) return {};
-    return push();
+    return pending_.size() < feed_at ? Result<>() : push();
+  }
+  // What was given so far, to the command.
+  Result<> push() {
+    auto fed = command_.feed(pending_, [this](std::string_view octets) { take(octets); });
+    pending_.clear();
+    return fed;
   }
 
   Result<> finish(const std::string& name) {
@@ -38,12 +43,6 @@ class SectionRun {
   }
 
  private:
-  Result<> push() {
-    auto fed = command_.feed(pending_, [this](std::string_view octets) { take(octets); });
-    pending_.clear();
-    return fed;
-  }
-
   // After the first line that is none, nothing of the command's passes any more.
   void take(std::string_view octets) {
     while (wrong_.empty() && !octets.empty()) {
@@ -80,7 +79,11 @@ struct Filtering {
     run.emplace(std::move(*started), out);
     return {};
   }
-  Result<> recipient(Reader& in) { return run ? run->give(in.line(), in.ready()) : Result<>(); }
+  Result<> recipient(Reader& in) {
+    if (!run) return {};
+    auto given = run->give(in.line());
+    return given && !in.ready() ? run->push() : given;
+  }
   Result<> finish(Reader&, Result<> so_far) {
     if (!run) return so_far;
     const auto finished = run->finish(command.front());

@@ -21,7 +21,6 @@ namespace ml {
 namespace {
 
 constexpr std::uint64_t default_max_size = std::uint64_t{50} << 20;
-constexpr std::uint64_t largest_max_size = std::uint64_t{100} << 20;  // what a stream's line holds
 constexpr std::uint64_t default_max_hops = 25;
 constexpr std::size_t most_authors = 100;
 
@@ -171,7 +170,7 @@ Result<ReceiveRules> receive_rules(const Home& home, const Settings& settings, c
 
   const auto max_size = size_of(options.max_size, settings, "max-size", default_max_size);
   if (!max_size) return fail(max_size);
-  if (*max_size > largest_max_size) return retry("--max-size must be at most 100M");
+  if (*max_size > largest_message) return retry("--max-size must be at most 100M");
   rules.max_size = *max_size;
   const auto max_hops = size_of(options.max_hops, settings, "max-hops", default_max_hops);
   if (!max_hops) return fail(max_hops);

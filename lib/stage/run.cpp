@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "list/pipeline.hpp"
 #include "list/settings.hpp"
+#include "mail/message.hpp"
 #include "mail/mime.hpp"
 #include "stage/intake.hpp"
 #include "stage/mta.hpp"
@@ -72,7 +73,7 @@ Result<Addressee> addressee_of_operands(const Home& home, const Intake& intake,
 // All of it, to its end, so that the mail server never writes to a closed pipe; of a bounce as much
 // is kept as is ever looked at.
 Result<std::string> read_message(int input, Role role) {
-  const std::size_t most = role == Role::bounces ? longest_mime_text : Intake::largest_message;
+  const std::size_t most = role == Role::bounces ? longest_mime_text : largest_message;
   std::string text;
   std::array<char, 65536> room;
   for (;;) {
