@@ -29,13 +29,15 @@ std::vector<std::string> words_to_go_on(const SendGiven& given) {
         std::pair{&given.papers.authorities, "--tls-ca"},
         std::pair{&given.papers.certificate, "--tls-cert"},
         std::pair{&given.papers.resolver, "--resolver"},
-        std::pair{&given.notices.notify, "--notify"}, std::pair{&given.notices.ret, "--ret"}}) {
+        std::pair{&given.notices.notify, "--notify"}, std::pair{&given.notices.ret, "--ret"},
+        std::pair{&given.refused, "--refused"}, std::pair{&given.undelivered, "--undelivered"}}) {
     if (*value) all.insert(all.end(), {name, **value});
   }
   for (const auto& [value, name] :
        {std::pair{&given.connections, "--connections"},
         std::pair{&given.per_connection, "--per-connection"}, std::pair{&given.rate, "--rate"},
-        std::pair{&given.max_wait, "--max-wait"}, std::pair{&given.sync, "--sync"}}) {
+        std::pair{&given.max_wait, "--max-wait"}, std::pair{&given.lasting, "--for"},
+        std::pair{&given.sync, "--sync"}}) {
     if (*value) all.insert(all.end(), {name, fmt::format_int(**value).c_str()});
   }
   if (given.no_fuse) all.emplace_back("--no-fuse");

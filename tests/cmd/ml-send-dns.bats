@@ -197,7 +197,7 @@ send() {
     "_smtp._tcp.x.test 60 SRV 5 1 $(cat first.port) mx.x.test"
   send "smtp+srv:x.test?tls=none"
   is 75 "$status"
-  [[ "$output" == *"go on with: ml-send --via 'smtp+srv:x.test?tls=none' --resolver $resolver --max-wait 1 <left" ]]
+  [[ "$output" == *"go on with: ml-send --via 'smtp+srv:x.test?tls=none' --resolver $resolver --undelivered left --max-wait 1 <left" ]]
 }
 
 @test "srv: the site names the resolver" {

@@ -217,9 +217,9 @@ people() { seq -f "$1%g@example.org" "$2"; }
 
 @test "ml-send: the line that goes on names the home and how the mail goes" {
   sink --fault 'rcpt<1=450 4.2.0 later'
-  run ml-send --home h2 --via "$via" --rate 900 --connections 2 --no-fuse < <(stream ann@example.org bob@example.org)
+  run ml-send --home h2 --via "$via" --rate 900 --connections 2 --no-fuse --for 600 --refused refused < <(stream ann@example.org bob@example.org)
   is 75 "$status"
-  is "ml-send --via $via --home h2 --connections 2 --rate 900 --no-fuse <h2/left/x1" \
+  is "ml-send --via $via --home h2 --refused refused --connections 2 --rate 900 --for 600 --no-fuse <h2/left/x1" \
     "$(sed 's/.*go on with: //' <<<"$output")"
   run sh -c "${output#*go on with: }"
   is 0 "$status"
