@@ -34,6 +34,12 @@ using Octets16 [[gnu::vector_size(16)]] = signed char;
 #endif
 }
 
+// Those of 0x20 to 0x7e: what is one more is above 0x20, but for 0x7f, which wraps.
+[[nodiscard]] inline Octets16 printable(Octets16 octets) {
+  using Unsigned16 [[gnu::vector_size(16)]] = unsigned char;
+  return reinterpret_cast<Octets16>(reinterpret_cast<Unsigned16>(octets) + 1) > 0x20;
+}
+
 enum class Tabs { allowed, refused };
 
 // True if every octet is of 0x20 to 0x7e, or an allowed TAB.
@@ -49,7 +55,7 @@ enum class Tabs { allowed, refused };
   Octets16 good = load_octets(text.data()) == load_octets(text.data());
   const auto look = [&](const char* from) {
     const Octets16 octets = load_octets(from);
-    Octets16 fine = (octets >= 0x20) & (octets != 0x7f);
+    Octets16 fine = printable(octets);
     if (tabs == Tabs::allowed) fine |= octets == '\t';
     good &= fine;
   };

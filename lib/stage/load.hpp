@@ -31,7 +31,7 @@ class Load {
            used_ + Key::head + line + 1 + 2 * (count_ + 1) * sizeof(Mark) + key_.memory() <=
                memory_;
   }
-  void add(std::string_view line, typename Key::Place place);
+  void add(std::string_view line, const typename Key::Place& place);
   // In any thread, while nobody else uses it.
   void sort();
   void clear();
@@ -121,19 +121,18 @@ class Load {
 };
 
 template <class Key>
-void Load<Key>::add(std::string_view line, typename Key::Place place) {
+void Load<Key>::add(std::string_view line, const typename Key::Place& place) {
   const std::size_t size = Key::head + line.size() + 1;
   if (count_ == 0) make_room(size);
+  if (in_order_ && count_ > 0 && key_.compare(last_place_, place) > 0) mark_all();
   char* to = block_.get() + used_;
   for (std::size_t i = 0; i < Key::head; ++i) {
     *to++ = static_cast<char>(place.first >> (8 * (Key::head - 1 - i)) & 0xFF);
   }
   copy_octets(line, to);
   to[line.size()] = '\n';
-  place.move(line.data(), to);
-  if (in_order_ && count_ > 0 && key_.compare(last_place_, place) > 0) mark_all();
-  if (!in_order_) set_mark(count_, used_, size - 1, place);
-  last_place_ = place;
+  last_place_ = place.moved(line.data(), to);
+  if (!in_order_) set_mark(count_, used_, size - 1, last_place_);
   last_ = used_;
   used_ += size;
   ++count_;

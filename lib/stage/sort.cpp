@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <utility>
 
 #include "base/home.hpp"
@@ -36,31 +35,24 @@ Result<> write(Sorter<Key>& sorter, Writer& out) {
   });
 }
 
-// The recipients of one section: taken in, given out in order, forgotten.
-class Section {
- public:
-  Section() = default;
-  Section(const Section&) = delete;
-  Section& operator=(const Section&) = delete;
-  virtual ~Section() = default;
-  [[nodiscard]] virtual Result<> begin(const MessageRecord&) { return {}; }
-  [[nodiscard]] virtual Result<> add(std::string_view line, const RcptRecord& rcpt) = 0;
-  [[nodiscard]] virtual Result<> finish(Writer& out) = 0;
-  virtual void clear() = 0;
+// For each order a class: the recipients of one section are taken in, given out in order, forgotten.
+// What it does with a message, if nothing:
+struct Section {
+  [[nodiscard]] static Result<> begin(const MessageRecord&) { return {}; }
 };
 
 class DomainSection : public Section {
  public:
   explicit DomainSection(const SortOptions& options)
       : sorter_(key_, options.memory, options.directories) {}
-  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+  Result<> add(std::string_view line, const RcptRecord& rcpt) {
     return sorter_.add(line, key_.place(line, rcpt));
   }
-  Result<> finish(Writer& out) override {
+  Result<> finish(Writer& out) {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
     return write(sorter_, out);
   }
-  void clear() override { sorter_.clear(); }
+  void clear() { sorter_.clear(); }
 
  private:
   const ByDomain key_{ByDomain::Within::local};
@@ -71,14 +63,14 @@ class RandomSection : public Section {
  public:
   explicit RandomSection(const SortOptions& options)
       : sorter_(ByNumber(), options.memory, options.directories), drawn_(options.seed) {}
-  Result<> add(std::string_view line, const RcptRecord&) override {
+  Result<> add(std::string_view line, const RcptRecord&) {
     return sorter_.add(line, {scattered(drawn_ += golden)});
   }
-  Result<> finish(Writer& out) override {
+  Result<> finish(Writer& out) {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
     return write(sorter_, out);
   }
-  void clear() override { sorter_.clear(); }
+  void clear() { sorter_.clear(); }
 
  private:
   Sorter<ByNumber> sorter_;
@@ -102,17 +94,20 @@ class PlacedSection : public Section {
   explicit PlacedSection(const SortOptions& options)
       : domains_(key_, options.memory / 2, options.directories),
         places_(ByNumber(), options.memory / 2, options.directories) {}
-  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+  PlacedSection(const PlacedSection&) = delete;
+  PlacedSection& operator=(const PlacedSection&) = delete;
+  virtual ~PlacedSection() = default;
+  Result<> add(std::string_view line, const RcptRecord& rcpt) {
     return domains_.add(line, key_.place(line, rcpt));
   }
-  Result<> finish(Writer& out) override {
+  Result<> finish(Writer& out) {
     if (auto sorted = domains_.finish(); !sorted) return fail(sorted);
     if (auto placed = give_places(); !placed) return fail(placed);
     domains_.clear();
     if (auto sorted = places_.finish(); !sorted) return fail(sorted);
     return write(places_, out);
   }
-  void clear() override {
+  void clear() {
     domains_.clear();
     places_.clear();
   }
@@ -168,7 +163,7 @@ class MxSection : public PlacedSection {
       : PlacedSection(options),
         home_(options.home),
         terms_{.servers = options.resolver, .patience = options.max_wait} {}
-  Result<> begin(const MessageRecord&) override {
+  Result<> begin(const MessageRecord&) {
     if (hosts_) return {};
     const auto home = home_if_there(home_);
     if (!home) return fail(home);
@@ -226,7 +221,7 @@ class PaceSection : public Section {
  public:
   explicit PaceSection(const SortOptions& options)
       : sorter_(ByNumber(), options.memory, options.directories), home_(options.home) {}
-  Result<> begin(const MessageRecord& message) override {
+  Result<> begin(const MessageRecord& message) {
     std::string list = message.attributes.value("list").value_or("");
     if (pace_ && list == list_) return {};
     pace_.reset();
@@ -242,14 +237,14 @@ class PaceSection : public Section {
     pace_.emplace(std::move(*pace));
     return {};
   }
-  Result<> add(std::string_view line, const RcptRecord& rcpt) override {
+  Result<> add(std::string_view line, const RcptRecord& rcpt) {
     return sorter_.add(line, {pace_->slowness(key_.place(line, rcpt).domain)});
   }
-  Result<> finish(Writer& out) override {
+  Result<> finish(Writer& out) {
     if (auto sorted = sorter_.finish(); !sorted) return fail(sorted);
     return write(sorter_, out);
   }
-  void clear() override { sorter_.clear(); }
+  void clear() { sorter_.clear(); }
 
  private:
   const ByDomain key_{ByDomain::Within::input};
@@ -259,8 +254,9 @@ class PaceSection : public Section {
   std::optional<Pace> pace_;  // of that list's last message
 };
 
+template <class Section>
 struct Sorting {
-  Section& section;
+  Section section;
   Writer& out;
 
   Result<> message(Reader& in) {
@@ -276,15 +272,10 @@ struct Sorting {
   }
 };
 
-std::unique_ptr<Section> make_section(const SortOptions& options) {
-  switch (options.order) {
-    case Order::domain: break;
-    case Order::fair: return std::make_unique<FairSection>(options);
-    case Order::random: return std::make_unique<RandomSection>(options);
-    case Order::mx: return std::make_unique<MxSection>(options);
-    case Order::pace: return std::make_unique<PaceSection>(options);
-  }
-  return std::make_unique<DomainSection>(options);
+template <class Section>
+Result<Status> sort_as(Reader& in, Writer& out, const SortOptions& options) {
+  Sorting<Section> sorting{Section(options), out};
+  return filter(in, out, sorting);
 }
 
 }  // namespace
@@ -304,9 +295,14 @@ std::uint64_t fair_place(std::uint64_t index, std::uint64_t count, std::uint64_t
 }
 
 Result<Status> sort(Reader& in, Writer& out, const SortOptions& options) {
-  const auto section = make_section(options);
-  Sorting sorting{*section, out};
-  return filter(in, out, sorting);
+  switch (options.order) {
+    case Order::domain: break;
+    case Order::fair: return sort_as<FairSection>(in, out, options);
+    case Order::random: return sort_as<RandomSection>(in, out, options);
+    case Order::mx: return sort_as<MxSection>(in, out, options);
+    case Order::pace: return sort_as<PaceSection>(in, out, options);
+  }
+  return sort_as<DomainSection>(in, out, options);
 }
 
 }  // namespace ml

@@ -72,6 +72,7 @@ Domains::Domains() : secret_(random_number() | 1) {}
 void Domains::clear() {
   domains_.clear();
   slots_.clear();
+  memory_ = 0;
   last_ = 0;
 }
 
@@ -108,12 +109,15 @@ std::uint32_t Domains::number(std::string_view domain) {
     }
   }
   domains_.push_back({domain, its_hash});
+  memory_ += sizeof(Domain) + 32;  // and of its rank
   slots_[slot] = static_cast<std::uint32_t>(domains_.size());
   return last_ = slots_[slot] - 1;
 }
 
 void Domains::grow() {
-  slots_.assign(std::max<std::size_t>(64, slots_.size() * 2), 0);
+  const std::size_t wanted = std::max<std::size_t>(64, slots_.size() * 2);
+  memory_ += (wanted - slots_.size()) * sizeof slots_.front();
+  slots_.assign(wanted, 0);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t i = 0; i < domains_.size(); ++i) {
     std::size_t slot = domains_[i].hash & mask;

@@ -121,9 +121,7 @@ class Domains {
   // By number, the rank of each domain in the order of compare_domains.
   [[nodiscard]] std::vector<std::uint32_t> ranks() const;
   [[nodiscard]] std::size_t size() const { return domains_.size(); }
-  [[nodiscard]] std::size_t memory() const {
-    return domains_.size() * (sizeof(Domain) + 32) + slots_.size() * sizeof slots_.front();
-  }
+  [[nodiscard]] std::size_t memory() const { return memory_; }
   void clear();
 
  private:
@@ -136,6 +134,7 @@ class Domains {
 
   std::vector<Domain> domains_;
   std::vector<std::uint32_t> slots_;  // a number + 1; 0: free
+  std::size_t memory_ = 0;            // of both
   std::uint64_t secret_;              // so that no list of domains can be made to collide
   std::uint32_t last_ = 0;
 };
@@ -149,10 +148,11 @@ class ByDomain {
     std::string_view domain;
     std::uint64_t first = 0;  // the local part's first 8 octets, folded
 
-    // The line that it is a place of now stands at `to`.
-    void move(const char* from, const char* to) {
-      local = {to + (local.data() - from), local.size()};
-      if (!domain.empty()) domain = {to + (domain.data() - from), domain.size()};
+    // The same in a copy of the line, which now stands at `to`.
+    [[nodiscard]] Place moved(const char* from, const char* to) const {
+      return {.local = {to + (local.data() - from), local.size()},
+              .domain = {to + (domain.data() - from), domain.size()},
+              .first = first};
     }
   };
   // Where a source of a merge stands: most of its domain is looked at once for all who have it.
@@ -205,11 +205,10 @@ class ByDomain {
   // Of a record whose address has its last @ at `at` and ends at `end`.
   [[nodiscard]] Place place(std::string_view record, std::size_t at, std::size_t end) const {
     const std::size_t begin = std::min(PlainRcpt::address, record.size());
-    Place place;
-    place.local = {record.data() + begin, at - begin};
-    if (at < end) place.domain = {record.data() + at + 1, end - at - 1};
-    if (within_ == Within::local) place.first = first_of_local(record, begin, place.local.size());
-    return place;
+    const std::size_t domain = std::min(at + 1, end);
+    return {.local = {record.data() + begin, at - begin},
+            .domain = {record.data() + domain, end - domain},
+            .first = within_ == Within::local ? first_of_local(record, begin, at - begin) : 0};
   }
   // The first octets of the local part of `size` octets that begins at `begin`.
   [[nodiscard]] static std::uint64_t first_of_local(std::string_view record, std::size_t begin,
@@ -235,7 +234,7 @@ class ByNumber {
   struct Place {
     std::uint64_t first = 0;
 
-    void move(const char*, const char*) {}
+    [[nodiscard]] Place moved(const char*, const char*) const { return *this; }
   };
   using Standing = Place;
   static constexpr std::size_t head = 8;

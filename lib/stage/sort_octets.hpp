@@ -34,6 +34,11 @@ inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
   return octets;
 }
 
+// Octets in memory as a number that compares as they do, folded.
+[[nodiscard]] inline std::uint64_t word_to_number(std::uint64_t octets) {
+  return folded(std::endian::native == std::endian::little ? __builtin_bswap64(octets) : octets);
+}
+
 // Of fewer octets than a word: filled up with NUL.
 [[nodiscard]] inline std::uint64_t few_octets(std::string_view text) {
   std::uint64_t value = 0;
@@ -46,11 +51,11 @@ inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
 // The octets of `text` from `from` on, folded, as one number that compares as they do; a short rest
 // is filled up with NUL.
 [[nodiscard]] inline std::uint64_t eight_octets(std::string_view text, std::size_t from) {
-  if (from + octets_in_word > text.size()) {
-    return few_octets(text.substr(std::min(from, text.size())));
-  }
-  const std::uint64_t value = load_word(text.data() + from);
-  return folded(std::endian::native == std::endian::little ? __builtin_bswap64(value) : value);
+  if (from + octets_in_word <= text.size()) return word_to_number(load_word(text.data() + from));
+  if (from >= text.size()) return 0;
+  if (text.size() < octets_in_word) return few_octets(text.substr(from));
+  const std::size_t seen = from + octets_in_word - text.size();  // of the last word
+  return word_to_number(load_word(text.data() + text.size() - octets_in_word)) << (8 * seen);
 }
 
 // Texts of few words, which memcmp() is slow for.

@@ -36,7 +36,10 @@ template <SectionSteps Steps>
     switch (in.next()) {
       case Record::message: state = steps.message(in); break;
       case Record::rcpt:
-        if (state) state = steps.recipient(in);
+        if (!state) break;
+        do {
+          if (auto taken = steps.recipient(in); !taken) state = fail(taken);
+        } while (state && in.take_plain_rcpt());
         break;
       case Record::end:
         state = steps.finish(in, std::move(state));

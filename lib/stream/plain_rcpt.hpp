@@ -27,44 +27,35 @@ struct PlainRcpt {
 // The line that `text` begins with, if all of it is there and 64 octets are, or 128 of one that is
 // longer. Bit by bit of what these are: no branch hangs on where a field ends, which nobody can
 // foretell.
-[[nodiscard]] inline PlainRcpt find_plain_rcpt(std::string_view text) {
+[[nodiscard, gnu::always_inline]] inline PlainRcpt find_plain_rcpt(std::string_view text) {
   constexpr std::size_t looked_at = 64;
   const auto first = [](std::uint64_t bits) {
     return static_cast<std::size_t>(std::countr_zero(bits));
   };
-  // Controls, TAB and LF among them, and what is not ASCII.
-  const auto low_of = [](Octets16 octets) {
-    return std::uint64_t{bits_of((octets < 0x20) | (octets == 0x7f))};
-  };
-  if (text.size() < looked_at) return {};
-  std::uint64_t low = 0;
-  std::uint64_t tabs = 0;
+  if (text.size() < looked_at || !text.starts_with("rcpt\t")) return {};
+  std::uint64_t printables = 0;
   std::uint64_t ats = 0;
-  const auto look = [&](std::size_t from) {
+  for (std::size_t from = 0; from < looked_at; from += sizeof(Octets16)) {
     const Octets16 octets = load_octets(text.data() + from);
-    low |= low_of(octets) << from;
-    tabs |= std::uint64_t{bits_of(octets == '\t')} << from;
+    printables |= std::uint64_t{bits_of(printable(octets))} << from;
     ats |= std::uint64_t{bits_of(octets == '@')} << from;
-  };
-  look(0);
-  look(16);
-  look(32);
-  look(48);
-  std::size_t size = first(low & ~tabs);
+  }
+  std::uint64_t bounds = ~printables;  // TAB and LF among them
+  bounds &= bounds - 1;                // the first is seen
+  const std::size_t end = first(bounds);
+  if (end == PlainRcpt::address || end == looked_at || text[end] != '\t') return {};
+  std::size_t size = first(bounds & (bounds - 1));
   if (size == looked_at) {
     if (text.size() < 2 * looked_at) return {};
-    const auto more = [&](std::size_t from) {
-      return low_of(load_octets(text.data() + looked_at + from)) << from;
-    };
-    size += first(more(0) | more(16) | more(32) | more(48));
+    std::uint64_t more = 0;
+    for (std::size_t from = 0; from < looked_at; from += sizeof(Octets16)) {
+      more |= std::uint64_t{bits_of(printable(load_octets(text.data() + looked_at + from)))}
+              << from;
+    }
+    size += first(~more);
     if (size == 2 * looked_at) return {};
   }
-  if (text[size] != '\n' || !text.starts_with("rcpt\t")) return {};
-  tabs &= tabs - 1;  // the first is seen
-  const std::size_t end = first(tabs);
-  const std::size_t third = first(tabs & (tabs - 1));  // in a line behind, or in none
-  const std::size_t seen = std::min(size, looked_at);  // of the line, in these bits
-  if (end == PlainRcpt::address || end >= seen || end + 1 == size || third < seen) return {};
+  if (text[size] != '\n' || size == end + 1) return {};
   ats &= (std::uint64_t{1} << end) - 1;
   const std::size_t at = looked_at - 1 - static_cast<std::size_t>(std::countl_zero(ats));
   return {size, std::min(at, end), end};

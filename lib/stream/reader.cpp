@@ -5,7 +5,6 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
-#include "stream/plain_rcpt.hpp"
 
 namespace ml {
 
@@ -33,21 +32,8 @@ Result<std::string> first_octets(int fd) {
 Reader::Reader(int fd, std::string_view first, std::size_t longest)
     : lines_(fd, "standard input", longest, first) {}
 
-inline bool Reader::take_plain_rcpt() {
-  const PlainRcpt plain = find_plain_rcpt(lines_.pending());
-  if (plain.size == 0 || !lines_.take_found(plain.size, line_)) return false;
-  const char* const address = line_.data() + PlainRcpt::address;
-  const char* const end = line_.data() + plain.end;
-  const char* const line_end = line_.data() + line_.size();
-  rcpt_.address = {address, end};
-  rcpt_.at = plain.at - PlainRcpt::address;
-  rcpt_.sender = {end + 1, line_end};
-  rcpt_.attributes = Attributes({line_end, line_end});  // none, and where they would stand
-  return true;
-}
-
 Record Reader::next() {
-  if (state_ == State::inside && take_plain_rcpt()) return Record::rcpt;
+  if (take_plain_rcpt()) return Record::rcpt;
   if (state_ == State::inside && lines_.take(line_)) {
     too_long_ = false;
     if (line_.starts_with("rcpt\t")) return parse_rcpt();

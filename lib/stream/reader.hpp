@@ -24,6 +24,7 @@
 
 #include "base/lines.hpp"
 #include "base/result.hpp"
+#include "stream/plain_rcpt.hpp"
 #include "stream/record.hpp"
 
 namespace ml {
@@ -41,6 +42,10 @@ class Reader {
   // The next record; none at the end of the input, after every section has had its end.
   [[nodiscard]] Record next();
 
+  // The same without a detour for nearly every rcpt: one that waits in memory and is plain. False:
+  // next() knows.
+  [[nodiscard]] bool take_plain_rcpt();
+
   // Of the current record; views live until next().
   [[nodiscard]] std::string_view line() const { return line_; }  // without its LF
   [[nodiscard]] const MessageRecord& message() const { return message_; }
@@ -55,7 +60,6 @@ class Reader {
   // skipping: it has had its end from us, its remaining lines are passed over.
   enum class State { between, inside, skipping, closed };
 
-  [[nodiscard]] bool take_plain_rcpt();
   [[nodiscard]] Record parse();
   [[nodiscard]] Record parse_message();
   [[nodiscard]] Record parse_rcpt();
@@ -76,6 +80,20 @@ class Reader {
   bool too_long_ = false;   // line_ is only the beginning of the line
   bool held_back_ = false;  // line_ is a message that cut the section before it
 };
+
+[[gnu::always_inline]] inline bool Reader::take_plain_rcpt() {
+  if (state_ != State::inside) return false;
+  const PlainRcpt plain = find_plain_rcpt(lines_.pending());
+  if (plain.size == 0 || !lines_.take_found(plain.size, line_)) return false;
+  const char* const address = line_.data() + PlainRcpt::address;
+  const char* const end = line_.data() + plain.end;
+  const char* const line_end = line_.data() + line_.size();
+  rcpt_.address = {address, end};
+  rcpt_.at = plain.at - PlainRcpt::address;
+  rcpt_.sender = {end + 1, line_end};
+  rcpt_.attributes = Attributes({line_end, line_end});  // none, and where they would stand
+  return true;
+}
 
 // True if `text` (the first octets of an input) begins a stream: "message\t", "end\t".
 [[nodiscard]] bool begins_stream(std::string_view text);
