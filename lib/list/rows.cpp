@@ -86,7 +86,6 @@ void add_attribute(Row& row, std::string_view key, std::string_view value) {
 
 // Fills in the address; gives the name that stands beside it, often empty.
 std::string take_address(Row& row, std::string_view text) {
-  text = trim(text);
   if (const auto at = plain_at(text)) {
     row.address.local.assign(text.substr(0, *at));
     row.address.domain.assign(text.substr(*at + 1));
@@ -185,7 +184,8 @@ Result<> Rows::Inside::begin() {
 // The next line without BOM and CR, the one that was held back first.
 Result<Line> Rows::Inside::next_line() {
   if (std::exchange(hold_first, false)) return Line{Line::Kind::whole, first};
-  auto line = lines->next();
+  Result<Line> line(Line{Line::Kind::whole, {}});
+  if (!lines->take(line->text)) line = lines->next();
   if (!line) return line;
   if (lines->number() == 1 && line->text.starts_with("\xEF\xBB\xBF")) line->text.remove_prefix(3);
   if (line->text.ends_with('\r')) line->text.remove_suffix(1);
@@ -232,7 +232,7 @@ Result<bool> Rows::Inside::next_of_text(Row& row) {
     const std::string_view text = trim(line->text);
     if (text.empty()) continue;
     const std::string beside = take_address(row, text);
-    if (options.columns == Columns::all) add_attribute(row, "name", beside);
+    if (!beside.empty() && options.columns == Columns::all) add_attribute(row, "name", beside);
     return true;
   }
 }
@@ -289,7 +289,7 @@ bool Rows::Inside::fill(Row& row) const {
   }
   std::string beside;
   if (columns.address < fields->size())
-    beside = take_address(row, (*fields)[columns.address]);
+    beside = take_address(row, trim((*fields)[columns.address]));
   else
     row.bad = "it has no address";
   bool named = options.columns == Columns::address_only;

@@ -28,7 +28,8 @@ Result<> text_to_own(Entry& entry, std::string_view key, std::string_view value)
 
 // Fills the entry; the columns that are the subscriber's own leave the attributes.
 Result<> row_to_entry(Row& row, Entry& entry) {
-  std::swap(entry.address, row.address);
+  entry.address.local.swap(row.address.local);
+  entry.address.domain.swap(row.address.domain);
   if (row.attributes.empty()) return {};
   Result<> state;
   std::string others;

@@ -1,18 +1,16 @@
-// Short texts, as sorting compares and copies them: eight octets at a time, without a call.
+// Short texts, as sorting compares them: eight octets at a time.
 #pragma once
 
 #include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <string_view>
 
+#include "base/octets.hpp"
 #include "base/text.hpp"
 
 namespace ml {
-
-inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
 
 [[nodiscard]] inline unsigned char folded(char c) {
   return static_cast<unsigned char>(to_lower(c));
@@ -26,12 +24,6 @@ inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
   const std::uint64_t behind_z = low + each * (0x7f - 'Z');
   const std::uint64_t capitals = from_a & ~behind_z & ~octets & (each * 0x80);
   return octets | capitals >> 2;
-}
-
-[[nodiscard]] inline std::uint64_t load_word(const char* from) {
-  std::uint64_t octets = 0;
-  std::memcpy(&octets, from, sizeof octets);
-  return octets;
 }
 
 // Octets in memory as a number that compares as they do, folded.
@@ -56,31 +48,6 @@ inline constexpr std::size_t octets_in_word = sizeof(std::uint64_t);
   if (text.size() < octets_in_word) return few_octets(text.substr(from));
   const std::size_t seen = from + octets_in_word - text.size();  // of the last word
   return word_to_number(load_word(text.data() + text.size() - octets_in_word)) << (8 * seen);
-}
-
-// Texts of few words, which memcmp() is slow for.
-[[nodiscard]] inline bool same_octets(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  if (a.size() < octets_in_word) return a == b;
-  const auto differ = [&](std::size_t at) {
-    return load_word(a.data() + at) != load_word(b.data() + at);
-  };
-  for (std::size_t at = 0; at + octets_in_word < a.size(); at += octets_in_word) {
-    if (differ(at)) return false;
-  }
-  return !differ(a.size() - octets_in_word);
-}
-
-// Texts of a few pieces; the last may overlap the one before.
-inline void copy_octets(std::string_view text, char* to) {
-  constexpr std::size_t piece = 16;
-  if (text.size() < piece) {
-    text.copy(to, text.size());
-    return;
-  }
-  const std::size_t last = text.size() - piece;
-  for (std::size_t at = 0; at < last; at += piece) std::memcpy(to + at, text.data() + at, piece);
-  std::memcpy(to + last, text.data() + last, piece);
 }
 
 }  // namespace ml

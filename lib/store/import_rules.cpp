@@ -31,7 +31,11 @@ void RowMaker::make(const Entry& entry) {
     of_domain_ = key_.size();
   }
   key_.resize(of_domain_);
-  key_ += written.empty() ? local : lower(local);
+  if (written.empty()) {
+    key_ += local;
+  } else {
+    key_ += lower(local);
+  }
   row_.assign(
       1, static_cast<char>((entry.state ? says_state : 0U) | (entry.joined ? says_joined : 0U) |
                            (entry.changed ? says_changed : 0U)));

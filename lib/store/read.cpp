@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/octets.hpp"
 #include "store/inside.hpp"
 #include "store/store.hpp"
 
@@ -72,7 +73,7 @@ class Batch {
   [[nodiscard]] bool add(std::string_view key, State state, std::string_view written,
                          std::string_view attributes) {
     const bool same = key.size() > labels_.size() && key[labels_.size()] == '\0' &&
-                      std::memcmp(key.data(), labels_.data(), labels_.size()) == 0;
+                      same_octets(key.substr(0, labels_.size()), labels_);
     if (!same || labels_.empty()) {
       const auto view = view_key(key);
       if (!view || view->labels.size() > longest_domain) return false;

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "base/octets.hpp"
 #include "store/octets.hpp"
 
 namespace ml {
@@ -89,8 +90,8 @@ Result<> SortedRecords::add(std::string_view key, std::string_view value) {
     char* to = all + last_start_;
     put_big4(to, key.size());
     put_big4(to + 4, value.size());
-    key.copy(to + head, key.size());
-    value.copy(to + head + key.size(), value.size());
+    copy_octets(key, to + head);
+    copy_octets(value, to + head + key.size());
     return last_start_ + size;
   });
   return {};

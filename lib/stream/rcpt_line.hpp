@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/octets.hpp"
+
 namespace ml {
 
 // Each of `recipients` has local ("ann"), at_domain ("@example.org") and attributes
@@ -24,7 +26,10 @@ void append_rcpt_lines(std::string& to, const Recipients& recipients) {
   }
   to.resize_and_overwrite(size, [&](char* text, std::size_t) {
     char* at = text + before;
-    const auto put = [&at](std::string_view part) { at += part.copy(at, part.size()); };
+    const auto put = [&at](std::string_view part) {
+      copy_octets(part, at);
+      at += part.size();
+    };
     for (const auto& each : recipients) {
       put(begin);
       put(each.local);
