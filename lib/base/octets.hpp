@@ -1,5 +1,5 @@
-// What the hot loops do with every line and its fields, eight or sixteen octets at a time and without
-// a call.
+// What the hot loops do with every line and its fields, eight or sixteen octets at a time and
+// without a call.
 //
 //   if (is_printable("news@x.org", Tabs::refused)) ...
 //   copy_octets(field, to);

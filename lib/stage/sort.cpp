@@ -35,8 +35,9 @@ Result<> write(Sorter<Key>& sorter, Writer& out) {
   });
 }
 
-// For each order a class: the recipients of one section are taken in, given out in order, forgotten.
-// What it does with a message, if nothing:
+// For each order there is a class of its own: begin() has the message of a section, add() each of
+// its recipients, finish() writes them in order, clear() forgets them. Here is the begin() of those
+// whom the message does not concern.
 struct Section {
   [[nodiscard]] static Result<> begin(const MessageRecord&) { return {}; }
 };
