@@ -26,6 +26,11 @@ Result<std::vector<std::string>> names_in(const std::string& directory, Missing 
   return names;
 }
 
+std::string directory_of(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
+}
+
 bool exists(const std::string& path) {
   struct stat about{};
   return stat(path.c_str(), &about) == 0;

@@ -21,6 +21,9 @@ enum class Missing { is_error, is_empty };
 [[nodiscard]] Result<std::vector<std::string>> names_in(const std::string& directory,
                                                         Missing missing = Missing::is_error);
 
+// What `path` is in: "." where it has no slash, else all up to the last one.
+[[nodiscard]] std::string directory_of(const std::string& path);
+
 // False too where it cannot be looked at.
 [[nodiscard]] bool exists(const std::string& path);
 

@@ -48,22 +48,6 @@ std::vector<char*> pointers(const std::vector<std::string>& texts) {
   return all;
 }
 
-// A name without a slash along the PATH of `environment`; nothing where it is nowhere. An empty
-// element of it, the directory that a shell works in, is none of ours.
-std::optional<std::string> find_program(const std::string& name, const Variables& environment) {
-  constexpr std::string_view variable = "PATH=";
-  if (name.find('/') != std::string::npos) return name;
-  for (const std::string& line : environment) {
-    if (!line.starts_with(variable)) continue;
-    for (const std::string_view directory : split(std::string_view(line).substr(5), ':')) {
-      if (directory.empty()) continue;
-      std::string path = std::string(directory) + '/' + name;
-      if (access(path.c_str(), X_OK) == 0) return path;
-    }
-  }
-  return std::nullopt;
-}
-
 Result<pid_t> spawn_program(const std::string& program, const std::vector<std::string>& argv,
                             const Fd& input, const Fd& output, int errors,
                             char* const* environment) {
@@ -143,6 +127,20 @@ std::optional<std::string> environment_variable(const char* name) {
   const char* const value = std::getenv(name);
   if (value == nullptr) return std::nullopt;
   return value;
+}
+
+std::optional<std::string> find_program(const std::string& name, const Variables& environment) {
+  constexpr std::string_view variable = "PATH=";
+  if (name.find('/') != std::string::npos) return name;
+  for (const std::string& line : environment) {
+    if (!line.starts_with(variable)) continue;
+    for (const std::string_view directory : split(std::string_view(line).substr(5), ':')) {
+      if (directory.empty()) continue;
+      std::string path = std::string(directory) + '/' + name;
+      if (access(path.c_str(), X_OK) == 0) return path;
+    }
+  }
+  return std::nullopt;
 }
 
 Result<pid_t> spawn(const std::vector<std::string>& argv, const Fd& input, const Fd& output,

@@ -31,6 +31,11 @@ struct Ending {
 // NAME=value each.
 using Variables = std::vector<std::string>;
 
+// A name without a slash along the PATH of `environment`; nothing where it is nowhere. An empty
+// element of it, the directory that a shell works in, is none of ours.
+[[nodiscard]] std::optional<std::string> find_program(const std::string& name,
+                                                      const Variables& environment);
+
 // Starts argv[0], found along PATH unless it has a slash, with these as its descriptors 0 and 1,
 // and `errors` as its 2. The child has SIGPIPE and SIGXFSZ back at their defaults and no signal
 // blocked. A program that cannot be started is 75.

@@ -261,7 +261,7 @@ Result<> Journal::begin_anew(const Home& home, const JournalTerms& terms) {
     if (rename(directory.c_str(), aside.c_str()) != 0) {
       return system_failure("cannot rename " + directory, errno);
     }
-    return sync_directory(directory.substr(0, directory.rfind('/')));
+    return sync_directory(directory_of(directory));
   }
 }
 

@@ -199,7 +199,7 @@ Result<JournalHead> open_head(const Home& home, const JournalTerms& terms, std::
     return retry("another message was sent under the id {}: give this one a name of its own (--id)",
                  terms.id);
   }
-  const std::string hashed = directory.substr(0, directory.rfind('/'));
+  const std::string hashed = directory_of(directory);
   auto lock = lock_directory(hashed);
   if (!lock) return fail(lock);
   if (auto checked = check_parts(hashed, terms, *parts); !checked) return fail(checked);

@@ -12,6 +12,7 @@
 #include <span>
 #include <utility>
 
+#include "base/directory.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -217,7 +218,7 @@ Result<> LogSegment::fill_up() const {
     at += piece;
   }
   if (auto synced = sync(fd_, path_); !synced) return synced;
-  return sync_directory(path_.substr(0, path_.rfind('/')));
+  return sync_directory(directory_of(path_));
 }
 
 Result<> LogSegment::append(LogGroup& group, std::string_view boot) {

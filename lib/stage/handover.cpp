@@ -52,11 +52,6 @@ Result<Named> open_named(const std::optional<std::string>& given, Onto onto,
   return create_below(*opened, kind, id);
 }
 
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
-
 // A pipe or a device, which the caller may have named, has nothing to sync.
 Result<> make_durable(const Named& file) {
   struct stat about{};

@@ -11,17 +11,13 @@
 #include <memory>
 #include <utility>
 
+#include "base/directory.hpp"
 #include "base/lines.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
 namespace {
-
-std::string directory_of(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == std::string::npos ? "." : path.substr(0, slash + 1);
-}
 
 // Behind symbolic links, so that these stay.
 std::string target_of(const std::string& path) {

@@ -20,6 +20,7 @@
 #include "stage/receive.hpp"
 #include "stage/relay_check.hpp"
 #include "stage/runner.hpp"
+#include "stage/send_given.hpp"
 #include "store/keys.hpp"
 #include "store/store.hpp"
 
@@ -28,7 +29,6 @@ namespace {
 
 constexpr const char* postconf = "/usr/sbin/postconf";
 constexpr const char* postalias = "/usr/sbin/postalias";
-constexpr const char* default_relay = "smtp://localhost:25";  // of ml-send
 constexpr const char* postmap = "/usr/sbin/postmap";
 
 // MAIL_CONFIG names another instance's directory, to us as to postconf.

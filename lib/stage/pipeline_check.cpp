@@ -7,8 +7,10 @@
 
 #include <fmt/format.h>
 
+#include "base/process.hpp"
 #include "base/text.hpp"
 #include "list/pipeline.hpp"
+#include "stage/stages.hpp"
 
 namespace ml {
 namespace {
@@ -21,12 +23,8 @@ constexpr std::array<std::string_view, 7> filters = {
     "ml-receive", "ml-expand", "ml-sort", "ml-verp", "ml-rcpts", "ml-edit", "ml-bounce"};
 
 bool is_program(const std::string& name, std::string_view programs) {
-  if (name.find('/') != std::string::npos) return access(name.c_str(), X_OK) == 0;
-  // The PATH of a stage (stage_environment()).
-  const std::array<std::string_view, 4> path = {programs, "/usr/local/bin", "/usr/bin", "/bin"};
-  return std::ranges::any_of(path, [&](std::string_view directory) {
-    return access(fmt::format("{}/{}", directory, name).c_str(), X_OK) == 0;
-  });
+  const auto found = find_program(name, stage_environment(programs, {}, {}));
+  return found && access(found->c_str(), X_OK) == 0;
 }
 
 bool delivers_nothing(const std::vector<std::string>& argv) {

@@ -116,6 +116,7 @@ Result<Status> show(VerbLine& line) {
       .operand(name, "QUEUE")
       .operand(id, "ID");
   return line.run([&](const Home& home, Out& out) -> Result<Status> {
+    if (json && message) return failure(Status::usage, "--json or --message, not both");
     const auto queue = Queue::open(home, name, Create::no);
     if (!queue) return fail(queue);
     if (!json && !message && isatty(1) == 0) return show_entry(*queue, id);

@@ -10,7 +10,6 @@
 namespace ml {
 namespace {
 
-constexpr const char* default_relay = "smtp://localhost:25";
 // A mail server ends the programs of its aliases, most after 1,000 s.
 constexpr std::uint64_t lasting_in_an_alias = 240;
 

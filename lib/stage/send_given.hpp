@@ -18,6 +18,9 @@
 
 namespace ml {
 
+// Where nobody names a relay.
+inline constexpr const char* default_relay = "smtp://localhost:25";
+
 // As it was given; nothing where it was not.
 struct SendGiven {
   std::vector<std::string> via{};
@@ -47,7 +50,7 @@ struct SendGiven {
   std::vector<std::string> to_go_on{};  // what the command that goes on has behind --via
 };
 
-// What was not given is as the site has it; the relay where nobody names one.
+// What was not given is as the site has it.
 [[nodiscard]] Result<> add_settings(SendGiven& given, const Settings& site);
 
 // 75 where something that was given is none, or no relay can be found; relays that could not be

@@ -17,6 +17,7 @@ rcpts() { grep ^rcpt | cut -f2 | paste -sd' '; }
   run ml-expand --home nowhere --to people.txt --sender news@x.org < <(message)
   is 75 "$status"
   [[ "$output" == *"there is no home nowhere"* ]]
+  ! grep ^rcpt <<<"$output"
 }
 
 @test "ml-expand: the subscribers of a list that a section names" {

@@ -582,6 +582,8 @@ assert (first["state"], first["list"], first["subject"]) == ("held", "news@x.org
   is 1 "$status"
   run ml-queue show --message q none
   is 1 "$status"
+  run ml-queue show --message --json q x1
+  is 64 "$status"
 }
 
 @test "ml-queue: --metrics takes the place of plain files only" {
