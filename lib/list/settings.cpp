@@ -82,9 +82,10 @@ constexpr std::array known_keys = {
 
 // Of those the ones that only lists.toml may have; in the file of a list or domain nothing reads
 // them.
-constexpr std::array<std::string_view, 14> site_keys = {
-    "auth-file", "connections", "default-domain", "delimiter", "give-up", "jobs",     "max-pause",
-    "max-wait",  "memory",      "pause",          "resolver",  "tls-ca",  "tls-cert", "via"};
+constexpr std::array<std::string_view, 15> site_keys = {
+    "auth-file", "connections", "default-domain", "delimiter", "give-up",
+    "jobs",      "log",         "max-pause",      "max-wait",  "memory",
+    "pause",     "resolver",    "tls-ca",         "tls-cert",  "via"};
 // Of [pipeline]: the roles, and what goes on from the queue outbound.
 constexpr std::array<std::string_view, 8> pipelines = {
     "bounces", "confirm", "outbound", "owner", "post", "request", "subscribe", "unsubscribe"};
@@ -174,7 +175,8 @@ Result<> check_owner_and_mode(const Fd& fd, const std::string& path) {
   return {};
 }
 
-Result<> overlay_file(Settings& settings, const Home& home, const std::string& below) {
+Result<> overlay_file(Settings& settings, const Home& home, const std::string& below,
+                      SettingsOf whose) {
   const std::string path = home.path(below);
   auto fd = open_beneath(home.fd(), below, O_RDONLY | O_NONBLOCK);
   if (!fd) {
@@ -195,7 +197,7 @@ Result<> overlay_file(Settings& settings, const Home& home, const std::string& b
                ? retry("{}: more than {} octets", path, largest_file)
                : fail(text);
   }
-  return settings.overlay(*text, path);
+  return settings.overlay(*text, path, whose);
 }
 
 }  // namespace
@@ -227,7 +229,7 @@ bool Settings::flag(std::string_view key) const {
   return text(key) == "true";
 }
 
-Result<> Settings::overlay(std::string_view toml, std::string_view file) {
+Result<> Settings::overlay(std::string_view toml, std::string_view file, SettingsOf whose) {
   const auto parsed = parse_toml(toml, file);
   if (!parsed) return fail(parsed);
   return each_leaf(*parsed, {}, [&](const std::string& key, const toml::node& node) -> Result<> {
@@ -237,19 +239,22 @@ Result<> Settings::overlay(std::string_view toml, std::string_view file) {
       return retry("{}: line {}: {} must be {}", file, node.source().begin.line, printable(key, 80),
                    kind_to_text(known ? known->kind : Kind::many));
     }
-    values_.insert_or_assign(key, Value{std::move(*items), std::string(file)});
+    if (whose == SettingsOf::list && is_of_site(key)) {
+      passed_over_.push_back(fmt::format("{}: {}", file, key));
+    } else {
+      values_.insert_or_assign(key, Value{std::move(*items), std::string(file)});
+    }
     return {};
   });
 }
 
 std::vector<std::string> Settings::unknown() const {
   constexpr std::string_view table = "pipeline.";
-  std::vector<std::string> found;
+  std::vector<std::string> found = passed_over_;
   for (const auto& [key, value] : values_) {
-    const bool is_sites = value.file.ends_with("/lists.toml");
     const bool is_read = key.starts_with(table)
                              ? std::ranges::binary_search(pipelines, key.substr(table.size()))
-                             : find_known(key) && (is_sites || !is_of_site(key));
+                             : find_known(key) != nullptr;
     if (!is_read) found.push_back(value.file + ": " + printable(key, 80));
   }
   return found;
@@ -261,13 +266,14 @@ std::string settings_path(const ListName& list) {
 
 Result<Settings> load_settings(const Home& home, const ListName* list) {
   Settings site;
-  if (auto laid = overlay_file(site, home, "lists.toml"); !laid) return fail(laid);
+  if (auto laid = overlay_file(site, home, "lists.toml", SettingsOf::site); !laid)
+    return fail(laid);
   return list ? list_settings(home, std::move(site), *list) : site;
 }
 
 Result<Settings> list_settings(const Home& home, Settings site, const ListName& list) {
   for (const std::string& file : {"lists/" + list.domain + ".toml", settings_path(list)}) {
-    if (auto laid = overlay_file(site, home, file); !laid) return fail(laid);
+    if (auto laid = overlay_file(site, home, file, SettingsOf::list); !laid) return fail(laid);
   }
   return site;
 }

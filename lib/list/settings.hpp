@@ -22,6 +22,9 @@
 
 namespace ml {
 
+// Whose file it is.
+enum class SettingsOf { site, list };  // a domain's is a list's
+
 class Settings {
  public:
   // Nothing if it is not set.
@@ -34,8 +37,10 @@ class Settings {
 
   // Parses one file's text and lays its values over those here; 75 names `file` and the line.
   // Tables become dotted keys: [pipeline] post = [...] is "pipeline.post". A known key whose
-  // value is of the wrong kind is refused here, so that no reader of a setting meets it.
-  [[nodiscard]] Result<> overlay(std::string_view toml, std::string_view file);
+  // value is of the wrong kind is refused here, so that no reader of a setting meets it. What only
+  // the site may set is passed over in the file of a list.
+  [[nodiscard]] Result<> overlay(std::string_view toml, std::string_view file,
+                                 SettingsOf whose = SettingsOf::site);
 
   // "FILE: KEY" for each key that no command reads there: a slip, a newer version's, the site's.
   [[nodiscard]] std::vector<std::string> unknown() const;
@@ -46,6 +51,7 @@ class Settings {
     std::string file;
   };
   std::map<std::string, Value, std::less<>> values_;
+  std::vector<std::string> passed_over_;  // "FILE: KEY"
 };
 
 // The file of a list's own settings, below the home: "lists/lists.example.org/announce.toml".

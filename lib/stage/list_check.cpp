@@ -123,8 +123,10 @@ void check_runners(const Home& home, Findings& findings) {
 
 // How Postfix hands on the mail of the lists that were looked at.
 struct Routes {
+  bool any_domain = false;
   bool any_alias = false;
   bool any_unknown = false;
+  [[nodiscard]] bool only_domains() const { return any_domain && !any_alias && !any_unknown; }
 };
 
 void check_delimiter(const std::string& delimiter, const Routes& routes, Findings& findings) {
@@ -144,7 +146,7 @@ void check_postfix(const Home& home, const Routes& routes, Findings& findings) {
   }
   const auto delimiter = answer({postconf, "-h", "recipient_delimiter"});
   if (!delimiter) return findings.unknown("postfix", "postconf does not answer");
-  if (!routes.any_alias && !routes.any_unknown) {
+  if (routes.only_domains()) {
     return findings.ok("postfix", "it has whole domains, which no limit of aliases concerns");
   }
   check_delimiter(*delimiter, routes, findings);
@@ -231,7 +233,11 @@ bool check_domain(const ListName& list, Findings& findings) {
 }
 
 void check_route(const ListName& list, Routes& routes, Findings& findings) {
-  if (!has_postfix() || check_domain(list, findings)) return;
+  if (!has_postfix()) return;
+  if (check_domain(list, findings)) {
+    routes.any_domain = true;
+    return;
+  }
   const std::vector<std::string> maps = tables_of("alias_maps");
   const bool posts = check_alias(maps, list.local, "ml-receive", list, findings);
   const bool bounces = check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
@@ -282,8 +288,7 @@ void check_owner(const ListName& list, const Settings& settings, Findings& findi
   }
 }
 
-void check_list(const Home& home, const Store& store, const ListName& list, Routes& routes,
-                Findings& findings) {
+void check_list(const Home& home, const Store& store, const ListName& list, Findings& findings) {
   const auto number = store.list(list.text());
   if (!number) return findings.no(list.text(), number.error().text);
   const auto counts = store.count(*number);
@@ -301,7 +306,6 @@ void check_list(const Home& home, const Store& store, const ListName& list, Rout
   check_owner(list, *settings, findings);
   check_letters(home, list, *settings, findings);
   check_pipelines(list, *settings, findings);
-  check_route(list, routes, findings);
 }
 
 // The one, or all.
@@ -340,7 +344,10 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   const auto lists = lists_to_check(*store, list);
   if (!lists) return fail(lists);
   Routes routes;
-  for (const ListName& one : *lists) check_list(home, *store, one, routes, findings);
+  for (const ListName& one : *lists) {
+    check_list(home, *store, one, findings);
+    check_route(one, routes, findings);
+  }
   check_postfix(home, routes, findings);
   return findings.status();
 }

@@ -286,11 +286,40 @@ pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]#'ml-verp' at its end deli
 pipeline.post = ["ml-receive", "nosuchcmd", "ml-send"]#there is no program nosuchcmd
 pipeline.pots = ["ml-receive", "ml-send"]#pipeline.pots: nothing reads this key there
 via = "null:"#via: nothing reads this key there
+log = "syslog"#log: nothing reads this key there
 bounce-probe-text = "nofile"#bounce-probe-text.*nofile
 S
+  ml-list create lists@x.org
+  echo 'via = "null:"' >"$ML_HOME/lists/x.org/lists.toml"
+  run ml-list check lists@x.org
+  [[ "$output" == *$'no\tlists@x.org settings\t'*'via: nothing reads this key there'* ]]
   printf 'pipeline.post = ["ml-receive", "ml-expand | ml-verp", "nice ml-send"]\n' >"$ML_HOME/lists/x.org/news.toml"
   run ml-list check news@x.org
   [[ "$output" != *pipeline* ]]
+}
+
+# Settings that cannot be read, or no list at all, say nothing of how its mail comes in.
+@test "ml-list: check says that Postfix has whole domains only where it looked at one" {
+  [ -x /usr/sbin/postconf ] || skip "no Postfix here"
+  export MAIL_CONFIG="$PWD/postfix"
+  mkdir postfix
+  : >postfix/master.cf
+  printf '%s\n' 'compatibility_level = 3.6' 'recipient_delimiter =' 'mailbox_size_limit = 1000' 'alias_maps =' >postfix/main.cf
+  ml-list create news@x.org
+  for setting in '' 'post = 5'; do
+    echo "$setting" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-list check news@x.org
+    [[ "$output" != *"whole domains"* ]]
+    [[ "$output" == *"postconf -e recipient_delimiter=+"* ]]
+    [[ "$output" == *$'no\tpostfix\tmailbox_size_limit = 1000'* ]]
+  done
+  printf '%s\n' 'transport_maps = inline:{x.org=mlpipe:}' 'virtual_mailbox_maps = inline:{news@x.org=ok}' >>postfix/main.cf
+  run ml-list check news@x.org
+  [[ "$output" == *$'ok\tpostfix\tit has whole domains'* ]]
+  ml-list remove news@x.org --yes
+  run ml-list check
+  [[ "$output" != *"whole domains"* ]]
+  [[ "$output" == *"postconf -e recipient_delimiter=+"* ]]
 }
 
 @test "ml-list: check finds a relay on this machine that nobody listens on" {

@@ -40,6 +40,14 @@ entries() { find "$ML_HOME/queue/held" -regex '.*/[a-z2-7]/r[a-z2-7]+' 2>/dev/nu
   cmp first again
 }
 
+@test "ml-receive: events are told where the site says and not where a list does" {
+  printf 'log = "%s/site.log"\n' "$PWD" >"$ML_HOME/lists.toml"
+  printf 'log = "%s/list.log"\n' "$PWD" >"$ML_HOME/lists/x.org/news.toml"
+  is "$(printf 'end\t0')" "$(message | post --sender '')"
+  [ -s site.log ]
+  [ ! -e list.log ]
+}
+
 # --- who sent it: every server says it in another place -------------------------------------
 
 @test "ml-receive: under Postfix local the Return-Path is believed and not the mangled SENDER" {

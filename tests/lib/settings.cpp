@@ -127,10 +127,13 @@ TEST_CASE("settings: a pipeline of no role and a setting of the site in a list's
   Settings site;
   REQUIRE(site.overlay(text, "/home/lists.toml"));
   CHECK(site.unknown() == std::vector<std::string>{"/home/lists.toml: pipeline.pots"});
+  CHECK(site.many("via") == std::vector<std::string>{"null:"});
+  // The list lists@x.org: a file of that name, which is not the site's.
   Settings list;
-  REQUIRE(list.overlay(text, "/home/lists/x.org/news.toml"));
-  CHECK(list.unknown() == std::vector<std::string>{"/home/lists/x.org/news.toml: pipeline.pots",
-                                                   "/home/lists/x.org/news.toml: via"});
+  REQUIRE(list.overlay(text, "/home/lists/x.org/lists.toml", SettingsOf::list));
+  CHECK(list.unknown() == std::vector<std::string>{"/home/lists/x.org/lists.toml: via",
+                                                   "/home/lists/x.org/lists.toml: pipeline.pots"});
+  CHECK(!list.many("via"));
 }
 
 TEST_CASE("settings: a file that others may write is refused", "[list]") {
