@@ -106,6 +106,7 @@ class Sender : public Source {
   [[nodiscard]] Result<Status> deliver();
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> finish_sections();
+  [[nodiscard]] Result<> close_output(const Result<Status>& sent) const;
   [[nodiscard]] Result<> settle_sections();
   void tell(const Ledger::Conclusion& conclusion);
   [[nodiscard]] std::string why_blown() const;
@@ -141,6 +142,7 @@ class Sender : public Source {
   bool readable_ = false;
   bool is_whole_ = true;  // the input, and none of it was barred
   bool is_kept_ = true;   // all who were left so far
+  bool is_concluded_ = false;
   Result<> state_;        // what keeps account of them has failed
 
   std::uint64_t seen_ = 0;
@@ -161,6 +163,7 @@ Result<> Sender::open() {
 
 Result<Status> Sender::run() {
   auto sent = deliver();
+  if (auto closed = close_output(sent); !closed && sent) sent = fail(closed);
   reports_.flush();
   if (Interruptions::caught() == SIGINT) {
     static_cast<void>(ml::leave(sent));
@@ -461,6 +464,7 @@ Result<Status> Sender::conclude() {
   connections_.finish({latest, latest});
   if (auto served = serve(Until::parted); !served) return fail(served);
   const auto settled = finish_sections();
+  is_concluded_ = settled.has_value();
   progress_.end({delivered_, left_, refused_});
   if (doubted_ > 0) log(fmt::format("{} of {} may have got it twice", doubted_, seen_));
   if (!settled) {
@@ -469,6 +473,18 @@ Result<Status> Sender::conclude() {
   }
   tell(handed_over_);
   return verdict_.result();
+}
+
+// Whoever takes what is on standard output for all that is left, as ml-queue does for an entry, is
+// told by an end where it is not: others are left, or the refused stand there too.
+Result<> Sender::close_output(const Result<Status>& sent) const {
+  const bool has_left = options_.ledger.undelivered == "-";
+  const bool has_refused = options_.ledger.refused == "-";
+  if ((!has_left && !has_refused) || (sent && *sent == Status::done)) return {};
+  if (has_left && !has_refused && is_concluded_ && is_whole_ && is_kept_) return {};
+  Writer out(1);
+  out.end(Status::retry, "not all who are left stand here, or not they alone");
+  return out.flush();
 }
 
 // The last of them, and with them the file of the left.

@@ -150,3 +150,18 @@ give_up() {
   kill -9 $sender
   wait $sender || true
 }
+
+@test "ml-queue run: an entry is not replaced by what does not hold all who are left" {
+  sink --fault 'rcpt~ann=450 4.2.0 later' --fault 'rcpt~gone=550 5.1.1 unknown'
+  { stream ann@example.org; stream bob@example.org | sed 's/^message\tx1/message\tx2/'; } >in
+  run ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered left < <(stream bob@example.org | sed 's/^message\tx1/message\tx2/')
+  exec 5<>"$(echo "$ML_HOME"/journal/*/x2/lock)"
+  flock 5
+  ml-queue put q <in 2>errors
+  ml-queue run q -- ml-send --via "$via" --max-wait 0 --undelivered - 5>&- 2>>errors || true
+  is "ann@example.org bob@example.org" "$(waits q)"
+  exec 5>&-
+  stream gone@example.org ann@example.com | sed 's/^message\tx1/message\tx3/' | ml-queue put r 2>>errors
+  ml-queue run r -- ml-send --via "$via" --max-wait 0 --refused - 2>>errors || true
+  is "ann@example.com gone@example.org" "$(waits r)"
+}
