@@ -8,6 +8,7 @@
 #include <array>
 #include <chrono>
 #include <ctime>
+#include <exception>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,17 @@ struct Diagnostics {
 Diagnostics& diagnostics() {
   static Diagnostics the;
   return the;
+}
+
+// Without memory of its own.
+[[noreturn]] void end_at_once(std::string_view why) noexcept {
+  const std::string_view name = program();
+  const auto part = [](std::string_view text) {
+    return iovec{const_cast<char*>(text.data()), text.size()};
+  };
+  const std::array line{part(name), part(": "), part(why), part("\n")};
+  static_cast<void>(writev(2, line.data(), static_cast<int>(line.size())));
+  _exit(static_cast<int>(Status::retry));
 }
 
 // Nobody is left to tell when stderr itself fails.
@@ -97,12 +109,16 @@ int leave(const Result<Status>& result) {
 }
 
 void leave_without_memory() noexcept {
-  constexpr std::string_view why = ": there is not enough memory\n";
-  const std::string_view name = program();
-  std::array<iovec, 2> line{iovec{const_cast<char*>(name.data()), name.size()},
-                            iovec{const_cast<char*>(why.data()), why.size()}};
-  static_cast<void>(writev(2, line.data(), line.size()));
-  _exit(static_cast<int>(Status::retry));
+  end_at_once("there is not enough memory");
+}
+
+void leave_by_exception() noexcept {
+  try {
+    if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
+  } catch (const std::exception& exception) {
+    end_at_once(exception.what());
+  } catch (...) {}
+  end_at_once("it has met a fault of its own");
 }
 
 }  // namespace ml

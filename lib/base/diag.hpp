@@ -34,5 +34,7 @@ void log_said(std::string_view line);
 // There is no memory: says so and ends the process with 75, at once. Mail servers take a process
 // that dies of a signal for one that has rejected the message.
 [[noreturn]] void leave_without_memory() noexcept;
+// The same over an exception that nobody expected: a std::terminate_handler.
+[[noreturn]] void leave_by_exception() noexcept;
 
 }  // namespace ml

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <exception>
 #include <new>
 #include <span>
 #include <string_view>
@@ -108,6 +109,7 @@ void tell(int report, int code) {
 Result<> start(std::string_view program) {
   set_program(program);
   std::set_new_handler(leave_without_memory);
+  std::set_terminate(leave_by_exception);
   umask(077);
   if (getauxval(AT_SECURE) != 0) return retry("refusing to run set-user-id or set-group-id");
   for (const int number : {SIGPIPE, SIGXFSZ}) {

@@ -2,7 +2,7 @@
 // its recipients in their hands, as the runner of an entry.
 //
 //   auto settled = SettledRecipients::open(home, {.id = id, .message = digest});
-//   if (settled && *settled) auto gone = (*settled)->has("ann@example.org");
+//   if (settled && *settled) auto gone = (*settled)->find("ann@example.org");
 #pragma once
 
 #include <optional>
@@ -21,7 +21,7 @@ class SettledRecipients {
  public:
   enum class How { delivered, refused };
 
-  // Holds the journal's lock as long as it lives, and writes nothing. Of `terms` id, part and
+  // Holds the journal's lock as long as it lives, and records nothing. Of `terms` id, part and
   // message count. Nothing: there is no journal of this message. 75: a process is sending it, or
   // the disk says no.
   [[nodiscard]] static Result<std::optional<SettledRecipients>> open(const Home& home,

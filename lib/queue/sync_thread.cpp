@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <system_error>
 #include <utility>
 
 namespace ml {
@@ -15,10 +16,24 @@ bool SyncThread::is_busy() {
 void SyncThread::begin(std::vector<Fd> files) {
   const std::lock_guard guard(mutex_);
   files_ = std::move(files);
-  if (!thread_.joinable()) {
+  if (thread_.joinable() || has_thread()) return wake_.notify_all();
+  sync_files();
+  files_.clear();
+}
+
+bool SyncThread::has_thread() {
+  try {
     thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+    return true;
+  } catch (const std::system_error&) {
+    return false;
   }
-  wake_.notify_all();
+}
+
+void SyncThread::sync_files() {
+  for (const Fd& file : files_) {
+    if (fdatasync(file.get()) != 0) error_ = errno;
+  }
 }
 
 void SyncThread::finish() {
@@ -30,9 +45,7 @@ void SyncThread::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (wake_.wait(lock, stop, [this] { return !files_.empty(); })) {
     lock.unlock();
-    for (const Fd& file : files_) {
-      if (fdatasync(file.get()) != 0) error_ = errno;
-    }
+    sync_files();
     lock.lock();
     files_.clear();
     wake_.notify_all();

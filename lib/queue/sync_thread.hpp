@@ -20,7 +20,8 @@ class SyncThread {
  public:
   // With the last ones.
   [[nodiscard]] bool is_busy();
-  // It must not be busy. The files are closed when they are synced.
+  // It must not be busy. The files are closed when they are synced; where no thread is to be had,
+  // that is when this returns.
   void begin(std::vector<Fd> files);
   // Returns when nothing is under way.
   void finish();
@@ -28,6 +29,8 @@ class SyncThread {
   [[nodiscard]] int error() const { return error_; }
 
  private:
+  [[nodiscard]] bool has_thread();
+  void sync_files();
   void run(const std::stop_token& stop);
 
   std::mutex mutex_;

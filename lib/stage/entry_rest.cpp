@@ -1,5 +1,6 @@
 #include "stage/entry_rest.hpp"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/fd.hpp"
 #include "mail/id.hpp"
 #include "queue/settled.hpp"
 #include "stage/entry_mark.hpp"
@@ -33,6 +35,15 @@ struct Account {
 Result<> rewind(const Fd& entry) {
   if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
   return system_failure("cannot read an entry again", errno);
+}
+
+// Its command may have died and left a process behind that still reads the descriptor we gave it:
+// where that stands is not ours to move.
+Result<Fd> read_anew(const Queue& queue, const Taken& taken) {
+  const std::string path = queue.path(taken.facts().place);
+  auto entry = open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (entry && !is_same_file(taken.fd(), path)) return retry("{} is another entry now", path);
+  return entry;
 }
 
 bool has_mark(const MessageRecord& record) {
@@ -113,7 +124,9 @@ Result<> write_rest(const Fd& entry, const Account& account, RestOf which, Write
 
 Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Taken& taken,
                                 RestOf which) {
-  const auto account = account_of(home, taken.fd(), which);
+  const auto entry = read_anew(queue, taken);
+  if (!entry) return fail(entry);
+  const auto account = account_of(home, *entry, which);
   if (!account) return fail(account);
   const auto& sections = account->sections;
   if (std::ranges::all_of(sections, [&](const auto& one) { return stays_whole(one, which); })) {
@@ -125,7 +138,7 @@ Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Take
   auto draft = QueueEntry::create(queue, "rest");
   if (!draft) return fail(draft);
   Writer out(draft->fd(), queue.path(draft->draft()));
-  if (auto written = write_rest(taken.fd(), *account, which, out); !written) return fail(written);
+  if (auto written = write_rest(*entry, *account, which, out); !written) return fail(written);
   return EntryRest{EntryRest::Kind::some, std::move(*draft)};
 }
 

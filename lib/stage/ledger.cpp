@@ -395,7 +395,8 @@ Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
       if (!wanted(one)) return {};
       if (section != one.section) {
         if (section) out.end(Status::done, "");
-        out.pass(one.message);
+        // The refused are not to be sent to, and bear no mark of an entry.
+        out.pass(kind == "refused" ? without_mark(one.message) : std::string(one.message));
         section = one.section;
       }
       out.pass(one.rcpt);

@@ -165,3 +165,24 @@ give_up() {
   ml-queue run r -- ml-send --via "$via" --max-wait 0 --refused - 2>>errors || true
   is "ann@example.com gone@example.org" "$(waits r)"
 }
+
+@test "ml-queue run: what a command that died left behind reads on where it was" {
+  home
+  sink --fault 'rcpt=450 4.2.0 later'
+  post $(seq -f 'u%g@x.org' 3000) >in
+  ml-send --via "$via" --max-wait 0 --undelivered queue <in 2>errors
+  ml-queue show outbound $id >entry
+  # The first process of the command dies; the one behind it has read a part and goes on later.
+  cat >command <<'END'
+exec 4<&0 # or what stands in the background reads nothing
+(dd bs=1000 count=1 of=begun status=none && mv begun part
+ until [ -e go ]; do sleep 0.01; done # polls
+ cat >rest && mv rest end) <&4 2>>errors &
+until [ -e part ]; do sleep 0.01; done # polls
+kill -9 $$
+END
+  ml-queue run outbound --pause 1 -- sh command 3>&- 2>>errors || true
+  touch go
+  until_true test -e end
+  cat part end | cmp - entry
+}

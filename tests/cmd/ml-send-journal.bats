@@ -563,3 +563,18 @@ synced_rounds() { grep -c 'fdatasync(.*/slots' "$1" || true; }
   sunk
   is 300 "$(sort -u log | wc -l)"
 }
+
+@test "journal: a sender that is given no thread syncs by itself" {
+  [ "$(id -u)" = 0 ] || skip "to become another user takes root"
+  sink
+  stream $(people u 10500) >in
+  chmod 711 "$BATS_RUN_TMPDIR" "$BATS_TEST_TMPDIR" 2>/dev/null
+  install -d -o 65533 home2
+  local nobody="setpriv --reuid=65533 --regid=65533 --clear-groups --"
+  $nobody test -x "$(command -v ml-send)" || skip "others cannot run what stands in the user's own directory"
+  run $nobody bash -c 'ulimit -u 1; exec ml-send --home "$1" --via "$2"' - "$PWD/home2" "$via" <in
+  is "" "$output"
+  is 0 "$status"
+  sunk
+  is 10500 "$(cut -f2 log | sort -u | wc -l)"
+}
