@@ -143,7 +143,7 @@ class Sender : public Source {
   bool is_whole_ = true;  // the input, and none of it was barred
   bool is_kept_ = true;   // all who were left so far
   bool is_concluded_ = false;
-  Result<> state_;        // what keeps account of them has failed
+  Result<> state_;  // what keeps account of them has failed
 
   std::uint64_t seen_ = 0;
   std::uint64_t delivered_ = 0;
