@@ -207,8 +207,10 @@ bool Ledger::is_run(std::string_view queue, May start) {
 }
 
 Ledger::Place Ledger::place_of_left(const Section& section) {
-  if (terms_.undelivered) return *terms_.undelivered == "queue" ? Place::queue : Place::given;
-  if (section.from_entry) return Place::entry;
+  // An entry is not queued beside itself: the same again would be taken for it, and go with it.
+  const bool is_queue = terms_.undelivered == "queue";
+  if (section.from_entry && (is_queue || !terms_.undelivered)) return Place::entry;
+  if (terms_.undelivered) return is_queue ? Place::queue : Place::given;
   if (!section.journal || !section.has_list) return Place::file;
   return outbound_is_run() ? Place::queue : Place::caller;
 }

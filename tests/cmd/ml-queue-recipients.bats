@@ -186,3 +186,11 @@ END
   until_true test -e end
   cat part end | cmp - entry
 }
+
+@test "ml-queue run: an entry that its command would queue again stays" {
+  home
+  post a@x.org b@x.org >in
+  ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered queue <in 2>errors
+  for _ in 1 2; do attempt outbound -- ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered queue; done
+  is "a@x.org b@x.org" "$(waits outbound)"
+}
