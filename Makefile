@@ -38,7 +38,8 @@ WARNINGS = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wno
            -Wold-style-cast -Wimplicit-fallthrough -Werror
 # A mail server starts a filter for each message, and the dynamic linker is half of what that
 # costs: 1.5 ms of CPU instead of 0.8. What glibc cannot do without loading modules is looking up
-# names, which c-ares does for us, and OpenSSL's own modules, which tls.cpp says are not there.
+# names, which c-ares does for us, and OpenSSL's own modules, which tls.cpp says are not there; iconv
+# loads the rarer charsets from libc6, and leaves undecoded what it cannot.
 # c-ares and OpenSSL have functions that ask glibc for names; none of them is called, and no file of
 # ours includes <netdb.h> (scripts/check-rooms).
 NAMES_OF_GLIBC = getaddrinfo freeaddrinfo getnameinfo gethostbyname getservbyname getservbyport_r

@@ -3,7 +3,7 @@
 //
 //   Interruptions interruptions;
 //   interruptions.let_in();
-//   ppoll(..., &interruptions.while_asleep());
+//   if (Interruptions::caught() == 0) ppoll(..., &interruptions.while_asleep());
 //   if (Interruptions::caught() != 0) ...finish...
 //   if (Interruptions::caught() == SIGINT) raise(SIGINT);   // dies of it when this is gone
 #pragma once

@@ -113,7 +113,8 @@ class Server {
       watch(connection.out(), connection.wants_to_write() ? POLLOUT : 0);
     }
     interruptions_.let_in();
-    const timespec time = time_to_wait();
+    const bool is_told = Interruptions::caught() != 0 && !leaving_;  // let in just now
+    const timespec time = is_told ? timespec{} : time_to_wait();
     const int found = ppoll(polls_.data(), polls_.size(), &time, &interruptions_.while_asleep());
     out_of_room_ = false;
     if (found < 0 && errno != EINTR) return system_failure("cannot wait for connections", errno);
