@@ -113,12 +113,15 @@ void leave_without_memory() noexcept {
 }
 
 void leave_by_exception() noexcept {
+  constexpr auto unnamed = "it has met a fault of its own";
   try {
     if (const auto thrown = std::current_exception()) std::rethrow_exception(thrown);
   } catch (const std::exception& exception) {
     end_at_once(exception.what());
-  } catch (...) {}
-  end_at_once("it has met a fault of its own");
+  } catch (...) {
+    end_at_once(unnamed);
+  }
+  end_at_once(unnamed);
 }
 
 }  // namespace ml
