@@ -205,6 +205,18 @@ on_port() {
   [ ! -e socket ]
 }
 
+@test "ml-lmtpd: a signal that comes while it syncs ends it and waits for no further client" {
+  hands news@x.org >talk
+  ml-lmtpd --log log <talk >out # the queue is made
+  strace -qqo /dev/null -e trace=fsync -e inject=fsync:signal=TERM:when=1 ml-lmtpd --listen "unix:$PWD/socket" --log log 2>errors 3>&- &
+  tracer=$!
+  until [ -S socket ] || ! kill -0 $tracer; do sleep 0.02; done # polls
+  mail-load --lmtp --connections 1 --messages 1 "unix:$PWD/socket" >counts
+  wait $tracer
+  grep -q '^taken 1 refused 0 lost 0' counts
+  is 2 "$(held | wc -l)"
+}
+
 @test "ml-lmtpd: a socket is for its owner and group and a dead one is taken over and a live one is not" {
   lmtpd
   is 660 "$(stat -c %a socket)"

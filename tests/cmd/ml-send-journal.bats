@@ -366,8 +366,10 @@ once_or_named() {
   waits=$!
   until ls -l /proc/$waits/fd | grep -q inotify || ! kill -0 $waits; do sleep 0.01; done # polls
   kill $waits
-  wait $waits || is 75 $?
+  local status=0
+  wait $waits || status=$?
   cat said
+  is 75 $status
   grep -q "told to stop while process $sender is sending x1" said
   kill $sender $sink
 }

@@ -168,7 +168,9 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is 75 "$status"
   is "ml-send: left: another run writes it" "$output"
   exec 4>&-
-  wait $first || is 75 $?
+  local status=0
+  wait $first || status=$?
+  is 75 $status
   is ann@example.org "$(rcpts left)"
   ml-send --via "$via" --undelivered left < <(stream bob@example.org | sed 's/^message\tx1/message\tx2/')
   is ann@example.org "$(rcpts left)"

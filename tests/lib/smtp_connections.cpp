@@ -10,6 +10,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -308,9 +309,11 @@ TEST_CASE("connections: one that dies in the middle gives each recipient back on
   if (chunking && verb == "DATA") return;
   const auto then = words.starts_with("421") ? Instead::Then::parts : Instead::Then::dies;
   CAPTURE(verb, words, message, chunking);
+  std::atomic<int> faults = 0;
   LoopbackRelay relay(
       [&](const Word& word) -> std::optional<Instead> {
         if (word.connection > 0 || word.message != message || word.verb != verb) return {};
+        ++faults;
         return Instead{words, then};
       },
       chunking);
@@ -318,6 +321,7 @@ TEST_CASE("connections: one that dies in the middle gives each recipient back on
   Recipients recipients(40);
   send_all(relays, recipients);
   check_taken(relay, recipients, 40);
+  CHECK(faults == 1);
   if (chunking) return;  // whole messages may be on their way behind this one
   CHECK(recipients.doubted.size() == (verb == "DOT" && !words.starts_with("421") ? 2U : 0U));
 }
