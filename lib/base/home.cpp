@@ -91,6 +91,18 @@ Result<Home> open_home(const std::optional<std::string>& given, Create create) {
   return Home(directory, std::move(*fd));
 }
 
+Result<std::optional<Home>> open_home_if_there(const std::optional<std::string>& given) {
+  const std::string directory = home_directory(given);
+  const bool is_named = given && !given->empty();
+  struct stat about{};
+  const bool is_missing = directory.empty() || (stat(directory.c_str(), &about) != 0 &&
+                                                (errno == ENOENT || errno == ENOTDIR));
+  if (is_missing && !is_named) return std::nullopt;
+  auto home = open_home(given, Create::no);
+  if (!home) return fail(home);
+  return std::move(*home);
+}
+
 // Where links cannot be followed, the name as it was given serves, or is refused later.
 std::string Home::real_name() const {
   std::error_code unknown;

@@ -48,4 +48,9 @@ class Home {
 // Create::yes makes a missing home (0700) with the directories above it.
 [[nodiscard]] Result<Home> open_home(const std::optional<std::string>& given, Create create);
 
+// For what can do without: nothing where there is none yet. One that `given` names has to be there
+// (75): a slip of the pen would pass for a home that knows nobody.
+[[nodiscard]] Result<std::optional<Home>> open_home_if_there(
+    const std::optional<std::string>& given);
+
 }  // namespace ml

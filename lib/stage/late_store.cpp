@@ -10,34 +10,32 @@ namespace {
 
 bool is_there(const std::string& path) {
   struct stat about{};
-  return stat(path.c_str(), &about) == 0 || (errno != ENOENT && errno != ENOTDIR);
+  return stat(path.c_str(), &about) == 0 || errno != ENOENT;
 }
 
 }  // namespace
 
-Result<> LateStore::open() {
-  auto home = open_home(given_, Create::no);
-  if (!home) return fail(home);
-  home_ = std::move(*home);
+Result<Store*> LateStore::open(Home home) {
+  home_ = std::move(home);
   auto opened = Store::open(*home_, Access::read);
   if (!opened) return fail(opened);
   store_ = std::move(*opened);
-  return {};
-}
-
-Result<Store*> LateStore::store() {
-  if (!store_) {
-    if (auto opened = open(); !opened) return fail(opened);
-  }
   return &*store_;
 }
 
+Result<Store*> LateStore::store() {
+  if (store_) return &*store_;
+  auto home = open_home(given_, Create::no);
+  if (!home) return fail(home);
+  return open(std::move(*home));
+}
+
 Result<Store*> LateStore::if_there() {
-  const std::string home = home_directory(given_);
-  if (home.empty()) return nullptr;
-  const bool is_named = given_ && !given_->empty();
-  if (is_there(home + "/store") || (is_named && !is_there(home))) return store();
-  return nullptr;
+  if (store_) return &*store_;
+  auto home = open_home_if_there(given_);
+  if (!home) return fail(home);
+  if (!*home || !is_there((*home)->path("store"))) return nullptr;
+  return open(std::move(**home));
 }
 
 Result<const Home*> LateStore::home() {

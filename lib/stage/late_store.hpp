@@ -27,7 +27,7 @@ class LateStore {
   [[nodiscard]] Result<const Home*> home();
 
  private:
-  [[nodiscard]] Result<> open();
+  [[nodiscard]] Result<Store*> open(Home home);
 
   std::optional<std::string> given_;
   std::optional<Home> home_;

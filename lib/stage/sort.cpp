@@ -1,9 +1,6 @@
 #include "stage/sort.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
 #include "base/home.hpp"
@@ -77,17 +74,6 @@ class RandomSection : public Section {
   Sorter<ByNumber> sorter_;
   std::uint64_t drawn_;
 };
-
-// Nothing where there is none.
-Result<std::optional<Home>> home_if_there(const std::optional<std::string>& given) {
-  const std::string directory = home_directory(given);
-  if (directory.empty() || (access(directory.c_str(), F_OK) != 0 && errno == ENOENT)) {
-    return std::optional<Home>();
-  }
-  auto home = open_home(given, Create::no);
-  if (!home) return fail(home);
-  return std::optional(std::move(*home));
-}
 
 // Two sorts: by domain, which shows each domain as a whole; then by the places they are given.
 class PlacedSection : public Section {
@@ -166,7 +152,7 @@ class MxSection : public PlacedSection {
         terms_{.servers = options.resolver, .patience = options.max_wait} {}
   Result<> begin(const MessageRecord&) {
     if (hosts_) return {};
-    const auto home = home_if_there(home_);
+    const auto home = open_home_if_there(home_);
     if (!home) return fail(home);
     auto hosts = MailHosts::open(*home, terms_);
     if (!hosts) return fail(hosts);
@@ -227,7 +213,7 @@ class PaceSection : public Section {
     if (pace_ && list == list_) return {};
     pace_.reset();
     list_ = std::move(list);
-    const auto home = home_if_there(home_);
+    const auto home = open_home_if_there(home_);
     if (!home) return fail(home);
     if (!*home) {
       pace_.emplace();

@@ -69,7 +69,17 @@ gnu_sorted() {
   kill "$sink"
   stream x@b.org y@c.org a@d.org b@B.org z@a.org y@new.org | ml-sort --by pace >out
   is "a@d.org z@a.org y@new.org y@c.org x@b.org b@B.org" "$(rcpts <out)"
-  is "$(stream x@b.org | sed s/x1/x2/)" "$(stream x@b.org | sed s/x1/x2/ | ml-sort --by pace --home none)"
+  is "$(stream x@b.org | sed s/x1/x2/)" "$(stream x@b.org | sed s/x1/x2/ | ML_HOME=none ml-sort --by pace)"
+}
+
+@test "ml-sort: a home that was named and is not there is 75 and one that is not yet made is none" {
+  for by in pace mx; do
+    run ml-sort --by $by --home nowhere < <(stream a@a.org)
+    is 75 "$status"
+    [[ "$output" == *"there is no home nowhere"* ]]
+    is "$(stream a@a.org)" "$(stream a@a.org | ML_HOME=nowhere ml-sort --by $by --resolver 127.0.0.1:1 2>/dev/null)"
+  done
+  [ ! -e nowhere ]
 }
 
 @test "ml-sort: by pace opens nothing of journals whose recipients were pruned" {

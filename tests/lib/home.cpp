@@ -103,6 +103,24 @@ TEST_CASE("home: a missing one is made only where that is asked for and then pri
   CHECK(open_home(where, Create::no));
 }
 
+TEST_CASE("home: what can do without has none where none was made and none was named") {
+  const Scratch scratch;
+  const std::string where = scratch.path("home");
+  const Environment set(where.c_str(), nullptr, nullptr);
+  const auto none = open_home_if_there(std::nullopt);
+  REQUIRE(none);
+  CHECK_FALSE(*none);
+  const auto slip = open_home_if_there(where);
+  REQUIRE_FALSE(slip);
+  CHECK(slip.error().text.find("there is no home " + where) != std::string::npos);
+  REQUIRE(open_home(where, Create::yes));
+  for (const std::optional<std::string>& named : {std::optional(where), {}}) {
+    const auto home = open_home_if_there(named);
+    REQUIRE((home && *home));
+    CHECK((*home)->directory() == where);
+  }
+}
+
 TEST_CASE("home: directories below it are made with all that is missing above") {
   const Scratch scratch;
   const auto home = open_home(scratch.path("home"), Create::yes);
