@@ -74,6 +74,7 @@ void Connections::turn(Clock::time_point now) {
     for (auto at = all_.begin(); at != all_.end();) {
       Connection& connection = *at;
       connection.waits = false;
+      if (relays_.blown(connection.relay)) connection.outlet->finish();
       while (connection.outlet->wants() && may_give(now)) {
         if (relays_.has_shares() && must_wait(connection, now)) {
           waits = true;

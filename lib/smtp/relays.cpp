@@ -189,6 +189,7 @@ void Relays::delivered(std::size_t index) {
   State& state = all_[index];
   state.fuse.delivered();
   state.deferred = 0;
+  state.faults = 0;
   state.troubled_since.reset();
   state.pause = {};
   if (state.connections == terms_.connections) return;
@@ -233,8 +234,7 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       state.why = outlet.last_words();
       if (outlet.messages() > 0 && !deferring) return {};
       if (live == 0) return rest(state, now);
-      state.had_too_many = true;
-      state.connections = live;
+      keep_to(state, live);
       static_cast<void>(rest(state, now));  // the others go on
       return {};
     case Parting::no_tls:
@@ -250,9 +250,15 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       state.why = outlet.last_words();
       state.lockstep = std::max(fewest_lockstep_messages, state.lockstep * 2);
       if (++state.faults >= most_faults) return drop(state, "does not understand us");
+      if (outlet.messages() == 0 && live > 0) keep_to(state, live);
       return {};
   }
   return {};
+}
+
+void Relays::keep_to(State& state, std::size_t live) {
+  state.had_too_many = true;
+  state.connections = live;
 }
 
 std::string Relays::rest(State& state, Clock::time_point now) {

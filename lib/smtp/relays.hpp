@@ -14,9 +14,14 @@
 //   | 20 recipients running deferred by it   | the same                                          |
 //   | it refuses to talk to us               | out                                               |
 //   | its TLS does not work, and may be      | no more TLS with it                               |
-//   | a fault                                | a new connection, its first messages in lockstep; |
-//   |                                        | the third running without a message taken: out    |
-//   | the fuse                               | out, and its refusals of this run are taken back  |
+//   | a fault                                | a new connection, its first messages in lockstep  |
+//   | a fault before it took any, and        | one was too many, as its only reason may be one   |
+//   | others go on                           | bad host of several                               |
+//   | a third fault running, over all its    | out                                               |
+//   | connections, without a message taken   |                                                   |
+//   | the fuse                               | out, nobody else is given to its connections; its |
+//   |                                        | refusals of this run are taken back, but for      |
+//   |                                        | those that were handed over before (Ledger)       |
 //
 // What a relay cannot take (Needs) is kept for one that may be able to, as long as that one is not
 // in trouble. "Out" is for the rest of the run. Of several relays that are free, connections go to
@@ -140,7 +145,7 @@ class Relays {
     std::optional<Clock::time_point> troubled_since;
     Clock::time_point free_at = Clock::time_point::min();
     Clock::duration pause{};
-    std::size_t faults = 0;              // running, without a message taken
+    std::size_t faults = 0;              // running, without a message taken by any connection
     std::size_t lockstep = 0;            // messages, for the next connection
     std::size_t deferred = 0;            // recipients running
     std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so
@@ -154,6 +159,7 @@ class Relays {
     Clock::time_point waited_for_from = Clock::time_point::min();  // not before, by others
   };
 
+  static void keep_to(State& state, std::size_t live);
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
 

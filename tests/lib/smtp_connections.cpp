@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <condition_variable>
 #include <cstring>
 #include <deque>
 #include <functional>
@@ -196,7 +197,7 @@ class LoopbackRelay {
         recipients.clear();
         ++word.message;
       } else if (verb == "QUIT") {
-        say(socket, "221 bye\r\n");
+        static_cast<void>(answer(in, word, verb, "221 bye\r\n"));
         break;
       } else if (!answer(in, word, verb, "250 ok\r\n")) {
         return;
@@ -363,6 +364,35 @@ TEST_CASE("connections: where one was too many the others go on", "[smtp]") {
   CHECK(recipients.doubted.empty());
   CHECK(sent_away > 0);
   CHECK(sent_away <= 6);  // a further one is tried after 200 messages
+}
+
+TEST_CASE("connections: when the fuse blows no connection of the relay is given more", "[smtp]") {
+  // The first one refuses everybody, and the others take what they have when that is over.
+  std::mutex mutex;
+  std::condition_variable over;
+  enum class Phase { all_take, first_refuses, others_take } phase = Phase::all_take;
+  LoopbackRelay relay([&](const Word& word) -> std::optional<Instead> {
+    std::unique_lock guard(mutex);
+    if (word.connection == 0) {
+      if (phase == Phase::all_take && word.live == 4) phase = Phase::first_refuses;
+      if (word.verb == "RCPT" && phase == Phase::first_refuses) {
+        return Instead{"550 5.1.1 no such user\r\n"};
+      }
+      if (word.verb != "QUIT") return {};
+      phase = Phase::others_take;
+      over.notify_all();
+    } else if (word.verb == "MAIL") {
+      over.wait(guard, [&] { return phase != Phase::first_refuses; });
+    }
+    return {};
+  });
+  Relays relays(relay.relays(), {.connections = 4, .messages = 10'000});
+  Recipients recipients(4000);
+  send_all(relays, recipients);
+  CHECK(relays.blown(0));
+  CHECK(relay.most_live() == 4);
+  CHECK(recipients.delivered < 2000);
+  CHECK(recipients.doubted.empty());
 }
 
 TEST_CASE("connections: a relay that nobody answers at is out and nobody was given to it",

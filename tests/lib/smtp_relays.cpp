@@ -194,6 +194,24 @@ TEST_CASE("relays: a fault means lockstep and the third running is the end", "[s
   CHECK_FALSE(one.next_chance());
 }
 
+TEST_CASE("relays: faults are not running where other connections deliver between them", "[smtp]") {
+  Relays pool = relays({"smtp://pool"}, {.connections = 3});
+  deliver(pool, 80);
+  CHECK(most_of(pool) == 3);
+  for (int i = 0; i < 9; ++i) {
+    CHECK(pool.parted(0, Ended(Parting::fault, 0), 1, start).empty());
+    // Another one at once would meet the same.
+    CHECK(most_of(pool) == 1);
+    deliver(pool, 199);
+    CHECK(most_of(pool) == 1);
+    deliver(pool, 1);
+    CHECK(most_of(pool) == 2);
+  }
+  // Those that had messages taken are no sign of a host where nothing can be.
+  CHECK(pool.parted(0, Ended(Parting::fault, 5), 1, start).empty());
+  CHECK(most_of(pool) == 2);
+}
+
 TEST_CASE("relays: the fuse puts a relay out unless it is off", "[smtp]") {
   for (const FuseUse use : {FuseUse::armed, FuseUse::off}) {
     Relays one = relays({"smtp://a"}, {.fuse = use});
