@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -224,6 +225,16 @@ class Server {
   std::vector<char> room_;
 };
 
+// A socket that was handed to us is ours alone, and a client that does not read must keep nobody
+// waiting; a pipe or a file may be others' too, and stays as it is.
+Fd without_waiting(Fd given) {
+  struct stat status{};
+  if (fstat(given.get(), &status) == 0 && S_ISSOCK(status.st_mode)) {
+    fcntl(given.get(), F_SETFL, fcntl(given.get(), F_GETFL) | O_NONBLOCK);
+  }
+  return given;
+}
+
 // Its own listeners, those of systemd, or what inetd left on descriptors 0 and 1.
 Result<> open_doors(Server& server, const LmtpdOptions& options) {
   for (const std::string& where : options.listen) {
@@ -238,14 +249,15 @@ Result<> open_doors(Server& server, const LmtpdOptions& options) {
     if (is_listening(in.get())) {
       given.push_back(std::move(in));
     } else {
-      server.connect(std::move(in), Fd(fcntl(1, F_DUPFD_CLOEXEC, 3)));
+      server.connect(without_waiting(std::move(in)),
+                     without_waiting(Fd(fcntl(1, F_DUPFD_CLOEXEC, 3))));
     }
   }
   for (Fd& fd : given) {
     if (is_listening(fd.get())) {
       server.listen(adopt(std::move(fd)));
     } else {
-      server.connect(std::move(fd), {});
+      server.connect(without_waiting(std::move(fd)), {});
     }
   }
   return {};

@@ -217,6 +217,33 @@ on_port() {
   is 2 "$(held | wc -l)"
 }
 
+@test "ml-lmtpd: a client that reads none of its replies keeps a socket of inetd from no signal" {
+  python3 - <<'PYTHON'
+import select, signal, socket, subprocess, time
+ours, theirs = socket.socketpair()
+theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)
+daemon = subprocess.Popen(['ml-lmtpd', '--log', 'log'], stdin=theirs, stdout=theirs)
+theirs.close()
+assert ours.recv(4096).startswith(b'220 ')
+ours.sendall(b'NOOP\r\n' * 2000)
+select.select([ours], [], [])  # the first of the replies, more than its socket holds
+daemon.send_signal(signal.SIGTERM)
+
+def pending():
+    with open(f'/proc/{daemon.pid}/status') as status:
+        return any(line.startswith('ShdPnd') and int(line.split()[1], 16) for line in status)
+
+for _ in range(1000):  # polls
+    if not pending():
+        break
+    time.sleep(0.01)
+taken = not pending()
+ours.close()
+assert daemon.wait() == 0
+assert taken
+PYTHON
+}
+
 @test "ml-lmtpd: a socket is for its owner and group and a dead one is taken over and a live one is not" {
   lmtpd
   is 660 "$(stat -c %a socket)"
