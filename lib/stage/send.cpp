@@ -8,6 +8,7 @@
 
 #include "base/diag.hpp"
 #include "base/interruptions.hpp"
+#include "base/shell_word.hpp"
 #include "base/text.hpp"
 #include "mail/dsn_request.hpp"
 #include "smtp/connections.hpp"
@@ -528,7 +529,7 @@ void Sender::tell(const Ledger::Conclusion& all) {
   if (all.left == 0) return;
   std::string line = left(all.left);
   if (!all.left_to.empty()) {
-    line += fmt::format("; go on with: {} <{}", options_.go_on, all.left_to);
+    line += fmt::format("; go on with: {} <{}", options_.go_on, text_to_shell_word(all.left_to));
   } else if (!options_.ledger.undelivered) {
     // Of all that is said here, a queue keeps this line.
     if (!why_out_.empty()) line += fmt::format(" ({})", why_out_);

@@ -30,7 +30,7 @@ enum class Unanswered { send, hold };
 
 struct SendOptions {
   std::vector<Relay> relays;      // at least one
-  std::string go_on = "ml-send";  // the command that goes on with what is left, but for its input
+  std::string go_on = "ml-send";  // a shell's command that goes on, but for its input
   Relays::Terms terms;
   std::uint64_t rate = 0;                         // recipients a second; 0: as it goes
   std::optional<std::chrono::seconds> lasting{};  // then what is in flight ends it, as by SIGTERM

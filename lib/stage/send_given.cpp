@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "base/shell_word.hpp"
 
 namespace ml {
 namespace {
@@ -43,13 +44,9 @@ std::vector<std::string> words_to_go_on(const SendGiven& given) {
   return all;
 }
 
-// What people type, with what a shell would take for its own in quotes.
 std::string command_to_go_on(const SendGiven& given) {
   std::string command = "ml-send";
-  const auto add = [&](std::string_view word) {
-    const bool plain = word.find_first_of(" &?*;|<>()$`\"'\\[]") == std::string_view::npos;
-    command += fmt::format(" {0}{1}{0}", plain ? "" : "'", word);
-  };
+  const auto add = [&](std::string_view word) { command += ' ' + text_to_shell_word(word); };
   for (const std::string& uri : given.via) {
     add("--via");
     add(uri);

@@ -229,6 +229,21 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is x1 "$(ml-log --home h2 | cut -f1)"
 }
 
+@test "ml-send: the line that goes on is one for a shell whatever its files are named" {
+  local names=("my left" "o'neil" '$HOME' '#1' '~x' '{a,b}' '"q"' 'a;b' 'left')
+  for name in "${names[@]}"; do
+    sink --fault 'rcpt<1=450 4.2.0 later'
+    run ml-send --home "$PWD/home $name" --undelivered "$name" --via "$via" < <(stream a@x.org)
+    is 75 "$status"
+    run sh -c "${output#*go on with: }"
+    is "" "$output"
+    is 0 "$status"
+    is a@x.org "$(cut -f2 log)"
+    sunk
+    rm log
+  done
+}
+
 @test "ml-send: who is left is a stream to go on with" {
   sink --fault 'rcpt<1=450 4.2.0 later'
   run ml-send --via "$via" < <(stream ann@example.org bob@example.org)
