@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "mail/enhanced_code.hpp"
 #include "mail/header.hpp"
 
 namespace ml {
@@ -199,21 +200,9 @@ std::vector<Report> text_to_reports(std::string_view text) {
 }
 
 std::optional<std::string> leading_status(std::string_view text) {
-  std::size_t at = 0;
-  for (unsigned number = 0; number < 3; ++number) {
-    const std::size_t begin = at;
-    while (at < text.size() && is_digit(text[at]) && at - begin < 3) ++at;
-    if (at == begin || (number == 0 && at > 1)) return std::nullopt;
-    if (number == 2) break;
-    if (at == text.size() || text[at] != '.') return std::nullopt;
-    ++at;
-  }
-  const bool goes_on =
-      at < text.size() &&
-      (is_alnum(text[at]) || (text[at] == '.' && at + 1 < text.size() && is_digit(text[at + 1])));
-  const char kind = text.front();
-  if (goes_on || (kind != '2' && kind != '4' && kind != '5')) return std::nullopt;
-  return std::string(text.substr(0, at));
+  const EnhancedCode code = take_enhanced_code(text);
+  if (code.kind == 0) return std::nullopt;
+  return enhanced_code_to_text(code);
 }
 
 std::optional<std::string> xtext_to_text(std::string_view text) {

@@ -45,7 +45,7 @@ struct Report {
 // given the one that its status speaks of.
 [[nodiscard]] std::vector<Report> text_to_reports(std::string_view text);
 
-// "5.1.1" out of a text that begins with it; nothing for anything else.
+// "5.1.1" out of a text that begins with it (enhanced_code.hpp); nothing for anything else.
 [[nodiscard]] std::optional<std::string> leading_status(std::string_view text);
 
 // RFC 3461 4: "ann+2Btag" -> "ann+tag". Nothing where the text is not xtext by the letter: a `+`

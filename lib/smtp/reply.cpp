@@ -15,23 +15,6 @@ constexpr std::size_t longest_line = 4096;
 constexpr std::size_t longest_reply = std::size_t{64} << 10;
 constexpr std::size_t longest_said = 512;
 
-// One to three digits off the front, or -1.
-int take_number(std::string_view& text) {
-  int value = 0;
-  std::size_t digits = 0;
-  for (; digits < 3 && digits < text.size() && is_digit(text[digits]); ++digits) {
-    value = value * 10 + (text[digits] - '0');
-  }
-  text.remove_prefix(digits);
-  return digits > 0 ? value : -1;
-}
-
-bool take_dot(std::string_view& text) {
-  if (!text.starts_with('.')) return false;
-  text.remove_prefix(1);
-  return true;
-}
-
 // With what every line of a reply begins, but for the mark behind it.
 bool has_code(std::string_view line) {
   return line.size() >= 3 && line[0] >= '2' && line[0] <= '5' && is_digit(line[1]) &&
@@ -43,44 +26,7 @@ int code_of(std::string_view line) {
   return (line[0] - '0') * 100 + (line[1] - '0') * 10 + (line[2] - '0');
 }
 
-EnhancedCode take_long_code(std::string_view& text) {
-  std::string_view rest = text;
-  EnhancedCode code;
-  code.kind = rest[0] - '0';
-  rest.remove_prefix(1);
-  if (!take_dot(rest) || (code.subject = take_number(rest)) < 0) return {};
-  if (!take_dot(rest) || (code.detail = take_number(rest)) < 0) return {};
-  if (!rest.empty() && rest[0] != ' ') return {};
-  if (!rest.empty()) rest.remove_prefix(1);
-  text = rest;
-  return code;
-}
-
-// "2.1.5 Ok", as nearly all of them are.
-bool has_short_code(std::string_view text) {
-  return text.size() >= 6 && is_digit(text[2]) && is_digit(text[4]) && text[1] == '.' &&
-         text[3] == '.' && text[5] == ' ';
-}
-
-// The code and what stands behind it and its blank.
-inline EnhancedCode take_enhanced_code(std::string_view& text) {
-  if (text.size() < 5 || (text[0] != '2' && text[0] != '4' && text[0] != '5')) return {};
-  if (!has_short_code(text)) return take_long_code(text);
-  const EnhancedCode code{text[0] - '0', text[2] - '0', text[4] - '0'};
-  text.remove_prefix(6);
-  return code;
-}
-
 }  // namespace
-
-EnhancedCode text_to_enhanced_code(std::string_view text) {
-  return take_enhanced_code(text);
-}
-
-std::string enhanced_code_to_text(const EnhancedCode& code) {
-  if (code.kind == 0) return {};
-  return fmt::format("{}.{}.{}", code.kind, code.subject, code.detail);
-}
 
 std::string reply_to_text(const Reply& reply) {
   std::string text;
@@ -170,12 +116,9 @@ ReplyParser::Step ReplyParser::take_line(std::string_view line) {
   if (mark != ' ' && mark != '-') return Step::garbage;
   if (first_) begin_reply(line);
   if (code_of(line) != reply_.code) return Step::garbage;
-  std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
+  const std::string_view text = line.substr(std::min<std::size_t>(line.size(), 4));
   if (!first_ || mark == '-') lines_.append(text).push_back('\n');
-  if (!first_ && reply_.said.size() < longest_said) {
-    static_cast<void>(take_enhanced_code(text));
-    reply_.said.append(" ").append(text.substr(0, longest_said - reply_.said.size()));
-  }
+  if (!first_) add_line(text);
   first_ = false;
   return mark == '-' ? Step::more : Step::last;
 }
@@ -188,6 +131,19 @@ inline void ReplyParser::begin_reply(std::string_view line) {
   if (line.size() > 3) reply_.said[3] = ' ';
   if (text.empty() && reply_.said.back() == ' ') reply_.said.pop_back();
   reply_.head = std::min(line.size() - text.size(), reply_.said.size());
+}
+
+// Its code counts where no line before it had one; one that was said is not said again.
+void ReplyParser::add_line(std::string_view text) {
+  std::string_view words = text;
+  const EnhancedCode code = take_enhanced_code(words);
+  if (code == reply_.enhanced) {
+    text = words;
+  } else if (reply_.enhanced.kind == 0) {
+    reply_.enhanced = code;
+  }
+  if (reply_.said.size() >= longest_said) return;
+  reply_.said.append(" ").append(text.substr(0, longest_said - reply_.said.size()));
 }
 
 }  // namespace ml

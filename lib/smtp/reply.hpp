@@ -12,27 +12,16 @@
 #include <string>
 #include <string_view>
 
+#include "mail/enhanced_code.hpp"
+
 namespace ml {
 
-// RFC 3463. kind 0: there is none.
-struct EnhancedCode {
-  int kind = 0;  // 2, 4 or 5
-  int subject = 0;
-  int detail = 0;
-
-  bool operator==(const EnhancedCode&) const = default;
-};
-
-// The code that `text` begins with, followed by a blank or nothing.
-[[nodiscard]] EnhancedCode text_to_enhanced_code(std::string_view text);
-[[nodiscard]] std::string enhanced_code_to_text(const EnhancedCode& code);
-
 struct Reply {
-  int code = 0;  // 200 to 599
-  EnhancedCode enhanced;
-  std::string said;      // "550 5.1.1 User unknown": its lines joined by a blank, as they came
-  std::size_t head = 0;  // octets of that before the text
-  bool ours = false;     // no relay said it
+  int code = 0;           // 200 to 599
+  EnhancedCode enhanced;  // of the first line that has one
+  std::string said;       // "550 5.1.1 User unknown": its lines joined by a blank, as they came
+  std::size_t head = 0;   // octets of that before the text
+  bool ours = false;      // no relay said it
 
   // Without the codes.
   [[nodiscard]] std::string_view text() const { return std::string_view(said).substr(head); }
@@ -76,6 +65,7 @@ class ReplyParser {
   [[nodiscard]] bool take_single(std::string_view& octets);
   [[nodiscard]] Step take_line(std::string_view line);
   void begin_reply(std::string_view line);
+  void add_line(std::string_view text);
 
   Reply reply_;
   std::string line_;  // an unfinished line

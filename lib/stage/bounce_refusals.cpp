@@ -75,7 +75,9 @@ class Refusals {
         case Record::end:
           verdict.add(in_.end());
           if (!state) verdict.add(state.error());
+          if (unusable_) verdict.add(*unusable_);
           state = {};
+          unusable_.reset();
           break;
         case Record::none: return verdict.result();
       }
@@ -112,8 +114,10 @@ class Refusals {
     }
     const auto status = refusal_status(rcpt);
     if (!status) {
-      return retry("the record of {} is no refusal for good: nothing here can take it",
-                   shown(rcpt.address));
+      const auto why = retry("the record of {} is no refusal for good: nothing here can take it",
+                             shown(rcpt.address));
+      if (!unusable_) unusable_ = why.error();
+      return {};
     }
     Report report;
     report.action = Action::failed;
@@ -141,6 +145,7 @@ class Refusals {
   BounceSteps& steps_;
   std::optional<BounceMarking> marking_;
   std::uint32_t tag_ = 0;
+  std::optional<Error> unusable_;  // of the section: its first record that is no refusal
 };
 
 }  // namespace

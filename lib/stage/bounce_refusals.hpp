@@ -10,7 +10,7 @@
 namespace ml {
 
 // Marks them. The first failure, in a section or in judging it; a record that is no refusal for
-// good is 75, and so is a section that names no list.
+// good is 75, when all others of its section are marked, and so is a section that names no list.
 [[nodiscard]] Result<Status> judge_refusals(Reader& in, BounceHome& home, BounceSteps& steps);
 
 }  // namespace ml

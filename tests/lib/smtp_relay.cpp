@@ -117,7 +117,8 @@ TEST_CASE("verdict: only a reply about the recipient refuses the recipient") {
   }
   for (const char* line :
        {"550 5.7.1 spam", "552 5.2.2 full", "554 5.1.1 no", "550 5.3.0 x", "550 4.1.1 x",
-        "450 4.2.0 later", "452 4.2.2 full", "554 5.7.1 relaying"}) {
+        "450 4.2.0 later", "452 4.2.2 full", "554 5.7.1 relaying", "550 5.7.1: no", "550  5.7.1 no",
+        "550 \t5.7.1-no", "550-no\r\n550 5.7.1 spam"}) {
     CHECK(meaning(Step::rcpt, line) == Meaning::left);
     CHECK(meaning(Step::lmtp_dot, line) == Meaning::left);
   }
