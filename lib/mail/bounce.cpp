@@ -113,12 +113,17 @@ void repair(Reports& reports, const Notice& notice) {
   std::erase_if(reports, [](const Report& report) { return !is_whole(report); });
 }
 
-// X-Failed-Recipients of Exim and Google, with what the text says about them.
+// X-Failed-Recipients of Exim and Google, with what the text says about them. No field after the
+// first thousand recipients is looked at.
 Reports reports_in_head(std::string_view head, const Notice& notice) {
+  constexpr std::string_view name = "X-Failed-Recipients";
+  constexpr std::size_t most_recipients = 1000;
+  if (!find_field(head, name)) return {};
   const Reports said = reports_in_words(notice);
   Reports reports;
   for (const Field& field : Fields(head)) {
-    if (!same_nocase(field.name, "X-Failed-Recipients")) continue;
+    if (reports.size() >= most_recipients) break;
+    if (!same_nocase(field.name, name)) continue;
     for (const Mention& mention : mentions_in(field.value)) {
       const auto same = std::ranges::find_if(said, [&](const Report& each) {
         return same_nocase(each.final_recipient, mention.address);

@@ -1,5 +1,6 @@
 #include "mail/shapes.hpp"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,6 +15,9 @@
 
 namespace ml {
 namespace {
+
+// No field after so many recipients of the message that came back is looked at.
+constexpr std::size_t most_returned = 1000;
 
 class ShapeReader {
  public:
@@ -110,8 +114,10 @@ class ShapeReader {
 
   void read_sentences() {
     const auto mentions = mentions_in(text_);
+    const auto returned = returned_recipients();
     for (const Mention& mention : mentions) {
-      if (!found_.is_bystander(mention.address) && is_returned_recipient(mention.address)) {
+      if (!found_.is_bystander(mention.address) &&
+          std::ranges::binary_search(returned, lower(mention.address))) {
         found_.add(mention.address, mention.begin);
       }
     }
@@ -125,14 +131,18 @@ class ShapeReader {
     }
   }
 
-  bool is_returned_recipient(std::string_view address) const {
+  // The first of those that the message which came back was addressed to; lower case, sorted.
+  std::vector<std::string> returned_recipients() const {
+    std::vector<std::string> recipients;
     for (const Field& field : Fields(notice_.returned)) {
+      if (recipients.size() >= most_returned) break;
       if (!same_nocase(field.name, "To") && !same_nocase(field.name, "Cc")) continue;
       for (const Mention& mention : mentions_in(field.value)) {
-        if (same_nocase(mention.address, address)) return true;
+        recipients.push_back(lower(mention.address));
       }
     }
-    return false;
+    std::ranges::sort(recipients);
+    return recipients;
   }
 
   const Notice& notice_;

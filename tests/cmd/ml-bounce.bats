@@ -298,10 +298,23 @@ E
 \tstatus=4.2.2\treply=450 4.2.2 later
 \tstatus=5.7.1\treply=550 5.7.1 spam
 \tstatus=5.1.1\treply=550 5.7.1 spam
+\treply=550 5.7.1: spam
 \tstatus=5.1.1\treply=554 5.1.1 unknown
 \treply=
 \treply=5501 no
 E
+}
+
+@test "ml-bounce: a record that is no refusal keeps no other recipient from being marked" {
+  send_one
+  { grep ^message sent
+    printf 'rcpt\tann@example.org\t-\treply=550 5.1.1 unknown\n'
+    printf 'rcpt\tcy@example.net\t-\treply=550 5.7.1: denied\n'
+    printf 'rcpt\tbob@example.com\t-\treply=550 5.1.1 unknown\nend\t0\n'; } >refused
+  run ml-bounce <refused
+  is 75 "$status"
+  [[ "$output" == *"the record of cy@example.net is no refusal for good"* ]]
+  is "bouncing bouncing" "$(states)"
 }
 
 @test "ml-bounce: a recipient that a queue gave up marks nobody" {
@@ -441,18 +454,26 @@ E
 }
 
 @test "ml-bounce: --report of hostile messages ends in time within bounded memory" {
-  flat_parts() { printf 'Content-Type: multipart/report; boundary=b\n\n'; yes $'--b\nContent-Type: text/plain\n\nx' | head -n 400000; }
+  flat_parts() { printf 'Content-Type: multipart/report; boundary=b\n\n'; yes -- $'--b\nContent-Type: text/plain\n\nx' | head -n 400000; }
   endless_header() { yes 'X-Header: <ann@example.org>:' | head -c 60000000; }
   endless_text() { printf 'From: MAILER-DAEMON\nSubject: failure notice\n\n'; yes '<ann@example.org>: 550 no' | head -c 50000000; }
   at_signs() { printf 'From: MAILER-DAEMON\n\n'; head -c 50000000 /dev/zero | tr '\0' '@'; }
   quotes() { printf 'From: MAILER-DAEMON\n\n'; yes '"@' | tr -d '\n' | head -c 10000000; }
   tags() { printf 'From: MAILER-DAEMON\nContent-Type: text/html\n\n'; yes '<style' | tr -d '\n' | head -c 10000000; }
   messages() { yes $'Content-Type: message/rfc822\n' | head -c 10000000; }
+  # 7,000 addresses in one line, beside 4 MB of other recipients in the header that came back.
+  sentences() {
+    printf 'From: MAILER-DAEMON\nSubject: failure notice\nContent-Type: multipart/mixed; boundary=b\n\n--b\n\nx'
+    seq -f ' %04.0f@b.cc' 7000 | tr -d '\n'
+    printf '\n\n--b\nContent-Type: text/rfc822-headers\n\n'
+    yes "To: $(seq -f '%05.0f@d.ee' 5400 | tr '\n' ' ')" | head -n 60
+    printf '\n--b--\n'
+  }
   bomb() { printf 'From: MAILER-DAEMON\nContent-Transfer-Encoding: base64\n\n'; head -c 40000000 /dev/zero | base64; }
   # The sanitizers want all the address space there is, and time.
   local bounds='ulimit -v 262144; exec timeout 20'
   [ -z "${SAN:-}" ] || bounds='exec timeout 200'
-  for hostile in nested_parts flat_parts endless_header endless_text at_signs quotes tags messages bomb; do
+  for hostile in nested_parts flat_parts endless_header endless_text at_signs quotes tags messages sentences bomb; do
     run bash -c "$bounds ml-bounce --report" < <($hostile)
     is "0 $hostile" "$status $hostile"
   done
