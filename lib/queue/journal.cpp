@@ -313,7 +313,8 @@ Result<bool> Journal::waits_unmet(std::string_view address) {
   if (number >= in.recall.used() || in.recall.is_met(number)) return false;
   Before before;
   recall_into(before, **found);
-  return !is_settled(before);
+  const bool is_told_of = before.outcome != Outcome::refused || before.told;
+  return !is_settled(before) || !is_told_of;
 }
 
 bool Journal::is_settled(const Before& before) const {

@@ -140,8 +140,9 @@ class Journal {
   // True if a recipient with this past must not be sent to by this stream.
   [[nodiscard]] bool is_settled(const Before& before) const;
 
-  // Whether somebody may still have to be sent to whom before() was not asked for in this run. For
-  // when all is recorded: the first call reads all slots.
+  // Whether somebody waits whom before() was not asked for in this run: he may still have to be
+  // sent to, or his refusal is to be told. For when all is recorded: the first call reads all
+  // slots.
   [[nodiscard]] Result<bool> waits_unmet(std::string_view address);
 
   // A settled recipient whose line in the log was lost with the run that settled it has one again,

@@ -39,11 +39,11 @@ Result<Named> create_elsewhere(std::string_view kind, std::string_view id, const
   return Named{std::move(path), std::move(fd)};
 }
 
-Result<Named> open_named(const std::optional<std::string>& given, Onto onto,
+Result<Named> open_named(const std::optional<std::string>& given,
                          const std::optional<std::string>& home, std::string_view kind,
                          std::string_view id) {
   if (given) {
-    auto file = open_file(*given, O_WRONLY | O_CREAT | (onto == Onto::fresh ? O_TRUNC : O_APPEND));
+    auto file = open_file(*given, O_WRONLY | O_CREAT | O_APPEND);
     if (!file) return fail(file);
     return Named{*given, std::move(*file)};
   }
@@ -60,6 +60,13 @@ Result<> make_durable(const Named& file) {
   return sync_directory(directory_of(file.path));
 }
 
+// Nothing of what is no ordinary file.
+std::optional<struct stat> ordinary_file(const std::string& given) {
+  struct stat about{};
+  const int looked = given == "-" ? fstat(1, &about) : stat(given.c_str(), &about);
+  return looked == 0 && S_ISREG(about.st_mode) ? std::optional(about) : std::nullopt;
+}
+
 }  // namespace
 
 Result<> check_handover(const std::optional<std::string>& given) {
@@ -69,25 +76,28 @@ Result<> check_handover(const std::optional<std::string>& given) {
   return {};
 }
 
-Result<Handover> hand_over(const std::optional<std::string>& given, Onto onto,
-                           const std::optional<std::string>& home, std::string_view kind,
-                           std::string_view id,
-                           const std::function<Result<std::uint64_t>(Writer&)>& write) {
+bool is_one_file(const std::string& a, const std::string& b) {
+  if (a == "-" && b == "-") return false;
+  const auto one = ordinary_file(a), other = ordinary_file(b);
+  return one && other && one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
+
+Result<std::string> hand_over(const std::optional<std::string>& given,
+                              const std::optional<std::string>& home, std::string_view kind,
+                              std::string_view id, const WriteRemains& write) {
   if (given == "-") {
     Writer out(1);
-    auto count = write(out);
-    if (!count) return fail(count);
+    if (auto written = write(out); !written) return fail(written);
     if (auto flushed = out.flush(); !flushed) return fail(flushed);
-    return Handover{*count, {}};
+    return std::string();
   }
-  auto file = open_named(given, onto, home, kind, id);
+  auto file = open_named(given, home, kind, id);
   if (!file) return fail(file);
   Writer out(file->fd.get(), file->path);
-  auto count = write(out);
-  if (!count) return fail(count);
+  if (auto written = write(out); !written) return fail(written);
   if (auto flushed = out.flush(); !flushed) return fail(flushed);
   if (auto kept = make_durable(*file); !kept) return fail(kept);
-  return Handover{*count, std::move(file->path)};
+  return std::move(file->path);
 }
 
 }  // namespace ml

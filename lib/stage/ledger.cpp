@@ -9,7 +9,6 @@
 #include "base/digest.hpp"
 #include "base/octets.hpp"
 #include "base/text.hpp"
-#include "mail/address.hpp"
 #include "mail/header.hpp"
 #include "mail/id.hpp"
 #include "mail/message.hpp"
@@ -18,6 +17,7 @@
 #include "stage/entry_mark.hpp"
 #include "stage/handover.hpp"
 #include "stage/runner.hpp"
+#include "stage/wire_envelope.hpp"
 #include "stream/writer.hpp"
 
 namespace ml {
@@ -31,16 +31,59 @@ constexpr std::size_t most_sections = 64;
 // takes the entry at once.
 constexpr std::chrono::seconds time_to_hand_over(10);
 
+// Anybody else who remains is left.
+bool is_refused(const Remains::Kept& one, const Ledger::Blown& blown) {
+  return one.refused_by && !blown(*one.refused_by);
+}
+
 }  // namespace
+
+// Those who are refused, or those who are left, and where they go.
+struct Ledger::Share {
+  std::vector<Place> places{};  // by section
+  Wanted is_theirs;
+
+  [[nodiscard]] static bool leads(Place place, Into into) {
+    if (into == Into::queue) return place == Place::queue;
+    return place == Place::given || place == Place::file;
+  }
+  [[nodiscard]] bool any(Into into) const {
+    return std::ranges::any_of(places, [&](Place place) { return leads(place, into); });
+  }
+  // Lives as long as this.
+  [[nodiscard]] Wanted going(Into into) const {
+    return [this, into](const Remains::Kept& one) {
+      return leads(places[one.section], into) && is_theirs(one);
+    };
+  }
+};
 
 Ledger::Ledger(Terms terms)
     : terms_(std::move(terms)), remains_({home_directory(terms_.home), "/var/tmp", "/tmp"}) {
-  const auto& given = terms_.undelivered;
-  if (given && given != "queue" && given != "-") left_file_.emplace(*given);
+  const auto is_file = [](const std::optional<std::string>& given) {
+    return given && given != "queue" && given != "-";
+  };
+  if (is_file(terms_.undelivered)) left_file_.emplace(*terms_.undelivered);
+  if (is_file(terms_.refused)) refused_file_.emplace(*terms_.refused);
 }
 
 Result<> Ledger::open() {
+  if (auto apart = check_apart(); !apart) return apart;
+  if (refused_file_) {
+    if (auto begun = refused_file_->begin(); !begun) return begun;
+  }
   return left_file_ ? left_file_->begin() : Result<>();
+}
+
+// The file of the left is replaced, and what runs write over each other on standard output is lost.
+Result<> Ledger::check_apart() const {
+  const auto& refused = terms_.refused;
+  const auto& left = terms_.undelivered;
+  if (!refused || !left || refused == "queue" || left == "queue") return {};
+  const bool is_one =
+      is_one_file(*refused, *left) || (left_file_ && is_one_file(*refused, left_file_->place()));
+  if (!is_one) return {};
+  return retry("{} is the file of --undelivered too: name another one for --refused", *refused);
 }
 
 Result<std::uint64_t> Ledger::finish(Whole whole) {
@@ -259,7 +302,7 @@ Result<> Ledger::wake_runners() {
 // Refusals by a relay that had something against us are none.
 Result<> Ledger::take_back(const Blown& blown, std::int64_t now) {
   return remains_.each([&](const Remains::Kept& one) -> Result<> {
-    if (!one.refused_by || !blown(*one.refused_by)) return {};
+    if (!one.refused_by || is_refused(one, blown)) return {};
     Section& section = sections_[one.section];
     --section.refused;
     ++section.left;
@@ -270,38 +313,18 @@ Result<> Ledger::take_back(const Blown& blown, std::int64_t now) {
 }
 
 Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now) {
-  std::vector<Place> places;
+  Share refused{.is_theirs = [&](const auto& one) { return is_refused(one, blown); }};
   for (const Section& section : sections_) {
-    places.push_back(section.refused > 0 ? place_of_refused(section) : Place::caller);
+    refused.places.push_back(section.refused > 0 ? place_of_refused(section) : Place::caller);
     to.refused += section.refused;
   }
   if (to.refused == 0) return {};
-  const auto going_to = [&](Into into) {
-    return [&, into](const Remains::Kept& one) {
-      const bool counts = one.refused_by && !blown(*one.refused_by);
-      return counts && (places[one.section] == Place::queue) == (into == Into::queue);
-    };
-  };
-  Result<> state;
-  if (std::ranges::count(places, Place::queue) > 0) {
-    to.refused_to = queue_of_refused;
-    state = enqueue("bounces", Entries::plain, going_to(Into::queue));
-    if (state && !terms_.refused) to_wake_.insert("bounces");
-  }
-  const bool files = std::ranges::any_of(
-      places, [](Place place) { return place == Place::file || place == Place::given; });
-  if (state && files) {
-    auto path = write_file(terms_.refused == "queue" ? std::nullopt : terms_.refused, "refused",
-                           going_to(Into::file));
-    if (path) to.refused_to = std::move(*path);
-    if (!path) state = fail(path);
-  }
-  if (!state) {
+  if (auto written = write_refused(refused, to); !written) {
     return retry("{} refused, and they cannot be handed over yet: {}", to.refused,
-                 state.error().text);
+                 written.error().text);
   }
   auto told = remains_.each([&](const Remains::Kept& one) -> Result<> {
-    if (!one.slot || !one.refused_by || blown(*one.refused_by)) return {};
+    if (!one.slot || !refused.is_theirs(one)) return {};
     return sections_[one.section].journal->told(*one.slot);
   });
   if (!told) return told;
@@ -312,39 +335,47 @@ Result<> Ledger::hand_over_refused(const Blown& blown, Conclusion& to, std::int6
   return {};
 }
 
-Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now) {
-  std::vector<Place> places;
-  for (Section& section : sections_) {
-    places.push_back(section.left > 0 ? place_of_left(section) : Place::caller);
-    (places.back() == Place::queue ? to.queued : to.left) += section.left;
+Result<> Ledger::write_refused(const Share& refused, Conclusion& to) {
+  if (refused.any(Into::queue)) {
+    to.refused_to = queue_of_refused;
+    auto queued = enqueue("bounces", Entries::plain, refused.going(Into::queue));
+    if (!queued) return queued;
+    if (!terms_.refused) to_wake_.insert("bounces");
   }
-  const auto going_to = [&](Into into) {
-    return [&, into](const Remains::Kept& one) {
-      const Place place = places[one.section];
-      const bool is_left = !one.refused_by || blown(*one.refused_by);
-      return is_left && (into == Into::queue ? place == Place::queue
-                                             : place == Place::given || place == Place::file);
-    };
-  };
+  if (!refused.any(Into::file)) return {};
+  const auto wanted = refused.going(Into::file);
+  if (refused_file_) {
+    to.refused_to = refused_file_->path();
+    return refused_file_->append(
+        [&](Writer& out) { return write_sections(out, Entries::plain, wanted); });
+  }
+  auto path = write_file(terms_.refused, "refused", Entries::plain, wanted);
+  if (!path) return fail(path);
+  to.refused_to = std::move(*path);
+  return {};
+}
+
+Result<> Ledger::hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now) {
+  Share left{.is_theirs = [&](const auto& one) { return !is_refused(one, blown); }};
+  for (const Section& section : sections_) {
+    left.places.push_back(section.left > 0 ? place_of_left(section) : Place::caller);
+    (left.places.back() == Place::queue ? to.queued : to.left) += section.left;
+  }
   // What cannot be queued keeps nobody from writing the files of the others.
   Result<> state;
   if (to.queued > 0) {
-    state = queue_left(going_to(Into::queue), now);
+    state = queue_left(left.going(Into::queue), now);
     if (!state) {
       state = retry("{} left, and they cannot be queued: {}", to.queued, state.error().text);
       to.left += std::exchange(to.queued, 0);
     }
-    for (std::size_t i = 0; state && i < places.size(); ++i) {
-      if (places[i] == Place::queue) sections_[i].left = 0;
+    for (std::size_t i = 0; state && i < sections_.size(); ++i) {
+      if (left.places[i] == Place::queue) sections_[i].left = 0;
     }
   }
-  const bool files = std::ranges::any_of(
-      places, [](Place place) { return place == Place::file || place == Place::given; });
-  if (!files) return state;
-  auto given = terms_.undelivered;
-  if (given == "queue") given.reset();
-  if (left_file_) given = left_file_->place();
-  auto path = write_file(given, "left", going_to(Into::file));
+  if (!left.any(Into::file)) return state;
+  auto path = write_file(left_file_ ? left_file_->place() : terms_.undelivered, "left",
+                         Entries::marked, left.going(Into::file));
   if (path) to.left_to = left_file_ ? left_file_->path() : *path;
   if (!path && state) {
     const std::string& why = path.error().text;  // empty: who reads our output has gone
@@ -372,8 +403,7 @@ Result<> Ledger::answer_left_file() {
     if (!section.ended_well) continue;
     const auto waits = [&](std::string_view address) -> Result<bool> {
       if (!section.journal) return true;
-      const auto wire = text_to_address(address);
-      return section.journal->waits_unmet(lower(wire ? address_to_text(*wire) : address));
+      return section.journal->waits_unmet(address_in_journal(address));
     };
     auto answered = left_file_->answer(section.id, section.part, waits);
     if (!answered) return answered;
@@ -381,36 +411,36 @@ Result<> Ledger::answer_left_file() {
   return {};
 }
 
-// The sections with those of their recipients who are wanted, each with its `end 0`.
+// Gives where they are then. What was handed over before, in this run, stays where it is and has
+// this behind it.
 Result<std::string> Ledger::write_file(const std::optional<std::string>& given,
-                                       std::string_view kind, const Wanted& wanted) {
-  // What was handed over before, in this run, stays where it is and has this behind it.
+                                       std::string_view kind, Entries entries,
+                                       const Wanted& wanted) {
   const auto before = files_.find(kind);
-  const bool is_first = before == files_.end();
-  const bool is_left_file = left_file_ && given == left_file_->place();
-  const auto onto = is_first && !is_left_file ? Onto::fresh : Onto::appended;
-  const auto to = is_first ? given : std::optional(before->second);
-  auto done = hand_over(to, onto, terms_.home, kind, sections_.front().id, [&](Writer& out) {
-    std::optional<std::size_t> section;
-    std::uint64_t count = 0;
-    auto written = remains_.each([&](const Remains::Kept& one) -> Result<> {
-      if (!wanted(one)) return {};
-      if (section != one.section) {
-        if (section) out.end(Status::done, "");
-        // The refused are not to be sent to, and bear no mark of an entry.
-        out.pass(kind == "refused" ? without_mark(one.message) : std::string(one.message));
-        section = one.section;
-      }
-      out.pass(one.rcpt);
-      ++count;
-      return {};
-    });
-    if (section) out.end(Status::done, "");
-    return written ? Result<std::uint64_t>(count) : fail(written);
+  std::optional<std::string> to;  // nothing: a new one in the home
+  if (given != "queue") to = given;
+  if (before != files_.end()) to = before->second;
+  auto path = hand_over(to, terms_.home, kind, sections_.front().id,
+                        [&](Writer& out) { return write_sections(out, entries, wanted); });
+  if (path && !path->empty()) files_.emplace(kind, *path);
+  return path;
+}
+
+// Those of their recipients who are wanted, and an `end 0` for each.
+Result<> Ledger::write_sections(Writer& out, Entries entries, const Wanted& wanted) {
+  std::optional<std::size_t> section;
+  auto written = remains_.each([&](const Remains::Kept& one) -> Result<> {
+    if (!wanted(one)) return {};
+    if (section != one.section) {
+      if (section) out.end(Status::done, "");
+      out.pass(entries == Entries::plain ? without_mark(one.message) : std::string(one.message));
+      section = one.section;
+    }
+    out.pass(one.rcpt);
+    return {};
   });
-  if (!done) return fail(done);
-  if (!done->path.empty()) files_.emplace(kind, done->path);
-  return std::move(done->path);
+  if (section) out.end(Status::done, "");
+  return written;
 }
 
 // An entry a section.

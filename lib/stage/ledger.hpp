@@ -36,6 +36,7 @@
 #include "queue/journal.hpp"
 #include "smtp/reply.hpp"
 #include "stage/left_file.hpp"
+#include "stage/refused_file.hpp"
 #include "stage/remains.hpp"
 #include "stream/record.hpp"
 
@@ -83,7 +84,8 @@ class Ledger {
 
   explicit Ledger(Terms terms);
 
-  // To be called first. 75: the file of --undelivered cannot be written.
+  // To be called first. 75: a file of --undelivered or --refused cannot be written, or it is one
+  // for both.
   [[nodiscard]] Result<> open();
 
   // The message whose recipients follow; `line` as in the stream, to live as long as the section.
@@ -161,15 +163,21 @@ class Ledger {
   [[nodiscard]] Place place_of_refused(const Section& section);
 
   using Wanted = std::function<bool(const Remains::Kept&)>;
+  struct Share;
+  [[nodiscard]] Result<> check_apart() const;
   [[nodiscard]] Result<> take_back(const Blown& blown, std::int64_t now);
   [[nodiscard]] Result<> hand_over_refused(const Blown& blown, Conclusion& to, std::int64_t now);
+  [[nodiscard]] Result<> write_refused(const Share& refused, Conclusion& to);
   [[nodiscard]] Result<> hand_over_left(const Blown& blown, Conclusion& to, std::int64_t now);
   [[nodiscard]] Result<> queue_left(const Wanted& wanted, std::int64_t now);
   [[nodiscard]] Result<> answer_left_file();
-  [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
-                                               std::string_view kind, const Wanted& wanted);
-  // Marked: with what tells ml-send that the stream is this entry.
+  // Marked: those to be sent to, with what tells ml-send whose entry the stream is. The refused
+  // are not to be sent to.
   enum class Entries { plain, marked };
+  [[nodiscard]] Result<std::string> write_file(const std::optional<std::string>& given,
+                                               std::string_view kind, Entries entries,
+                                               const Wanted& wanted);
+  [[nodiscard]] Result<> write_sections(Writer& out, Entries entries, const Wanted& wanted);
   [[nodiscard]] Result<> enqueue(std::string_view queue, Entries entries, const Wanted& wanted);
   enum class MayClose { yes, no };
   [[nodiscard]] Result<> end_journals(MayClose may_close, std::int64_t now);
@@ -190,6 +198,7 @@ class Ledger {
   std::set<std::string, std::less<>> to_wake_;             // queues
   std::map<std::string, std::string, std::less<>> files_;  // of this run, by their kind
   std::optional<LeftFile> left_file_;                      // of --undelivered
+  std::optional<RefusedFile> refused_file_;                // of --refused
 };
 
 }  // namespace ml

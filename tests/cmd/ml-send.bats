@@ -206,6 +206,92 @@ people() { seq -f "$1%g@example.org" "$2"; }
   is 2 "$(wc -l <log)"
 }
 
+@test "ml-send: the file of the refused has those of all runs" {
+  sink --fault 'rcpt~ann=550 5.1.1 nobody' --fault 'rcpt~bob=450 4.2.0 later'
+  run ml-send --via "$via" --max-wait 0 --refused ref --undelivered left < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  is "ann@example.org bob@example.org" "$(rcpts ref left | paste -sd' ')"
+  sunk
+  sink --fault 'rcpt~bob=550 5.1.1 nobody' --fault 'rcpt~cy=550 5.1.1 nobody'
+  ml-send --via "$via" --refused ref --undelivered left <left
+  ml-send --via "$via" --refused ref < <(stream cy@example.org | sed 's/^message\tx1/message\tx2/')
+  ml-send --via "$via" --refused ref < <(stream dee@example.org | sed 's/^message\tx1/message\tx2/')
+  is "ann@example.org bob@example.org cy@example.org" "$(rcpts ref | paste -sd' ')"
+  is "message rcpt end message rcpt end message rcpt end" "$(cut -f1 ref | paste -sd' ')"
+  [ ! -s left ]
+}
+
+@test "ml-send: what a killed run has cut short in the file of the refused spoils nothing of the next" {
+  sink --fault 'rcpt~ann=550 5.1.1 nobody'
+  local whole="$(stream old@x.org | sed 's/^message\tx1/message\tx0/')"
+  while read -r cut who; do
+    printf '%s\n' "$whole" >ref
+    truncate -s "-$cut" ref
+    ml-send --again --via "$via" --refused ref < <(stream ann@x.org)
+    is "$who" "$(rcpts ref | paste -sd' ')"
+    ml-rcpts -- cat <ref >out
+    cmp ref out
+  done <<'CUTS'
+0 old@x.org ann@x.org
+1 old@x.org ann@x.org
+5 old@x.org ann@x.org
+6 old@x.org ann@x.org
+7 ann@x.org
+24 ann@x.org
+30 ann@x.org
+CUTS
+}
+
+@test "ml-send: where the refused cannot be written their file is as it was and the next run adds them" {
+  sink --fault 'rcpt~ann=550 5.1.1 nobody'
+  stream old@x.org | sed 's/^message\tx1/message\tx0/' >ref
+  printf 'end\t0\t%*s\n' $((8192 - 20 - 7 - $(stat -c %s ref))) x >>ref # 20 octets have room
+  cp ref before
+  run bash -c "ulimit -f 8; ml-send --via '$via' --refused ref" < <(stream ann@x.org)
+  is 75 "$status"
+  [[ "$output" == *"1 refused, and they cannot be handed over yet: "*ref* ]]
+  cmp ref before
+  ml-send --via "$via" --refused ref < <(stream ann@x.org)
+  is ann@x.org "$(rcpts ref | tail -n 1)"
+  cmp -n "$(stat -c %s before)" ref before
+}
+
+@test "ml-send: one file for the refused and the left is told of before anybody is sent to whatever it is called" {
+  sink
+  ln -s both link
+  ln both hard 2>/dev/null || { touch both; ln both hard; }
+  one_file() {
+    run --separate-stderr "$@" < <(stream a@x.org)
+    is 75 "$status"
+    [[ "$stderr" == *"is the file of --undelivered too: name another one for --refused" ]]
+  }
+  one_file ml-send --via "$via" --refused both --undelivered both
+  one_file ml-send --via "$via" --refused link --undelivered both
+  one_file ml-send --via "$via" --refused both --undelivered ./link
+  one_file ml-send --via "$via" --refused hard --undelivered link
+  one_file ml-send --via "$via" --refused both.new --undelivered both
+  one_file bash -c "ml-send --via '$via' --refused /dev/fd/8 --undelivered both 8>both"
+  one_file bash -c "ml-send --via '$via' --refused both --undelivered - >>both"
+  one_file bash -c "ml-send --via '$via' --refused - --undelivered both >>both"
+  is "" "$(cat log)"
+  [ ! -s both ]
+  # In a device, and in one stream, nothing is written over.
+  ml-send --via "$via" --refused /dev/null --undelivered /dev/null < <(stream a@x.org)
+  ml-send --via "$via" --refused - --undelivered - < <(stream b@x.org) >both
+  sunk
+}
+
+@test "ml-send: a file that is no stream is not taken for the file of the refused" {
+  sink
+  echo ann@example.org >people.txt
+  run ml-send --via "$via" --refused people.txt < <(stream bob@example.org)
+  is 75 "$status"
+  is "ml-send: people.txt is no stream: the refused are not to be added to it" "$output"
+  is ann@example.org "$(cat people.txt)"
+  sunk
+  is "" "$(cat log)"
+}
+
 @test "ml-send: the commonest reason stands where it says how many are left" {
   printf '#!/bin/sh\nexit 1\n' >fake
   chmod +x fake

@@ -215,6 +215,30 @@ TEST_CASE("journal: each refusal is told once whoever else there is", "[journal]
   CHECK(journal.closed()->totals.refused == 2);
 }
 
+TEST_CASE("journal: whose refusal nobody was told of waits for a run that meets him", "[journal]") {
+  const Scratch scratch;
+  const Home home = scratch.home();
+  {
+    Journal journal = open_journal(home);
+    settle(journal, "has@x.org", Outcome::delivered);
+    settle(journal, "refused@x.org", Outcome::refused);
+    settle(journal, "later@x.org", Outcome::deferred);
+    const SlotNumber told = begin(journal, "told@x.org");
+    REQUIRE(journal.settle(told, Outcome::refused, {}, now));
+    REQUIRE(journal.told(told));
+    settle(journal, "met@x.org", Outcome::refused);
+  }
+  Journal journal = open_journal(home);
+  CHECK(known(journal, "met@x.org") == 'R');
+  std::string waiting;
+  for (const std::string who : {"has", "refused", "later", "told", "met", "unknown"}) {
+    const auto waits = journal.waits_unmet(who + "@x.org");
+    REQUIRE(waits);
+    if (*waits) waiting += who + ' ';
+  }
+  CHECK(waiting == "refused later unknown ");
+}
+
 TEST_CASE("journal: a message to one person costs a page", "[journal]") {
   const Scratch scratch;
   const Home home = scratch.home();
