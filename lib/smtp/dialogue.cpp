@@ -24,6 +24,10 @@ constexpr std::size_t most_asked = 256;
 // Of RSET, MAIL and one RCPT, or two.
 constexpr std::size_t most_usual_replies = 4;
 
+Reply misunderstanding(const Reply& reply) {
+  return local_reply(451, {4, 5, 0}, "misunderstood: " + reply_to_text(reply));
+}
+
 }  // namespace
 
 // What is inline here is called once a reply or a recipient, mostly from one place.
@@ -59,7 +63,8 @@ void Dialogue::give(Transaction& transaction) {
   asked_ += group.transaction.recipients.size();
   group.chunked = next_is_chunk();
   ++offered_;
-  group.pipelined = extensions().pipelining && offered_ > manner_.lockstep_messages;
+  group.pipelined = extensions().pipelining && offered_ > manner_.lockstep_messages &&
+                    !group.transaction.lockstep;
   group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
   group.unsettled = group.answers.size();
   group.accepted = group.due = group.next = 0;
@@ -264,11 +269,11 @@ void Dialogue::broke_off(std::string_view why, Break how) {
   if (over()) return;
   if (phase_ == Phase::leaving) {
     // It said that it would close, and did: what it has not answered it has not taken.
-    if (how == Break::closed) {
+    if (leaving() && how == Break::closed && manner_.protocol == Protocol::smtp) {
       for (std::size_t i = 0; i < count_; ++i) settle_all(at(i), Fate::again, last_words_);
       count_ = 0;
     }
-    return end(Parting::busy, last_words_);
+    return end(leaves_as_, last_words_);
   }
   const bool said_goodbye = phase_ == Phase::quitting;
   end(said_goodbye ? Parting::quit : Parting::lost, local_reply(451, {4, 4, 2}, why));
@@ -295,7 +300,11 @@ Step Dialogue::awaited() const {
 
 Circumstances Dialogue::now() const {
   if (count_ == 0) return {true, 0, messages_};
-  return {!front().pipelined, front().accepted, messages_};
+  const Group& group = front();
+  const std::size_t index = group.answered - first_rcpt_step;
+  const auto& recipients = group.transaction.recipients;
+  return {!group.pipelined, group.accepted, messages_,
+          index < recipients.size() ? recipients[index].address : std::string_view()};
 }
 
 inline void Dialogue::on_reply(const Reply& reply) {
@@ -305,7 +314,6 @@ inline void Dialogue::on_reply(const Reply& reply) {
     case Step::lmtp_dot: return on_message(reply);
     case Step::quit: return end(Parting::quit, reply);
     case Step::nothing:
-      if (phase_ == Phase::leaving) return;
       if (reply.code == 421) return end(Parting::busy, reply);
       return end_fault(fmt::format("'{}' answers nothing", reply_to_text(reply)));
     default: return on_group(reply);
@@ -348,13 +356,11 @@ void Dialogue::on_group(const Reply& reply) {
   Group& group = front();
   const Step step = awaited();
   const Meaning meaning = classify(step, reply, now());
-  if (meaning == Meaning::busy && must_end_for(reply)) return;
+  if (meaning == Meaning::busy && must_end(Parting::busy, reply)) return;
   // Behind a refused MAIL, RCPT and DATA are out of order, and a relay may say so.
   const bool passed_over =
       (step == Step::rcpt && !group.mail_taken) || (step == Step::data && group.accepted == 0);
-  if (meaning == Meaning::fault && !passed_over) {
-    return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
-  }
+  if (meaning == Meaning::fault && !passed_over) return on_misunderstood(step, reply);
   switch (step) {
     case Step::mail: on_mail(reply); break;
     case Step::rcpt: on_rcpt(reply); break;
@@ -369,6 +375,20 @@ void Dialogue::on_group(const Reply& reply) {
   if (!hopeless) return write_steps(group);
   needs_reset_ = group.mail_taken;
   drop_front();
+}
+
+// The connection is to end; whoever this is about is asked for in lockstep. Nobody is yet, where
+// MAIL was answered so and the message is out: what is said to that tells whether it went.
+void Dialogue::on_misunderstood(Step step, const Reply& reply) {
+  Group& group = front();
+  const Reply why = misunderstanding(reply);
+  if (step == Step::reset || !reply.permanent()) return end(Parting::fault, why);
+  if (step == Step::rcpt) {
+    settle(group, group.answered - first_rcpt_step, Fate::misunderstood, reply);
+  } else if (!is_out(group)) {
+    settle_all(group, Fate::misunderstood, reply);
+  }
+  if (!must_end(Parting::fault, why)) ++group.answered;
 }
 
 void Dialogue::on_mail(const Reply& reply) {
@@ -439,16 +459,20 @@ inline void Dialogue::on_message(const Reply& reply) {
     return end_fault(fmt::format("an answer before the message's end: {}", reply_to_text(reply)));
   }
   if (meaning == Meaning::fault && !reply.permanent()) {
-    return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
+    return end(Parting::fault, misunderstanding(reply));
+  }
+  // Its MAIL was not understood.
+  if (!group.mail_taken) {
+    settle_all(group, reply.positive() ? Fate::unanswered : Fate::misunderstood, reply);
   }
   settle_message(meaning, reply);
   if (group.due == 0) {
     needs_reset_ = needs_reset_ || (group.chunked && !reply.positive());
     drop_front();
   }
-  if (meaning == Meaning::busy && must_end_for(reply)) return;
+  if (meaning == Meaning::busy) static_cast<void>(must_end(Parting::busy, reply));
   if (meaning == Meaning::fault) {
-    return end_fault(fmt::format("misunderstood: {}", reply_to_text(reply)));
+    static_cast<void>(must_end(Parting::fault, misunderstanding(reply)));
   }
 }
 
@@ -459,7 +483,8 @@ inline void Dialogue::settle_message(Meaning meaning, const Reply& reply) {
   Fate fate = Fate::left;
   if (meaning == Meaning::positive) fate = Fate::delivered;
   if (meaning == Meaning::refused) fate = Fate::refused;
-  if (meaning == Meaning::busy || meaning == Meaning::fault) fate = Fate::again;
+  if (meaning == Meaning::busy) fate = Fate::again;
+  if (meaning == Meaning::fault) fate = Fate::misunderstood;
   --group.due;
   if (fate == Fate::delivered && !std::exchange(group.taken, true)) ++messages_;
   for (; group.next < group.answers.size(); ++group.next) {
@@ -473,7 +498,7 @@ inline void Dialogue::drop_front() {
   asked_ -= front().answers.size();
   head_ = (head_ + 1) & ring_mask_;
   --count_;
-  if (phase_ == Phase::leaving && count_ == 0) return end(Parting::busy, last_words_);
+  if (phase_ == Phase::leaving && !in_doubt()) return end(leaves_as_, last_words_);
   if (phase_ != Phase::ready) return;
   if (count_ > 0 && !front().pipelined) write_steps(front());
   say_goodbye_if_done();
@@ -504,20 +529,16 @@ void Dialogue::end_fault(std::string_view why) {
   end(Parting::fault, local_reply(451, {4, 5, 0}, why));
 }
 
-bool Dialogue::is_more_on_its_way() {
-  for (std::size_t i = 0; i < count_; ++i) {
-    if (at(i).chunked && is_out(at(i))) return true;
-  }
-  return false;
-}
-
-// The relay wants to be left alone. It may have read more than it has answered: that is heard out.
-bool Dialogue::must_end_for(const Reply& reply) {
+// True: it has ended. The relay may have read more than it has answered: that is heard out.
+bool Dialogue::must_end(Parting parting, const Reply& reply) {
+  if (reply.code == 421) relay_closes_ = true;
+  if (over()) return true;
   if (phase_ == Phase::leaving) return false;
-  if (!is_more_on_its_way()) {
-    end(Parting::busy, reply);
+  if (!in_doubt()) {
+    end(parting, reply);
     return true;
   }
+  leaves_as_ = parting;
   last_words_ = reply;
   phase_ = Phase::leaving;
   out_.forget();

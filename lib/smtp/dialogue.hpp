@@ -32,14 +32,22 @@
 //   MAIL not 2yz                   354 to DATA          closed without the dot
 //   MAIL 2yz, no RCPT 2yz          354 to DATA          a lone dot, counting nobody (LMTP: closed
 //                                                       without the dot)
-//   any                            500-504 555,         a fault: nobody's failure; over, the next
-//                                  garbage, none due    connection is in lockstep
+//   any, sent ahead                500-504 555          a fault: nobody's failure; whoever it is
+//                                                       about goes on in lockstep; over, the next
+//                                                       connection is in lockstep. But where
+//                                                       groups are wholly written, they are heard
+//                                                       out first: their replies come in order,
+//                                                       and each but the first begins with RSET.
+//                                                       (RCPT alone: see smtp/verdict.hpp)
+//   any                            garbage, none due,   the same at once: the order of replies is
+//                                  RSET refused         lost, whatever was written is unanswered
+//   MAIL not understood            2yz to its BDAT      it was open already, and somebody's sender
+//                                                       is another's: unanswered
 //   BDAT sent ahead                any                  a group behind unanswered ones begins with
 //                                                       RSET, as above
-//   any                            421                  over, the relay is busy; but where groups
-//                                                       behind it are wholly written, it is heard
-//                                                       out first: what it does not answer before
-//                                                       it closes, it has not taken
+//   any                            421                  over, the relay is busy; heard out as
+//                                                       above: what it does not answer before it
+//                                                       closes, it has not taken (LMTP: may have)
 //   the dot was written            none, lost           its recipients are unanswered
 //
 // Of a message only short pieces are copied; the views of a Transaction must live as it says.
@@ -118,7 +126,7 @@ class Dialogue {
   // A message was written whose reply has not come: it may have been taken.
   [[nodiscard]] bool in_doubt() const;
   // The relay is about to close.
-  [[nodiscard]] bool leaving() const { return phase_ == Phase::leaving; }
+  [[nodiscard]] bool leaving() const { return phase_ == Phase::leaving && relay_closes_; }
   // What the next reply answers; for the caller's deadline (RFC 5321 4.5.3.2).
   [[nodiscard]] Step awaited() const;
   // Whole replies heard.
@@ -131,7 +139,7 @@ class Dialogue {
 
  private:
   enum class Answer { waiting, accepted, settled };
-  // leaving: the relay is; what it still answers is heard.
+  // leaving: no more is written; the answers to what was are heard.
   enum class Phase { greeting, ready, quitting, leaving };
 
   // A transaction on its way: steps 0 RSET (or skipped), 1 MAIL, 2.. RCPT, then DATA or BDAT.
@@ -160,6 +168,7 @@ class Dialogue {
   void on_greeting(const Reply& reply);
   void end_greeting();
   void on_group(const Reply& reply);
+  void on_misunderstood(Step step, const Reply& reply);
   void on_mail(const Reply& reply);
   void on_rcpt(const Reply& reply);
   void on_data(const Reply& reply);
@@ -208,8 +217,7 @@ class Dialogue {
   void settle_all(Group& group, Fate fate, const Reply& reply);
   void settle(Group& group, std::size_t index, Fate fate, const Reply& reply);
   void end(Parting parting, const Reply& reply);
-  [[nodiscard]] bool must_end_for(const Reply& reply);
-  [[nodiscard]] bool is_more_on_its_way();
+  [[nodiscard]] bool must_end(Parting parting, const Reply& reply);
   void end_fault(std::string_view why);
   void abandon_all(const Reply& reply);
   void say_goodbye_if_done();
@@ -222,6 +230,8 @@ class Dialogue {
   ReplyParser parser_;
   Phase phase_ = Phase::greeting;
   Parting parting_ = Parting::none;
+  Parting leaves_as_ = Parting::none;  // once it is over
+  bool relay_closes_ = false;          // it has said so
   Reply last_words_;
 
   std::uint64_t replies_ = 0;

@@ -240,9 +240,10 @@ void Session::hear(short ready, Clock::time_point now) {
       break;
     case Stage::talking: hear_socket(ready); break;
   }
-  if (dialogue_.replies() != replies_) {
-    replies_ = dialogue_.replies();
-    since_ = now;
+  take_note(now);
+  if (now >= end_of_patience() && stage_ == Stage::talking) {
+    read_all();
+    take_note(now);
   }
   if (now >= end_of_patience()) give_up_waiting();
   if (!dialogue_.over()) return;
@@ -250,9 +251,15 @@ void Session::hear(short ready, Clock::time_point now) {
   socket_.reset();
 }
 
+void Session::take_note(Clock::time_point now) {
+  if (dialogue_.replies() == replies_) return;
+  replies_ = dialogue_.replies();
+  since_ = now;
+}
+
 void Session::hear_socket(short ready) {
   if ((ready & (POLLIN | POLLHUP | POLLERR)) == 0) return;
-  tls_ ? read_tls() : read_once();
+  tls_ ? read_tls() : static_cast<void>(read_once());
   if (dialogue_.wants_tls()) begin_tls();
 }
 
@@ -282,16 +289,27 @@ void Session::shake_hands() {
   read_tls();  // it may have been read ahead
 }
 
-void Session::read_once() {
+// False: there is no more for now.
+bool Session::read_once() {
   const ssize_t got = read(socket_.get(), room.data(), room.size());
   if (got > 0) {
     heard_ = true;
     dialogue_.hear({room.data(), static_cast<std::size_t>(got)});
-  } else if (got == 0) {
+    return true;
+  }
+  if (got < 0 && errno == EINTR) return true;
+  if (got == 0) {
     dialogue_.broke_off("the relay closed the connection");
-  } else if (errno != EAGAIN && errno != EINTR) {
+  } else if (errno != EAGAIN) {
     dialogue_.broke_off(std::strerror(errno));
   }
+  return false;
+}
+
+// All that is there; a relay that never ends says something sooner or later that is no answer.
+void Session::read_all() {
+  if (tls_) return read_tls();
+  while (!dialogue_.over() && !dialogue_.wants_tls() && read_once()) {}
 }
 
 void Session::read_tls() {
@@ -342,7 +360,9 @@ void Session::write_out(Clock::time_point now) {
     } else if (errno == EAGAIN) {
       return;
     } else if (errno != EINTR) {
-      return dialogue_.broke_off(std::strerror(errno));
+      const std::string why = std::strerror(errno);
+      read_all();
+      return dialogue_.broke_off(why);
     }
   }
 }
@@ -353,7 +373,10 @@ void Session::write_tls(Clock::time_point now) {
     const std::size_t count = dialogue_.gather(pieces);
     const auto [state, octets] = tls_->write(joined({pieces.data(), count}));
     if (state == TlsStream::State::waiting) return;
-    if (state != TlsStream::State::done) return part_from(state);
+    if (state != TlsStream::State::done) {
+      read_all();
+      return part_from(state);
+    }
     dialogue_.wrote(octets);
     since_ = now;
   }

@@ -2,7 +2,8 @@
 // 5321 4.5.3.2).
 //
 // Of several addresses each has a share of the patience; whichever answers is the first for all
-// connections that follow.
+// connections that follow. Whoever has gone, or took too long, is heard first: what was said before
+// counts, and whoever has an answer is not in doubt.
 #pragma once
 
 #include <optional>
@@ -51,8 +52,10 @@ class Session : public Outlet {
   [[nodiscard]] bool connected();
   void begin_tls();
   void shake_hands();
-  void read_once();
+  [[nodiscard]] bool read_once();
   void read_tls();
+  void read_all();
+  void take_note(Clock::time_point now);
   void write_out(Clock::time_point now);
   void write_tls(Clock::time_point now);
   void part_from(TlsStream::State state);

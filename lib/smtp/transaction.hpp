@@ -52,14 +52,17 @@ struct Transaction {
   // (Postfix's XVERP), if it can. Empty: all share the sender as it is.
   std::string_view xverp;
   std::string_view dsn{};  // parameters of its MAIL, or empty
+  // Its commands are sent one by one: sent ahead they were not understood.
+  bool lockstep = false;
 };
 
 enum class Fate {
-  delivered,   // the relay has taken it: its business now
-  refused,     // for good, by a reply that is about this recipient
-  left,        // not now, not there; the reply says why
-  again,       // nothing was said about it: offer it once more, elsewhere or later
-  unanswered,  // the whole message was sent and no reply came: it may or may not be delivered
+  delivered,      // the relay has taken it: its business now
+  refused,        // for good, by a reply that is about this recipient
+  left,           // not now, not there; the reply says why
+  again,          // nothing was said about it: offer it once more, elsewhere or later
+  misunderstood,  // the relay did not understand what was sent ahead: once more, in lockstep
+  unanswered,     // the whole message was sent and no reply came: it may or may not be delivered
 };
 
 // Hears of each recipient: perhaps that it is in flight, then its fate, exactly once for each time

@@ -5,16 +5,27 @@
 namespace ml {
 namespace {
 
+// 5.1.7 and 5.1.8 are of the sender's address.
+bool speaks_of_recipient(const EnhancedCode& enhanced) {
+  const bool is_of_sender = enhanced.subject == 1 && (enhanced.detail == 7 || enhanced.detail == 8);
+  return enhanced.kind == 5 && (enhanced.subject == 1 || enhanced.subject == 2) && !is_of_sender;
+}
+
 bool is_of_recipient(const Reply& reply) {
   const bool code =
       reply.code == 550 || reply.code == 551 || reply.code == 553 || reply.code == 556;
-  const EnhancedCode& enhanced = reply.enhanced;
-  return code && (enhanced.kind == 0 ||
-                  (enhanced.kind == 5 && (enhanced.subject == 1 || enhanced.subject == 2)));
+  return code && (reply.enhanced.kind == 0 || speaks_of_recipient(reply.enhanced));
 }
 
 bool is_misunderstanding(const Reply& reply) {
   return (reply.code >= 500 && reply.code <= 504) || reply.code == 555;
+}
+
+// Whatever came before it, this is the reply to the command with that recipient.
+bool proves_its_place(const Reply& reply, std::string_view recipient) {
+  if (reply.code != 501 && reply.code != 504 && reply.code != 555) return false;
+  if (speaks_of_recipient(reply.enhanced)) return true;
+  return !recipient.empty() && reply.said.find(fmt::format("<{}>", recipient)) != std::string::npos;
 }
 
 bool says_too_many(const Reply& reply) {
@@ -39,7 +50,10 @@ Meaning classify(Step step, const Reply& reply, const Circumstances& now) {
   if (is_before_mail) {
     return reply.transient() ? Meaning::busy : Meaning::relay_refuses;
   }
-  if (is_misunderstanding(reply) && !now.lockstep) return Meaning::fault;
+  if (is_misunderstanding(reply) && !now.lockstep) {
+    const bool is_sure = step == Step::rcpt && proves_its_place(reply, now.recipient);
+    return is_sure ? Meaning::left : Meaning::fault;
+  }
   switch (step) {
     case Step::rcpt: return of_rcpt(reply, now);
     case Step::lmtp_dot: return is_of_recipient(reply) ? Meaning::refused : Meaning::left;

@@ -396,7 +396,8 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
   } else if (lost) {
     fate = Fate::left;
   }
-  if (fate == Fate::again && one.tries >= most_tries) fate = Fate::left;
+  const bool comes_back = fate == Fate::again || fate == Fate::misunderstood;
+  if (comes_back && one.tries >= most_tries) fate = Fate::left;
   switch (fate) {
     case Fate::delivered:
       ++delivered_;
@@ -405,6 +406,7 @@ void Sender::settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_
       break;
     case Fate::refused: refuse(one, reply, relay); break;
     case Fate::left: leave(one, reply, relay); break;
+    case Fate::misunderstood: one.lockstep = true; [[fallthrough]];
     case Fate::again:
     case Fate::unanswered: return window_.come_back(id);
   }

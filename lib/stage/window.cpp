@@ -5,9 +5,10 @@
 namespace ml {
 namespace {
 
-bool belongs(const WireEnvelope& one, const Transaction& transaction) {
-  return one.sender == transaction.sender && one.xverp == transaction.xverp &&
-         one.needs_smtputf8 == transaction.needs_smtputf8;
+bool belongs(const Waiting& one, const Transaction& transaction) {
+  return one.wire.sender == transaction.sender && one.wire.xverp == transaction.xverp &&
+         one.wire.needs_smtputf8 == transaction.needs_smtputf8 &&
+         one.lockstep == transaction.lockstep;
 }
 
 }  // namespace
@@ -22,7 +23,7 @@ void Waiting::read(std::string_view text, const RcptRecord& record) {
   rcpt.attributes = Attributes(in_copy(record.attributes.text()));
   rcpt.at = record.at;
   slot.reset();
-  doubted = false;
+  doubted = lockstep = false;
   tries = 0;
 }
 
@@ -52,6 +53,7 @@ bool Window::next(Transaction& transaction, std::size_t limit, const Needs& else
   transaction.sender = one->wire.sender;
   transaction.xverp = one->wire.xverp;
   transaction.needs_smtputf8 = one->wire.needs_smtputf8;
+  transaction.lockstep = one->lockstep;
   if (kind_ == Transactions::single) limit = 1;
   for (;;) {
     ++one->tries;
@@ -59,7 +61,7 @@ bool Window::next(Transaction& transaction, std::size_t limit, const Needs& else
     from.pop_front();
     if (from.empty() || transaction.recipients.size() == limit) break;
     one = &(*this)[from.front()];
-    if (!belongs(one->wire, transaction)) break;
+    if (!belongs(*one, transaction)) break;
   }
   in_flight_ += transaction.recipients.size();
   return true;

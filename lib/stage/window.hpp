@@ -44,7 +44,8 @@ struct Waiting {
   WireEnvelope wire;
   std::string replied;  // the attributes with what became of it
   std::optional<SlotNumber> slot;
-  bool doubted = false;  // the relay's reply to the message was lost once
+  bool doubted = false;   // the relay's reply to the message was lost once
+  bool lockstep = false;  // a relay has not understood it sent ahead
   unsigned tries = 0;
   std::unique_ptr<Letter::Copy> copy;  // made when it is needed, its room used again
 
@@ -79,9 +80,9 @@ class Window {
   }
   void drop(Place place) { free_.push_back(place); }
 
-  // Those at the front who share sender and needs, `limit` at most, of a message with single
-  // transactions one: who they are, their sender and its parameters; the message is the caller's.
-  // Whoever needs one of `elsewhere` is passed over. False: nobody else waits.
+  // Those at the front who share sender, needs and lockstep, `limit` at most, of a message with
+  // single transactions one: who they are, their sender and its parameters; the message is the
+  // caller's. Whoever needs one of `elsewhere` is passed over. False: nobody else waits.
   [[nodiscard]] bool next(Transaction& transaction, std::size_t limit, const Needs& elsewhere);
   void come_back(Place place) {
     --in_flight_;

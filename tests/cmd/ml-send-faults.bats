@@ -62,6 +62,47 @@ load sink
   is "ml-send: relay $hole is busy (451 4.4.2 time is up); it is given up" "${lines[-2]}"
 }
 
+@test "faults: a command that is not understood sent ahead costs nobody a second copy" {
+  seq -f 'u%g@example.org' 60 >people
+  verp $(cat people) >own
+  stream $(cat people) >one
+  for in in own one; do
+    for extension in --chunking --without=SIZE --lmtp; do
+      for fault in 'rcpt~u7=504 5.5.2 need a full name' 'rcpt~u7=555 what' 'mail~b+u7=501 5.5.4 what' \
+        'rcpt%9=501 what' 'rcpt%9=500 what' 'mail@9=503 5.5.1 what' 'dot@9=500 5.5.2 what'; do
+        sink $extension --fault "$fault"
+        [ $extension != --lmtp ] || via=lmtp${via#smtp}
+        run ml-send --again --no-fuse --via "$via" --refused refused --undelivered left <$in
+        echo "with $in $extension $fault: $output"
+        [[ "$output" != *twice* ]]
+        sunk
+        is "$(sort people)" "$({ cut -f2 log; rcpts left refused; } | sort)"
+        case $fault in
+          *~*) [ $in = one ] && [[ $fault = mail* ]] || is u7@example.org "$(rcpts left)" ;;
+          *%9=*) ;;
+          *) is "" "$(rcpts left)" ;;
+        esac
+        rm -f left refused
+      done
+    done
+  done
+}
+
+@test "faults: recipients that are not understood do not cost a connection each" {
+  verp $(seq -f 'u%g@example.org' 400 | sed 's/^.*[37]@/bad-&/') >in
+  for extension in --chunking --without=SIZE; do
+    sink $extension --fault 'rcpt~bad=504 need a full name'
+    run ml-send --again --connections 1 --via "$via" --undelivered left <in
+    is 75 "$status"
+    [[ "$output" != *twice* ]]
+    sunk
+    is 80 "$(rcpts left | grep -c ^bad)"
+    is 320 "$(sort -u log | wc -l)"
+    is 320 "$(wc -l <log)"
+    [ "$(sed 's/.* connections //; s/ .*//' counts)" -le 10 ]
+  done
+}
+
 @test "faults: a relay that falls silent in the middle of a dialogue costs nobody the message" {
   verp $(seq -f 'u%g@x.org' 9) >in
   local senders=() dir

@@ -232,8 +232,10 @@ class Recipients : public Source {
     transaction = {};
     transaction.sender = "bounces@x.org";
     transaction.message = form == WireForm::dotted ? &dotted_ : &chunk_;
+    if (!pending_.empty()) transaction.lockstep = all_[pending_.front()].lockstep;
     while (!pending_.empty() && transaction.recipients.size() < std::min<std::size_t>(limit, 2)) {
       One& one = all_[pending_.front()];
+      if (one.lockstep != transaction.lockstep) break;
       REQUIRE_FALSE(std::exchange(one.is_given, true));
       transaction.recipients.push_back({pending_.front(), one.address});
       pending_.pop_front();
@@ -246,7 +248,10 @@ class Recipients : public Source {
     INFO(all_[id].address << ": " << reply.text());
     REQUIRE(std::exchange(all_[id].is_given, false));  // once for each time
     if (fate == Fate::unanswered) doubted.insert(all_[id].address);
-    if (fate == Fate::again || fate == Fate::unanswered) return pending_.push_back(id);
+    if (fate == Fate::misunderstood) all_[id].lockstep = true;
+    if (fate == Fate::again || fate == Fate::misunderstood || fate == Fate::unanswered) {
+      return pending_.push_back(id);
+    }
     fates.push_back(fate);
     if (fate == Fate::delivered) ++delivered;
   }
@@ -263,6 +268,7 @@ class Recipients : public Source {
   struct One {
     std::string address;
     bool is_given = false;
+    bool lockstep = false;
   };
   const std::string wire_ = text_to_wire("Subject: hello\n\nHello.\n", Dots::doubled);
   const WireMessage dotted_{{wire_}, wire_.size(), false};

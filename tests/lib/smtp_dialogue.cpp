@@ -26,6 +26,7 @@ const char* fate_name(Fate fate) {
     case Fate::refused: return "refused";
     case Fate::left: return "left";
     case Fate::again: return "again";
+    case Fate::misunderstood: return "misunderstood";
     case Fate::unanswered: return "unanswered";
   }
   return "?";
@@ -74,6 +75,7 @@ struct Talk {
       for (std::size_t i = 1; i < transactions[next].size(); ++i) {
         transaction.recipients.push_back({recipients++, transactions[next][i]});
       }
+      transaction.lockstep = next == lockstep;
       ++next;
       dialogue.give(transaction);
     }
@@ -93,6 +95,7 @@ struct Talk {
   std::vector<std::vector<std::string>> transactions;
   const WireMessage* message = &hello;
   std::size_t next = 0;
+  std::size_t lockstep = SIZE_MAX;  // this one of the transactions
   std::uint64_t recipients = 0;
   Book book;
   Dialogue dialogue;
@@ -219,7 +222,17 @@ TEST_CASE("dialogue: an LMTP reply about one recipient says nothing of those beh
     talk.hears("250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
     talk.hears("250 a\r\n");
     talk.hears(last);
-    CHECK(talk.fates() == "delivered again unanswered");
+    CHECK_FALSE(talk.dialogue.over());
+    const std::string before = *last == '4' ? "delivered again " : "delivered misunderstood ";
+    SECTION("it closes") {
+      talk.dialogue.broke_off("closed");
+      CHECK(talk.fates() == before + "unanswered");
+    }
+    SECTION("it goes on") {
+      talk.hears("250 c\r\n");
+      CHECK(talk.dialogue.parting() == (*last == '4' ? Parting::busy : Parting::fault));
+      CHECK(talk.fates() == before + "delivered");
+    }
   }
 }
 
@@ -340,6 +353,152 @@ TEST_CASE("dialogue: 421 with chunks on their way is heard out") {
   upto_421(silent);
   silent.dialogue.broke_off("time is up", Dialogue::Break::silent);
   CHECK(silent.fates() == "delivered again unanswered unanswered");
+}
+
+namespace {
+
+// Four messages on their way, the first of them taken; the others wholly written.
+Talk talk_of_four(std::vector<std::vector<std::string>> transactions = four) {
+  Talk talk(std::move(transactions), {.window = 3});
+  talk.hears("220 relay\r\n");
+  talk.hears(chunking);
+  talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n");
+  return talk;
+}
+const std::string taken_group = "250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n";
+
+}  // namespace
+
+TEST_CASE("dialogue: a command of a chunk not understood is heard out") {
+  const std::string said =
+      GENERATE("250 ok\r\n504 what\r\n554 to whom\r\n", "501 what\r\n503 no\r\n503 no\r\n",
+               "250 ok\r\n250 ok\r\n500 what\r\n");
+  for (const std::size_t piece : {1U, 7U, 1000U}) {
+    INFO(said);
+    Talk talk = talk_of_four();
+    CHECK(talk.hears(said, piece) == "");
+    CHECK_FALSE(talk.dialogue.over());
+    CHECK_FALSE(talk.dialogue.leaving());  // its deadlines are the usual ones
+    talk.hears(taken_group, piece);
+    CHECK_FALSE(talk.dialogue.over());
+    CHECK(talk.hears(taken_group, piece) == "");
+    CHECK(talk.dialogue.parting() == Parting::fault);
+    CHECK(talk.fates() == "delivered misunderstood delivered delivered");
+  }
+}
+
+TEST_CASE("dialogue: one who is not understood costs the others of the transaction nothing") {
+  Talk talk = talk_of_four(
+      {{"s@x.org", "a@x.org"}, {"s@x.org", "b@x.org", "c@x.org", "d@x.org"}, {"s@x.org", "e@x"}});
+  CHECK(talk.hears("250 ok\r\n250 b\r\n504 c\r\n250 d\r\n250 taken\r\n" + taken_group) == "");
+  CHECK(talk.dialogue.parting() == Parting::fault);
+  CHECK(talk.fates() == "delivered delivered misunderstood delivered delivered");
+}
+
+TEST_CASE(
+    "dialogue: heard out what is not answered is unanswered unless the relay said it closes") {
+  const std::string bad = "250 ok\r\n504 what\r\n554 to whom\r\n";
+  for (const auto how : {Dialogue::Break::closed, Dialogue::Break::silent}) {
+    Talk lost = talk_of_four();
+    lost.hears(bad + taken_group);
+    lost.dialogue.broke_off("gone", how);
+    CHECK(lost.dialogue.parting() == Parting::fault);
+    CHECK(lost.fates() == "delivered misunderstood delivered unanswered");
+  }
+  Talk closed = talk_of_four();
+  closed.hears(bad + "250 reset\r\n421 4.7.0 too many errors\r\n");
+  CHECK(closed.dialogue.leaving());
+  closed.dialogue.broke_off("closed");
+  CHECK(closed.dialogue.parting() == Parting::fault);
+  CHECK(closed.fates() == "delivered misunderstood again again");
+
+  Talk busy = talk_of_four();
+  busy.hears("421 4.3.2 closing\r\n503 no\r\n503 no\r\n250 reset\r\n250 ok\r\n501 what\r\n");
+  busy.hears("554 to whom\r\n" + taken_group);
+  CHECK(busy.dialogue.parting() == Parting::busy);
+  CHECK(busy.fates() == "delivered again misunderstood delivered");
+}
+
+TEST_CASE("dialogue: heard out what is not wholly written is given up and not waited for") {
+  for (const char* bad :
+       {"250 ok\r\n504 what\r\n554 to whom\r\n", "421 closing\r\n503 no\r\n503 no\r\n"}) {
+    Talk talk(four, {.window = 3});
+    talk.hears("220 relay\r\n");
+    talk.hears(chunking);
+    talk.dialogue.hear("250 ok\r\n250 ok\r\n250 taken\r\n");
+    talk.offer();
+    const std::string whole = bdat_group("b@x.org", false) + bdat_group("c@x.org", true);
+    talk.dialogue.wrote(whole.size() + 100);
+    talk.dialogue.hear(bad);
+    CHECK_FALSE(talk.dialogue.has_output());
+    talk.dialogue.hear(taken_group);
+    CHECK(talk.dialogue.over());
+    const std::string b = *bad == '4' ? "again" : "misunderstood";
+    CHECK(talk.fates() == "delivered " + b + " delivered again");
+  }
+}
+
+TEST_CASE("dialogue: a message taken whose MAIL was not understood may be anybody's") {
+  Talk talk = talk_of_four();
+  talk.hears("503 nested MAIL\r\n250 ok\r\n250 taken\r\n" + taken_group + taken_group);
+  CHECK(talk.dialogue.parting() == Parting::fault);
+  CHECK(talk.fates() == "delivered unanswered delivered delivered");
+}
+
+TEST_CASE("dialogue: behind a RSET that is refused nothing is believed") {
+  Talk talk = talk_of_four();
+  talk.hears("250 ok\r\n250 ok\r\n250 taken\r\n502 no RSET here\r\n" + taken_group);
+  CHECK(talk.dialogue.parting() == Parting::fault);
+  CHECK(talk.fates() == "delivered delivered unanswered unanswered");
+}
+
+TEST_CASE("dialogue: a reply that proves whom it is about is theirs at once") {
+  for (const std::string& extensions : {ehlo, chunking}) {
+    for (const char* said : {"504 5.5.2 <b@x.org>: need a full name\r\n", "501 5.1.3 syntax\r\n",
+                             "501 TO:<b@x.org>: malformed\r\n"}) {
+      INFO(said);
+      Talk talk({{"s@x.org", "a@x.org", "b@x.org", "c@x.org"}, {"s@x.org", "d@x.org"}});
+      talk.hears("220 relay\r\n");
+      talk.hears(extensions);
+      const bool chunks = extensions == chunking;
+      talk.hears("250 ok\r\n250 a\r\n" + std::string(said) + "250 c\r\n");
+      talk.hears(chunks ? "250 taken\r\n" : "354 go\r\n");
+      if (!chunks) talk.hears("250 taken\r\n");
+      talk.hears(chunks ? "250 ok\r\n250 ok\r\n250 taken\r\n" : "250 ok\r\n250 ok\r\n354 go\r\n");
+      if (!chunks) talk.hears("250 taken\r\n");
+      talk.hears("221 bye\r\n");
+      CHECK(talk.dialogue.parting() == Parting::quit);
+      CHECK(talk.fates() == "delivered left delivered delivered");
+    }
+    for (const char* said : {"504 5.5.2 <bb@x.org>: need a full name\r\n", "501 syntax\r\n",
+                             "500 5.1.3 <b@x.org>\r\n", "503 5.1.3 <b@x.org>\r\n"}) {
+      INFO(said);
+      Talk talk({{"s@x.org", "a@x.org", "b@x.org"}});
+      talk.hears("220 relay\r\n");
+      talk.hears(extensions);
+      talk.hears("250 ok\r\n250 a\r\n" + std::string(said));
+      if (extensions == chunking) talk.hears("250 taken\r\n");
+      CHECK(talk.dialogue.parting() == Parting::fault);
+      CHECK(talk.fates() ==
+            (extensions == chunking ? "delivered misunderstood" : "again misunderstood"));
+    }
+  }
+}
+
+TEST_CASE(
+    "dialogue: whoever was not understood is asked for step by step and the next sent ahead") {
+  Talk talk(four, {.window = 3});
+  talk.lockstep = 2;
+  talk.hears("220 relay\r\n");
+  talk.hears(chunking);
+  const std::string reply = "250 ok\r\n";
+  CHECK(talk.hears(reply + reply + "250 taken\r\n") == bdat_group("b@x.org", false));
+  CHECK(talk.hears(reply + reply + "250 taken\r\n") == "RSET\r\n");
+  CHECK(talk.hears(reply) == "MAIL FROM:<c@x.org>\r\n");
+  CHECK(talk.hears(reply) == "RCPT TO:<c@x.org>\r\n");
+  CHECK(talk.hears("504 what\r\n") == "RSET\r\n" + bdat_group("d@x.org", false));
+  CHECK(talk.hears(taken_group) == "QUIT\r\n");
+  CHECK(talk.fates() == "delivered delivered left delivered");
 }
 
 TEST_CASE("dialogue: of messages to many two are on their way and no more") {
@@ -534,7 +693,8 @@ class ModelRelay {
       out += usual + "\r\n";
       return true;
     }
-    others.insert(others.end(), {"421 4.3.2 busy", "500 5.5.2 what", "nonsense", ""});
+    others.insert(others.end(),
+                  {"421 4.3.2 busy", "500 5.5.2 what", "501 5.1.3 what", "nonsense", ""});
     const std::string& other = others[random_() % others.size()];
     if (other.empty()) {
       closed = true;
@@ -666,7 +826,9 @@ void run_against_model(unsigned seed, ModelRelay::Temper temper) {
         Transaction transaction;
         transaction.sender = senders[pending.front()];
         transaction.message = &hello;
-        while (!pending.empty() && senders[pending.front()] == transaction.sender) {
+        transaction.lockstep = fates[pending.front()] == Fate::misunderstood;
+        while (!pending.empty() && senders[pending.front()] == transaction.sender &&
+               (fates[pending.front()] == Fate::misunderstood) == transaction.lockstep) {
           transaction.recipients.push_back({pending.front(), addresses[pending.front()]});
           given.insert(pending.front());
           pending.pop_front();
@@ -695,7 +857,9 @@ void run_against_model(unsigned seed, ModelRelay::Temper temper) {
       REQUIRE(book.fates[id].size() == 1);
       fates[id] = book.fates[id][0];
       if (fates[id] == Fate::unanswered) ++doubts[id];
-      if (fates[id] == Fate::again || fates[id] == Fate::unanswered) pending.push_back(id);
+      const bool is_settled =
+          fates[id] == Fate::delivered || fates[id] == Fate::refused || fates[id] == Fate::left;
+      if (!is_settled) pending.push_back(id);
     }
   }
 

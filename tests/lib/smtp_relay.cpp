@@ -140,7 +140,7 @@ TEST_CASE("verdict: too many means a new transaction or a new connection and nob
 }
 
 TEST_CASE("verdict: a misunderstanding is nobody's failure unless nothing was sent ahead") {
-  for (const char* line : {"500 what", "501 5.1.3 syntax", "503 5.5.1 order", "504 x", "555 x"}) {
+  for (const char* line : {"500 what", "501 5.1.7 syntax", "503 5.5.1 order", "504 x", "555 x"}) {
     CHECK(meaning(Step::rcpt, line, {.lockstep = false}) == Meaning::fault);
     CHECK(meaning(Step::mail, line, {.lockstep = false}) == Meaning::fault);
     CHECK(meaning(Step::rcpt, line, {.lockstep = true}) == Meaning::left);
@@ -148,6 +148,31 @@ TEST_CASE("verdict: a misunderstanding is nobody's failure unless nothing was se
   CHECK(meaning(Step::mail, "354 go") == Meaning::fault);
   CHECK(meaning(Step::data, "250 ok") == Meaning::fault);
   CHECK(meaning(Step::rcpt, "421 4.3.2 closing") == Meaning::busy);
+}
+
+TEST_CASE("verdict: a misunderstood RCPT is its recipient's where the reply says so itself") {
+  const Circumstances ahead{.lockstep = false, .recipient = "bob@intranet"};
+  for (const char* line : {"504 5.5.2 <bob@intranet>: need fully-qualified address",
+                           "501 5.1.3 syntax", "555 5.2.0 what", "501 TO:<bob@intranet>: bad"}) {
+    CHECK(meaning(Step::rcpt, line, ahead) == Meaning::left);
+    CHECK(meaning(Step::mail, line, ahead) == Meaning::fault);
+    CHECK(meaning(Step::dot, line, ahead) == Meaning::fault);
+  }
+  // Of another command, or of none.
+  for (const char* line :
+       {"504 5.5.2 <ann@intranet>: need fully-qualified address", "504 5.5.2 <s.bob@intranet>: no",
+        "501 5.1.7 bad sender", "501 5.5.4 syntax", "500 5.1.3 <bob@intranet>",
+        "502 5.1.3 <bob@intranet>", "503 5.1.3 <bob@intranet>"}) {
+    CHECK(meaning(Step::rcpt, line, ahead) == Meaning::fault);
+  }
+  CHECK(meaning(Step::rcpt, "501 <>", {.lockstep = false}) == Meaning::fault);
+}
+
+TEST_CASE("verdict: what is said of the sender refuses no recipient") {
+  for (const char* line : {"550 5.1.7 bad sender", "550 5.1.8 <s@x.org>: domain not found"}) {
+    CHECK(meaning(Step::rcpt, line) == Meaning::left);
+    CHECK(meaning(Step::lmtp_dot, line) == Meaning::left);
+  }
 }
 
 TEST_CASE("fuse: twenty same refusals running blow it") {
