@@ -116,7 +116,7 @@ bool Connections::offer(Connection& connection) {
   relays_.lacks(connection.relay, connection.outlet->lacks());
   const Needs elsewhere = relays_.left_to_others(connection.relay);
   const bool found = source_.next(transaction_, connection.outlet->form(), limit, elsewhere);
-  connection.is_unfit = !found && elsewhere.any();
+  connection.is_unfit = !found && elsewhere.any() && source_.waiting() > 0;
   if (found && relays_.has_shares()) {
     relays_.gave(connection.relay, transaction_.recipients.size());
   }

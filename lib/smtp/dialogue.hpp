@@ -94,7 +94,12 @@ class Dialogue {
     return next_is_chunk() ? WireForm::chunk_ascii : WireForm::dotted_ascii;
   }
   // Once it is greeted.
-  [[nodiscard]] Needs lacks() const { return {!extensions().eight_bit, !extensions().smtputf8}; }
+  [[nodiscard]] Needs lacks() const {
+    const std::uint64_t limit = extensions().size_limit;
+    return {.eight_bit = !extensions().eight_bit,
+            .smtputf8 = !extensions().smtputf8,
+            .sizes = limit == 0 ? Sizes{} : Sizes{limit, UINT64_MAX}};
+  }
   // Takes the transaction over; gives back an empty one, with its room, for the next. Recipients
   // that this relay cannot be asked for (SMTPUTF8, 8BITMIME, SIZE) are settled at once.
   void give(Transaction& transaction);

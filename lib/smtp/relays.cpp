@@ -156,6 +156,10 @@ Needs Relays::left_to_others(std::size_t index) const {
     if (other.out || other.troubled_since) continue;
     found.eight_bit = found.eight_bit || (own.eight_bit && !other.lacks.eight_bit);
     found.smtputf8 = found.smtputf8 || (own.smtputf8 && !other.lacks.smtputf8);
+    const std::uint64_t its = other.lacks.sizes.any() ? other.lacks.sizes.over : UINT64_MAX;
+    if (own.sizes.any() && its > own.sizes.over) {
+      found.sizes = {own.sizes.over, std::max(found.sizes.up_to, its)};
+    }
   }
   return found;
 }

@@ -28,11 +28,20 @@ struct WireMessage {
   std::string_view why_8bit{};  // where it was asked for as ASCII and cannot be
 };
 
-// What not every relay can take: 8BITMIME, SMTPUTF8.
+// Of messages, in octets: more than `over`, at most `up_to`.
+struct Sizes {
+  std::uint64_t over = 0;
+  std::uint64_t up_to = 0;
+  [[nodiscard]] bool any() const { return over < up_to; }
+  [[nodiscard]] bool has(std::uint64_t size) const { return size > over && size <= up_to; }
+};
+
+// What not every relay can take: 8BITMIME, SMTPUTF8, messages of these sizes.
 struct Needs {
   bool eight_bit = false;
   bool smtputf8 = false;
-  [[nodiscard]] bool any() const { return eight_bit || smtputf8; }
+  Sizes sizes{};
+  [[nodiscard]] bool any() const { return eight_bit || smtputf8 || sizes.any(); }
 };
 
 struct Recipient {

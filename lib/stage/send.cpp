@@ -350,6 +350,8 @@ bool Sender::next(Transaction& transaction, WireForm form, std::size_t limit,
                   const Needs& elsewhere) {
   transaction.recipients.clear();
   if (given_up_ || (elsewhere.eight_bit && letter_.has_8bit())) return false;
+  // Of a personal one about the size: its slots have still to be filled.
+  if (elsewhere.sizes.any() && elsewhere.sizes.has(letter_.shared(form).size)) return false;
   transaction.dsn = envelopes_.dsn();
   if (!letter_.is_personal()) {
     transaction.message = &letter_.shared(form);

@@ -210,6 +210,48 @@ got() { cut -f2 "$1/log" | sort | paste -sd' '; }
   is 1 "$status"
 }
 
+@test "relays: a message goes to one that takes its size and a small one to all" {
+  sinks_of_which_one --size 1000
+  { message; seq 1000; } >original.eml
+  { printf 'message\tx1\tn@x.org\t%s\n' "$(base64 -w0 original.eml)"; verp $(seq -f 'u%g@x.org' 40) | tail -n +2; } >in
+  for order in "$first $second" "$second $first" "$first $second?backup"; do
+    read -r a b <<<"$order"
+    run ml-send --again --via "$a" --via "$b" <in
+    is "" "$output"
+    is 0 "$status"
+  done
+  is "" "$(got first)"
+  is 120 "$(wc -l <second/log)"
+  ml-send --via "$first" --via "$second" < <(verp $(seq -f 'v%g@x.org' 40) | sed s/x1/x2/)
+  grep -q v first/log
+  is 160 "$(cat first/log second/log | wc -l)"
+}
+
+@test "relays: a personal message goes to one that takes its size" {
+  sinks_of_which_one --size 1000
+  { message; echo 'Dear {{name}},'; seq 1000; } >mail.eml
+  printf 'email,name\n' >people.csv
+  seq 20 | sed 's/.*/u&@x.org,U&/' >>people.csv
+  ml-expand --merge --to people.csv --sender n@x.org <mail.eml >in
+  run ml-send --via "$first" --via "$second" <in
+  is "" "$output"
+  is 0 "$status"
+  is "" "$(got first)"
+  is 20 "$(wc -l <second/log)"
+}
+
+@test "relays: where none takes the size or only one out of reach nobody waits for it" {
+  sinks_of_which_one --size 20
+  run ml-send --via "$first" --undelivered left < <(stream ann@x.org)
+  is 75 "$status"
+  other=$first
+  sunk
+  sink --size 30
+  run ml-send --via "$other" --via "$via" --via "$second?backup" --undelivered left < <(stream ann@x.org)
+  is 75 "$status"
+  grep -q $'^rcpt\tann@x.org\t-\tstatus=5.3.4' left
+}
+
 @test "relays: where the one that could take it is out of reach nobody waits for it" {
   sinks_of_which_one --without 8BITMIME --without SMTPUTF8
   eight_bit '' 'ü\n' | sed '$d' >in

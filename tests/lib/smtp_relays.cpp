@@ -235,3 +235,22 @@ TEST_CASE("relays: what one cannot take is kept for another that is not in troub
   static_cast<void>(two.parted(1, Ended(Parting::busy, 0), 0, start));
   CHECK_FALSE(two.left_to_others(0).any());
 }
+
+TEST_CASE("relays: a message over the size that one takes is kept for one that takes it",
+          "[smtp]") {
+  Relays three = relays({"smtp://a", "smtp://b", "smtp://c"});
+  three.lacks(0, {.sizes = {1000, SIZE_MAX}});
+  CHECK(three.left_to_others(0).sizes.has(1001));
+  CHECK_FALSE(three.left_to_others(0).sizes.has(1000));
+  three.lacks(1, {.sizes = {500, SIZE_MAX}});
+  three.lacks(2, {.sizes = {3000, SIZE_MAX}});
+  CHECK(three.left_to_others(0).sizes.has(1001));
+  CHECK(three.left_to_others(0).sizes.has(3000));
+  CHECK_FALSE(three.left_to_others(0).sizes.has(3001));
+  CHECK(three.left_to_others(1).sizes.has(501));
+  CHECK_FALSE(three.left_to_others(2).sizes.any());
+  static_cast<void>(three.parted(2, Ended(Parting::busy, 0), 0, start));
+  CHECK_FALSE(three.left_to_others(0).any());
+  CHECK(three.left_to_others(1).sizes.has(1000));
+  CHECK_FALSE(three.left_to_others(1).sizes.has(1001));
+}
