@@ -28,7 +28,10 @@ Result<std::string> BounceMarking::mark(const Address& recipient, std::uint32_t 
     if (!culprit) return fail(culprit);
     if (*culprit) return std::string("so many domains refuse this message that it is to blame");
     if (!status) return std::string(said);
-    if (!bounced->marked) return why_unmarked(recipient);
+    if (!bounced->marked) {
+      if (auto again = steps_.follow_again(list_, recipient); !again) return fail(again);
+      return why_unmarked(recipient);
+    }
   }
   if (auto followed = steps_.follow(list_, recipient); !followed) return fail(followed);
   return std::string();

@@ -50,6 +50,12 @@ std::string letter_id(std::string_view letter) {
   return 'r' + base32(sha256(letter)).substr(0, 26);
 }
 
+std::string probe_letter(std::string_view text, const ListName& list, const Address& address,
+                         std::chrono::system_clock::time_point now) {
+  const std::string to = address_to_text(address);
+  return make_letter(text, list, to, {to, {}}, now);
+}
+
 bool steps_down(const BounceVerdict& verdict) {
   return verdict.step == BounceStep::suspend || verdict.step == BounceStep::remove;
 }
@@ -101,6 +107,13 @@ Result<> BounceSteps::follow(const ListName& list, const Address& address) {
   return {};
 }
 
+Result<> BounceSteps::follow_again(const ListName& list, const Address& address) {
+  const auto standing = this->standing(list, address);
+  if (!standing) return fail(standing);
+  const bool under_way = *standing && (*standing)->probe && !(*standing)->probe->bounced;
+  return under_way ? repeat_probe(list, **standing) : follow(list, address);
+}
+
 Result<> BounceSteps::probe_for_evidence(const ListName& list, const Address& address) {
   const auto standing = this->standing(list, address);
   if (!standing) return fail(standing);
@@ -125,11 +138,11 @@ Result<> BounceSteps::take(const ListName& list, const Standing& standing) {
 }
 
 Result<std::string> BounceSteps::probe_sender(const ListName& list, const Address& address,
-                                              std::string_view id) {
+                                              std::string_view id, std::uint16_t day) {
   const VerpKeys keys = signing_keys(home_.keys);
   const auto handle = handle_of_list(home_.store, list);
   if (!handle) return handle;
-  Verp verp(keys, list.text(), *handle, id, home_.day());
+  Verp verp(keys, list.text(), *handle, id, day);
   std::string sender;
   if (verp.append_sender(sender, address.local, address.domain)) return sender;
   const std::string recipient = canonical_recipient(address.local, address.domain);
@@ -143,25 +156,49 @@ Result<std::string> BounceSteps::probe_sender(const ListName& list, const Addres
 
 Result<> BounceSteps::send_probe(const ListName& list, const Standing& standing, ProbeStep step) {
   const Address& address = standing.subscriber.address;
+  const auto text = probe_text(list);
+  if (!text) return fail(text);
+  const std::string letter = probe_letter(*text, list, address, home_.now);
+  if (auto written = write_probe(list, address, letter, home_.day()); !written) return written;
+  log(fmt::format("{} on {} is asked by a probe {}: {}", printable(address_to_text(address), 320),
+                  list.text(), step_to_text(step),
+                  step == ProbeStep::evidence ? "an unsigned bounce" : standing.verdict.why));
+  return home_.store.put_probe(standing.number, address,
+                               {message_tag(letter_id(letter)), home_.day(), step, false});
+}
+
+// The store has its day and its tag; that it was written in one of these hours is in the letter.
+Result<> BounceSteps::repeat_probe(const ListName& list, const Standing& standing) {
+  const Address& address = standing.subscriber.address;
+  const auto text = probe_text(list);
+  if (!text) return fail(text);
+  const std::chrono::sys_days day{std::chrono::days(standing.probe->day)};
+  for (int hour = 0; hour < 24; ++hour) {
+    const auto letter = probe_letter(*text, list, address, day + std::chrono::hours(hour));
+    if (message_tag(letter_id(letter)) == standing.probe->tag) {
+      return write_probe(list, address, letter, standing.probe->day);
+    }
+  }
+  return {};
+}
+
+Result<std::string> BounceSteps::probe_text(const ListName& list) {
   const auto rules = this->rules(list);
   if (!rules) return fail(rules);
-  const auto text = letter_text(home_.files, (*rules)->probe_text, default_probe_text);
-  if (!text) return fail(text);
-  const std::string to = address_to_text(address);
-  const std::string letter = make_letter(*text, list, to, {to, {}}, home_.now);
+  return letter_text(home_.files, (*rules)->probe_text, default_probe_text);
+}
+
+Result<> BounceSteps::write_probe(const ListName& list, const Address& address,
+                                  const std::string& letter, std::uint16_t day) {
   const std::string id = letter_id(letter);
-  const auto sender = probe_sender(list, address, id);
+  const auto sender = probe_sender(list, address, id, day);
   if (!sender) return fail(sender);
   out_.message(id, list.address(Role::bounces), letter, "\tlist=" + list.text());
-  out_.rcpt(to, *sender, {});
+  out_.rcpt(address_to_text(address), *sender, {});
   out_.end(Status::done, {});
   if (auto flushed = out_.flush(); !flushed) return flushed;
   ++sections_;
-  log(fmt::format("{} on {} is asked by a probe {}: {}", printable(to, 320), list.text(),
-                  step_to_text(step),
-                  step == ProbeStep::evidence ? "an unsigned bounce" : standing.verdict.why));
-  return home_.store.put_probe(standing.number, address,
-                               {message_tag(id), home_.day(), step, false});
+  return {};
 }
 
 Result<> BounceSteps::recover(const ListName& list, const Standing& standing) {

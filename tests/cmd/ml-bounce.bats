@@ -179,6 +179,22 @@ E
   marks_nobody ml-bounce < <(dsn "${shared/@/+ann=example.org@}" stranger@example.org failed 5.1.1)
 }
 
+@test "ml-bounce: a probe that was lost behind it goes with the same bounce and one that was sent goes once" {
+  send_one
+  printf '#!/bin/sh\necho sent >>sent-to\ncat >/dev/null\n' >accept && chmod +x accept
+  shared=$(ml-verp --xverp <sent | grep ^message | cut -f3)
+  dsn "$ann" ann@example.org failed 5.1.1 >bounce
+  ml-bounce <bounce
+  dsn "${shared/@/+ann=example.org@}" ann@example.org failed 5.1.1 | ml-bounce >lost
+  grep -q ^rcpt lost
+  for _ in 1 2; do
+    run bash -o pipefail -c "ml-bounce <bounce 2>/dev/null | tee again | ml-send --via sendmail:$PWD/accept"
+    is 0 "$status"
+    is "$(cat lost)" "$(cat again)"
+    is sent "$(cat sent-to)"
+  done
+}
+
 @test "ml-bounce: killed at any call it remembers no probe that was not written and the next bounce asks again" {
   local call n kills=0
   send_one

@@ -284,6 +284,40 @@ TEST_CASE("bounce steps: a probe that is written again after a kill is the same 
   CHECK(once.starts_with("message\tr"));
 }
 
+TEST_CASE("bounce steps: a bounce that comes again brings the probe again as it was") {
+  Desk desk({"ann@c.org"});
+  desk.hour = 5;
+  desk.bounced_message("m1");
+  ++desk.day;
+  desk.bounced_message("m2");
+  ++desk.day;
+  const std::string last = desk.sender("m3", "ann@c.org");
+  const std::string probe = desk.bounced(last);
+  REQUIRE(senders_in(probe).size() == 1);
+  // Whoever was to send it failed: the entry is tried again at once, and on another day.
+  CHECK(desk.bounced(last) == probe);
+  desk.day += 2;
+  desk.hour = 23;
+  CHECK(desk.bounced(last) == probe);
+  CHECK(desk.marks() == 3);
+  CHECK(desk.state() == State::bouncing);
+  // It counts as the one probe that it is.
+  CHECK(text_in(desk.bounced(senders_in(probe)[0])).find("suspended") != std::string::npos);
+  CHECK(desk.bounced(last) == nothing);
+}
+
+TEST_CASE("bounce steps: a bounce that comes again is followed where a kill came behind its mark") {
+  Desk desk({"ann@c.org"});
+  const std::string last = desk.sender("m1", "ann@c.org");
+  desk.bounced(last);
+  for (const std::uint32_t tag : {11U, 12U}) {
+    ++desk.day;
+    REQUIRE(
+        desk.store().mark_bounce(desk.number, at("ann@c.org"), {tag, desk.day, "5.1.1 mailbox"}));
+  }
+  CHECK(senders_in(desk.bounced(last)).size() == 1);
+}
+
 TEST_CASE("bounce steps: a refused probe counts like one that came back") {
   Desk desk({"ann@c.org"});
   std::string probe = desk.bounced_thrice();
