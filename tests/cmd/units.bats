@@ -28,6 +28,46 @@ at_home() {
   is 0 "$status"
 }
 
+@test "units: every unit is one that systemd understands" {
+  [ -n "$(command -v systemd-analyze)" ] || skip "needs systemd-analyze"
+  mkdir units
+  for unit in "$root"/scripts/systemd/mlpipe-*; do
+    sed "s|/usr/bin/ml-|$BUILD_DIR/bin/ml-|" "$unit" >"units/${unit##*/}"
+  done
+  run systemd-analyze verify --man=no units/*
+  is "" "$output"
+  is 0 "$status"
+}
+
+# globs: what mlpipe-maildir.path waits for, of the Maildir here.
+globs() { sed -n "s|^PathExistsGlob=/var/lib/mlpipe/in/|$PWD/in/|p" "$root/scripts/systemd/mlpipe-maildir.path"; }
+is_awaited() {
+  local glob
+  for glob in $(globs); do compgen -G "$glob" >>found && return; done
+  return 1
+}
+
+@test "units: a message that could not be taken starts the Maildir's service again until it is taken" {
+  ml-list create news@x.org
+  printf 'post = "nobody"\nelse = "hold"\n' >"$ML_HOME/lists/x.org/news.toml"
+  mkdir -p in/{new,cur,tmp}
+  { printf 'Delivered-To: news@x.org\n'; message; } >in/new/1
+  is_awaited
+  chmod o+w "$ML_HOME/lists/x.org/news.toml"
+  run ml-receive --maildir in
+  is 75 "$status"
+  is_awaited
+  chmod o-w "$ML_HOME/lists/x.org/news.toml"
+  ml-receive --maildir in --log log
+  run is_awaited
+  is 1 "$status"
+  { printf 'Delivered-To: nobody@x.org\n'; message; } >in/new/2
+  ml-receive --maildir in --log log
+  [ -e in/.rejected/new/2 ]
+  run is_awaited
+  is 1 "$status"
+}
+
 @test "debian: a removed package has told the runners that were left behind" {
   mkdir -m 700 "$ML_HOME"
   ml-queue put post --name one <<<hello 2>/dev/null
