@@ -5,6 +5,8 @@
 
 #include <fmt/format.h>
 
+#include "base/text.hpp"
+
 namespace ml {
 namespace {
 
@@ -19,6 +21,20 @@ std::string purpose_of(const Tool& tool, std::span<const Verb> verbs) {
     text += fmt::format("\n  {:<{}}  {}", form, width, verb.purpose);
   }
   return text;
+}
+
+// The verb and what follows it, where options stand before it; nothing: no word is a verb.
+std::optional<std::string> verb_first(std::span<const char* const> words,
+                                      std::span<const Verb> verbs) {
+  const auto verb = std::ranges::find_if(words, [&](std::string_view word) {
+    return std::ranges::find(verbs, word, &Verb::name) != verbs.end();
+  });
+  if (verb == words.end()) return std::nullopt;
+  std::string line = *verb;
+  for (auto word = words.begin(); word != words.end(); ++word) {
+    if (word != verb) line.append(" ").append(printable(*word, 80));
+  }
+  return line;
 }
 
 }  // namespace
@@ -38,6 +54,11 @@ Result<Status> run_verb(const Tool& tool, std::span<const Verb> verbs, int argc,
   if (verb != verbs.end()) {
     VerbLine line(tool.name, words.subspan(1), verb->misuse);
     return verb->run(line);
+  }
+  const bool is_option = name.starts_with("-") && name != "--help" && name != "--version";
+  if (is_option) {
+    const auto line = verb_first(words.subspan(1), verbs);
+    return failure(tool.misuse, "the verb comes first: {} {}", tool.name, line.value_or("--help"));
   }
   std::string word;
   Options options(std::string(tool.name), "VERB [OPTION...] [OPERAND...]", purpose_of(tool, verbs),

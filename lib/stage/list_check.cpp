@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -262,12 +263,23 @@ void check_pipelines(const ListName& list, const Settings& settings, Findings& f
   }
 }
 
-// Of the site: no list has relays of its own.
-void check_relays(const Home& home, Findings& findings) {
+// Does any list send by what the site says, or by the default? One whose settings cannot be read
+// may.
+bool any_sends_by_site(const Home& home, const std::vector<ListName>& lists) {
+  return lists.empty() || std::ranges::any_of(lists, [&](const ListName& list) {
+           const auto settings = load_settings(home, &list);
+           return !settings || sends_by_relays_of_site(*settings);
+         });
+}
+
+// Of the site: no list has relays of its own, but for what its pipelines say to ml-send.
+void check_relays(const Home& home, const std::vector<ListName>& lists, Findings& findings) {
   const auto site = load_settings(home, nullptr);
-  if (!findings.good(site, "site settings", home.path("lists.toml"))) return;
-  const auto relays = site->many("via").value_or(std::vector<std::string>{default_relay});
-  for (const std::string& uri : relays) {
+  if (!site) return;  // told already
+  auto relays = site->many("via");
+  if (!relays && !any_sends_by_site(home, lists)) return;
+  if (!relays) relays = {default_relay};
+  for (const std::string& uri : *relays) {
     const auto fault = relay_fault(uri);
     fault ? findings.no("relay " + uri, *fault)
           : findings.ok("relay " + uri, "nothing to be seen against it from here");
@@ -334,7 +346,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   check_file_size(findings);
   check_programs(findings);
   check_runners(home, findings);
-  check_relays(home, findings);
+  findings.good(load_settings(home, nullptr), "site settings", home.path("lists.toml"));
   findings.good(load_keys(home), "keys", home.path("keys"));
   const auto store = Store::open(home, Access::read);
   if (!findings.good(store, "store",
@@ -343,6 +355,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   }
   const auto lists = lists_to_check(*store, list);
   if (!lists) return fail(lists);
+  check_relays(home, *lists, findings);
   Routes routes;
   for (const ListName& one : *lists) {
     check_list(home, *store, one, findings);

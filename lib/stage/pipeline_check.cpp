@@ -41,6 +41,12 @@ void check_one(std::string_view key, const Stages& stages, std::string_view prog
     faults.push_back(fmt::format("pipeline.{}: there is no program {}", key,
                                  printable(words(stage).front(), 80)));
   }
+  if (key != "post" && std::ranges::find(stages, "ml-expand") != stages.end()) {
+    faults.push_back(
+        fmt::format("pipeline.{}: 'ml-expand' there is for no subscribers: give it --to FILE or a "
+                    "LIST",
+                    key));
+  }
   const Stages after = split_pipeline(stages).after;
   if (after.empty()) {
     faults.push_back(
@@ -55,7 +61,19 @@ void check_one(std::string_view key, const Stages& stages, std::string_view prog
   }
 }
 
+// ml-send without --via, in whatever words.
+bool sends_by_site(std::string_view stage) {
+  return stage.find("ml-send") != std::string_view::npos &&
+         stage.find("--via") == std::string_view::npos;
+}
+
 }  // namespace
+
+bool sends_by_relays_of_site(const Settings& settings) {
+  return std::ranges::any_of(keys, [&](std::string_view key) {
+    return std::ranges::any_of(pipeline_of(settings, key), sends_by_site);
+  });
+}
 
 std::vector<std::string> pipeline_faults(const Settings& settings, std::string_view programs) {
   std::vector<std::string> faults;

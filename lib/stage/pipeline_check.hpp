@@ -14,4 +14,8 @@ namespace ml {
 [[nodiscard]] std::vector<std::string> pipeline_faults(const Settings& settings,
                                                        std::string_view programs);
 
+// Does a pipeline that mail of this list can come to hand over to the relays of the site, or to the
+// default one? Not where each ml-send has its --via.
+[[nodiscard]] bool sends_by_relays_of_site(const Settings& settings);
+
 }  // namespace ml

@@ -284,6 +284,7 @@ pipeline.post = []#pipeline.post has no stage
 pipeline.post = ["ml-receive"]#nothing delivers
 pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]#'ml-verp' at its end delivers nothing
 pipeline.post = ["ml-receive", "nosuchcmd", "ml-send"]#there is no program nosuchcmd
+pipeline.owner = ["ml-receive", "ml-expand", "ml-send"]#pipeline.owner: 'ml-expand' there is for no subscribers
 pipeline.pots = ["ml-receive", "ml-send"]#pipeline.pots: nothing reads this key there
 via = "null:"#via: nothing reads this key there
 log = "syslog"#log: nothing reads this key there
@@ -330,6 +331,31 @@ S
   is "no no ok ok" "$(grep -P '\trelay ' <<<"$output" | cut -f1 | paste -sd' ')"
   echo "via = 'smpt://x'" >"$ML_HOME/lists.toml"
   ml-list check | grep -q $'^no\trelay smpt://x\t'
+}
+
+@test "ml-list: check asks for the default relay only where a pipeline uses it" {
+  ml-list create news@x.org
+  printf 'pipeline.%s = ["ml-send --via null:"]\n' bounces outbound >"$ML_HOME/lists.toml"
+  echo 'pipeline.post = ["ml-receive", "ml-expand", "nice ml-send --via null:"]' >>"$ML_HOME/lists.toml"
+  run ml-list check
+  [[ "$output" != *$'\trelay '* ]]
+  echo 'pipeline.owner = ["ml-send"]' >"$ML_HOME/lists/x.org/news.toml"
+  run ml-list check
+  [[ "$output" == *$'\trelay smtp://localhost:25\t'* ]]
+}
+
+@test "ml-list: options before the verb are refused with the line that would do" {
+  for program in ml-list ml-store; do
+    run $program --home "$ML_HOME" remove news@x.org
+    is 64 "$status"
+    is "$program: the verb comes first: $program remove --home $ML_HOME news@x.org" "$output"
+  done
+  run ml-queue --home="$ML_HOME" list
+  is 75 "$status"
+  is "ml-queue: the verb comes first: ml-queue list --home=$ML_HOME" "$output"
+  run ml-list --home "$ML_HOME"
+  is 64 "$status"
+  is "ml-list: the verb comes first: ml-list --help" "$output"
 }
 
 @test "ml-list: a command line that makes no sense is 64" {
