@@ -44,6 +44,7 @@ int main(int argc, char** argv) {
   const auto told = environment_sender(environment_variable);
   post.sender.environment = told.environment;
   post.sender.exactness = told.exactness;
+  post.recipients = environment_recipients(environment_variable);
   Writer out(1);
   return leave(receive(post, 0, out));
 }

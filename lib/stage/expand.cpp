@@ -11,6 +11,7 @@
 #include "stage/expansion.hpp"
 #include "stage/merge.hpp"
 #include "stage/own_copy.hpp"
+#include "stage/section_role.hpp"
 #include "stream/filter.hpp"
 #include "stream/reader.hpp"
 
@@ -89,7 +90,8 @@ Result<> pass_message(const MessageRecord& message, std::string_view line, const
 }
 
 void begin_section(const MessageRecord& message, Expansion& expansion) {
-  expansion.begin_section(message.id, message.attributes.value("list"));
+  expansion.begin_section(message.id, message.attributes.value("list"),
+                          role_besides_post(message.attributes));
   if (!expansion.expands_lists()) return;
   expansion.name(
       OwnCopies(base64_to_head(message.base64), message.attributes.value("author").value_or("")));

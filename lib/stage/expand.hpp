@@ -30,7 +30,8 @@ struct ExpandOptions {
 
 // Reads a stream, or a bare message, from `input`. Recipients that are there stay first, as they
 // are. Behind them come those of the lists, each in domain order, then those of the files; without
-// either, the subscribers of the list that the section names. Nobody twice, nobody excluded or
+// either, the subscribers of the list that the section names, unless it is mail for another role
+// than post: then those who are there already, or it is 75. Nobody twice, nobody excluded or
 // suppressed, nobody whom the choice (choice.hpp) leaves out, and of a list's subscribers nobody
 // who wants no copy of this message (own_copy.hpp). A shard puts part=K/N on the message line and
 // drops those of other shards who are there already. A section that came failed or cut passes as it

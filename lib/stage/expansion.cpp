@@ -30,6 +30,13 @@ void append_with_address(std::string& to, const std::vector<std::string>& keys, 
   append_rcpt_lines(to, std::span(&due, 1));
 }
 
+Failure not_for_subscribers(std::string_view role, std::string_view list) {
+  return retry(
+      "the message is for the {} of {}, not for its subscribers: say who gets it by --to FILE or a "
+      "LIST",
+      printable(role, 40), printable(list, 320));
+}
+
 }  // namespace
 
 Failure nobody_named() {
@@ -88,12 +95,14 @@ Result<> Expansion::open_files() {
   return {};
 }
 
-void Expansion::begin_section(std::string_view id, std::optional<std::string> list) {
+void Expansion::begin_section(std::string_view id, std::optional<std::string> list,
+                              std::optional<std::string> role) {
   seen_.clear();
   present_ = 0;
   slots_.clear();
   own_ = {};
   list_ = std::move(list);
+  role_ = std::move(role);
   choice_.begin_message(id);
 }
 
@@ -115,7 +124,9 @@ bool Expansion::add_present(std::string_view address) {
 Result<> Expansion::add_recipients(Writer& out) {
   std::vector<List> lists = lists_;
   if (lists.empty() && files_.empty()) {
-    if (!list_) return present_ > 0 ? Result<>() : nobody_named();
+    if (!expands_own_list() && present_ > 0) return {};
+    if (role_) return not_for_subscribers(*role_, list_.value_or("no list"));
+    if (!list_) return nobody_named();
     const auto name = text_to_list_name(*list_);
     if (!name) return fail(name);
     const auto list = open_list(*name);

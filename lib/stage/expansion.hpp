@@ -38,8 +38,10 @@ class Expansion {
   [[nodiscard]] Result<> open();
   [[nodiscard]] const std::vector<ListName>& lists() const { return names_; }
 
-  // `list`: what the section's message names, if it does.
-  void begin_section(std::string_view id, std::optional<std::string> list);
+  // `list`: what the section's message names, if it does. `role`: it is mail for that one of the
+  // list's, not for its subscribers (section_role.hpp), who then get it only as the command line's.
+  void begin_section(std::string_view id, std::optional<std::string> list,
+                     std::optional<std::string> role = {});
   [[nodiscard]] bool expands_lists() const { return !lists_.empty() || expands_own_list(); }
   // Who wrote the section's message and who is named in it.
   void name(OwnCopies own) { own_ = std::move(own); }
@@ -65,7 +67,9 @@ class Expansion {
   [[nodiscard]] Result<> read_excluded();
   [[nodiscard]] Result<> open_files();
   [[nodiscard]] Result<List> open_list(const ListName& name);
-  [[nodiscard]] bool expands_own_list() const { return lists_.empty() && files_.empty() && list_; }
+  [[nodiscard]] bool expands_own_list() const {
+    return lists_.empty() && files_.empty() && list_ && !role_;
+  }
   [[nodiscard]] bool is_new(std::string_view local, std::string_view domain, Remember remember);
   [[nodiscard]] bool is_wanted(const Due& due, Remember remember);
   // Those of the keys that the message asks for.
@@ -82,6 +86,7 @@ class Expansion {
   std::vector<SlotKey> slots_;  // of this section's message
   OwnCopies own_;
   std::optional<std::string> list_;  // that this section names
+  std::optional<std::string> role_;  // whose mail it is, if it is no post
   MailboxSet excluded_;
   MailboxSet seen_;            // in this section
   std::uint64_t present_ = 0;  // recipients it came with

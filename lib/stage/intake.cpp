@@ -17,6 +17,7 @@
 #include "mail/mime.hpp"
 #include "stage/mta.hpp"
 #include "stage/runner.hpp"
+#include "stage/section_role.hpp"
 #include "stage/stages.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
@@ -102,15 +103,20 @@ Result<std::string> first_id(const Fd& stream) {
   return id;
 }
 
-// The sections of a stream that is known to be whole, `attributes` at the end of each message line.
-Result<> copy_stream(const Fd& stream, std::string_view attributes, Writer& out) {
+// The sections of a stream that is known to be whole. Each says its role, even where ml-receive was
+// not told of it.
+Result<> copy_stream(const Fd& stream, Role role, Writer& out) {
+  std::string received;
+  if (role != Role::post) append_attribute(received, received_attribute, role_to_text(role));
   if (lseek(stream.get(), 0, SEEK_SET) != 0) return system_failure("cannot read memory", errno);
   Reader in(stream.get());
   bool in_section = false;
   for (Record record = in.next(); record != Record::none; record = in.next()) {
     switch (record) {
       case Record::message:
-        out.buffer().append(in.line()).append(attributes).push_back('\n');
+        out.buffer().append(in.line());
+        if (!role_besides_post(in.message().attributes)) out.buffer().append(received);
+        out.buffer().push_back('\n');
         out.settle();
         in_section = true;
         break;
@@ -237,10 +243,10 @@ Result<> Intake::take_post(const ListTerms& terms, Arrival arrival) {
   const auto judgement =
       judge_post(std::move(arrival.octets), rules, subscribers_of(store_, *number));
   if (!judgement) return fail(judgement);
-  if (judgement->fate != PostFate::pass) log_fate(list, *judgement);
+  if (judgement->fate != PostFate::pass) log_fate(terms.rules, *judgement);
   if (judgement->fate == PostFate::drop) return {};
   return draft(judgement->fate == PostFate::hold ? held : "post", judgement->id, [&](Writer& out) {
-    write_post(out, list, *judgement);
+    write_post(out, terms.rules, *judgement);
     return Result<>();
   });
 }
@@ -292,13 +298,11 @@ Result<> Intake::take_filtered(const ListTerms& terms, const Route& route, const
     }
   }
   if (has_failed) return Failure(Error{ending->status, std::move(why)});
-  std::string attributes;
-  const auto role = role_to_text(route.role);
-  if (route.role != Role::post) append_attribute(attributes, "ml.received", role);
   const auto id = first_id(*output);
   if (!id) return fail(id);
   if (id->empty()) return {};  // held or dropped by ml-receive
-  return draft(role, *id, [&](Writer& out) { return copy_stream(*output, attributes, out); });
+  return draft(role_to_text(route.role), *id,
+               [&](Writer& out) { return copy_stream(*output, route.role, out); });
 }
 
 // A bounce is always taken: whatever a refusal said would bounce to nobody.
@@ -318,13 +322,29 @@ Result<> Intake::take_raw(const Route& route, Arrival arrival) {
   std::string attributes;
   if (route.list) append_attribute(attributes, "list", route.list->text());
   if (letter->sender) append_attribute(attributes, "author", *letter->sender);
-  append_attribute(attributes, "ml.role", role);
+  append_attribute(attributes, raw_attribute, role);
   append_attribute(attributes, "ml.recipient", arrival.recipient);
   return draft(role, id, [&](Writer& out) {
     out.message(id, letter->sender.value_or(std::string(null_sender)), letter->text, attributes);
     out.end(Status::done, "");
     return Result<>();
   });
+}
+
+Result<std::vector<std::string>> Intake::owners_of(const ListTerms& terms) const {
+  const ListName& list = terms.rules.list;
+  std::vector<std::string> owners;
+  for (const std::string& owner :
+       terms.settings.many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
+    const auto address = text_to_address(owner);
+    if (!address) return fail(address);
+    std::string text = address_to_text(*address);
+    const auto there = route(text);
+    if (!there) return fail(there);
+    if (!*there || (*there)->list != list) owners.push_back(std::move(text));
+  }
+  if (!owners.empty()) return owners;
+  return retry("nobody else owns {}: set owner in {}", list.text(), settings_path(list));
 }
 
 Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arrival arrival) {
@@ -340,21 +360,18 @@ Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arri
                     letter->sender.value_or("an unknown sender"), *loop));
     return {};
   }
-  const auto owners =
-      terms.settings.many("owner").value_or(std::vector{"postmaster@" + list.domain});
+  const auto owners = owners_of(terms);
+  if (!owners) return fail(owners);
   const std::string id = message_id_of('r', address, letter->text);
   std::string attributes;
   append_attribute(attributes, "list", list.text());
   if (letter->sender) append_attribute(attributes, "author", *letter->sender);
+  append_attribute(attributes, received_attribute, role_to_text(route.role));
   const bool is_null = letter->sender == null_sender;
   return draft("outbound", id, [&](Writer& out) -> Result<> {
     out.message(id, is_null ? std::string(null_sender) : list.address(Role::bounces),
                 text_for_owner(letter->text, address), attributes);
-    for (const std::string& owner : owners) {
-      const auto mailbox = text_to_address(owner);
-      if (!mailbox) return fail(mailbox);
-      out.rcpt(address_to_text(*mailbox), "-", "");
-    }
+    for (const std::string& owner : *owners) out.rcpt(owner, "-", "");
     out.end(Status::done, "");
     return {};
   });

@@ -14,13 +14,14 @@
 //
 // | it                                  | is stored as                                | in queue |
 // | ----------------------------------- | ------------------------------------------- | -------- |
-// | passes ml-receive, alone or behind  | the section that ml-receive wrote, plus     | post, or |
+// | passes ml-receive, alone or behind  | the section that ml-receive wrote, with     | post, or |
 // | filters before it                   | ml.received=ROLE where that is not post     | the role |
 // | is held                             | the same                                    | held     |
 // | is dropped (a loop, a policy)       | nothing; a line to the log                  | -        |
 // | is for a role whose pipeline has no | a section without rcpts: its sender, and    | the role |
 // | ml-receive, such as bounces         | list= author= ml.role= ml.recipient=        |          |
 // | is for a role without a pipeline    | a section with the list's owners as rcpts   | outbound |
+// |                                     | and ml.received=ROLE                        |          |
 //
 // An entry's name is the message's id, which a server's second attempt has again: it is one entry.
 // Not for two threads. Settings are read again when they are a second old.
@@ -108,6 +109,8 @@ class Intake {
   [[nodiscard]] Result<> take_raw(const Route& route, Arrival arrival);
   [[nodiscard]] Result<> take_for_owner(const ListTerms& terms, const Route& route,
                                         Arrival arrival);
+  // Those whom mail for the owner reaches: not the list itself, for whose subscribers it is not.
+  [[nodiscard]] Result<std::vector<std::string>> owners_of(const ListTerms& terms) const;
   // A draft in a queue that somebody runs, written by `write`; forgotten if that fails.
   [[nodiscard]] Result<> draft(std::string_view queue, std::string_view name,
                                const std::function<Result<>(Writer&)>& write);

@@ -39,8 +39,19 @@ Result<std::vector<std::string>> messages_in(const std::string& directory) {
   return names;
 }
 
-// Who the last server delivered it to, as far as that is an address of ours.
-Result<std::string> recipient_of(const Intake& intake, std::string_view octets) {
+// Is it an address of a list here, of `list` alone if that is given? That list's own address is.
+Result<bool> is_ours(const Intake& intake, const std::optional<std::string>& list,
+                     std::string_view address) {
+  const auto route = intake.route(address);
+  if (!route) return fail(route);
+  if (!*route) return false;
+  return !list || ((*route)->list && (*route)->list->text() == *list);
+}
+
+// Who the last server delivered it to, as far as that is an address of ours; where there is none,
+// `list`: to its owner and to its other roles goes what is for them.
+Result<std::string> recipient_of(const Intake& intake, const std::optional<std::string>& list,
+                                 std::string_view octets) {
   auto begin = octets_to_message(std::string(octets.substr(0, largest_head)));
   if (!begin) return fail(begin);
   const std::string_view block = top_block(split_message(begin->message).head);
@@ -49,11 +60,12 @@ Result<std::string> recipient_of(const Intake& intake, std::string_view octets) 
     const auto field = find_field(block, name);
     if (!field) continue;
     std::string address = unfolded(field->value);
-    const auto known = intake.knows(address);
-    if (!known) return fail(known);
-    if (*known) return address;
+    const auto ours = is_ours(intake, list, address);
+    if (!ours) return fail(ours);
+    if (*ours) return address;
     if (first.empty()) first = std::move(address);
   }
+  if (list) return *list;
   if (!first.empty()) return first;
   return failure(Status::rejected,
                  "5.1.0 no Delivered-To, X-Original-To or Envelope-To says who it is for");
@@ -142,8 +154,7 @@ class Taker {
     if (!file) return fail(file);
     auto octets = read_all(file->get(), largest_message, ours(name));
     if (!octets) return fail(octets);
-    auto recipient = options_.recipient ? Result<std::string>(*options_.recipient)
-                                        : recipient_of(intake_, *octets);
+    auto recipient = recipient_of(intake_, options_.list, *octets);
     if (!recipient) return fail(recipient);
     return intake_.take(
         {.recipient = std::move(*recipient), .sender = {}, .octets = std::move(*octets)});

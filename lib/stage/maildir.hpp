@@ -30,14 +30,15 @@ enum class Watch { no, yes };
 
 struct MaildirOptions {
   std::string directory;
-  std::optional<std::string> recipient;  // of every message; nothing: the message names it
+  // Every message is for this list, in the role that the message names; nothing: it names the list.
+  std::optional<std::string> list;
   Watch watch = Watch::no;
 };
 
 // Takes all that is there, many for the price of one sync; with Watch::yes goes on with what comes
 // (inotify) until SIGTERM or SIGINT. The recipient is the first of Delivered-To, X-Original-To and
-// Envelope-To above the first Received that is an address of a list here. 75: some are still in
-// mlpipe/; watching, they are tried again each minute.
+// Envelope-To above the first Received that is an address of a list here; with a list given, one of
+// that, else the list. 75: some are still in mlpipe/; watching, they are tried again each minute.
 [[nodiscard]] Result<Status> receive_maildir(Intake& intake, const MaildirOptions& options);
 
 }  // namespace ml

@@ -9,7 +9,10 @@
 #include "base/diag.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "list/name.hpp"
 #include "stage/runner.hpp"
+#include "stage/section_role.hpp"
+#include "stream/reader.hpp"
 
 namespace ml {
 namespace {
@@ -48,6 +51,16 @@ Result<> move_to(Asking& asking, const Taken& taken, const std::string& to,
   return asking.queue.move(taken, *target, name, {});
 }
 
+// Where a person lets what ml-receive held go on: the queue of the role that it came to.
+Result<std::string> queue_of_role(const Taken& taken) {
+  Reader in(taken.fd().get());
+  if (in.next() != Record::message) return "post";
+  const std::string role = role_besides_post(in.message().attributes).value_or("post");
+  if (const auto known = text_to_role(role)) return std::string(role_to_text(*known));
+  return retry("{} is for '{}', which is no role: name a queue with --to", taken.facts().name,
+               printable(role, 40));
+}
+
 Result<> ask_one(Asking& asking, const Taken& taken) {
   const Queue& queue = asking.queue;
   const std::string& name = taken.facts().name;
@@ -62,6 +75,11 @@ Result<> ask_one(Asking& asking, const Taken& taken) {
     return move_to(asking, taken, *asking.to, origin ? origin->name : name);
   }
   if (origin) return move_to(asking, taken, origin->queue, origin->name);
+  if (!asking.to && asking.what == Ask::release && queue.name() == "held") {
+    const auto own = queue_of_role(taken);
+    if (!own) return fail(own);
+    return move_to(asking, taken, *own, name);
+  }
   asking.due.insert(queue.name());
   return queue.release(taken);
 }
@@ -106,11 +124,10 @@ Result<> wake_those_due(const Asking& asking) {
 }  // namespace
 
 Result<Status> ask(const Home& home, const std::string& queue, Ask what,
-                   const std::vector<std::string>& names, std::optional<std::string> to) {
+                   const std::vector<std::string>& names, const std::optional<std::string>& to) {
   if (names.empty() && what != Ask::retry) return failure(Status::usage, "ID is missing");
   const auto opened = Queue::open(home, queue, Create::no);
   if (!opened) return fail(opened);
-  if (what == Ask::release && !to && queue == "held") to = "post";
   if (to) {
     if (const auto there = Queue::open(home, *to, create_if_own(*to)); !there) return fail(there);
   }

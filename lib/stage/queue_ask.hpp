@@ -14,7 +14,7 @@ namespace ml {
 enum class Ask {
   retry,    // due now; from the queue `failed`, due in the queue where it failed
   hold,     // no runner takes it
-  release,  // due again: in `to`, which is made; without one in its own, from `held` in `post`
+  release,  // due again: in `to`, which is made; without one in its own, from `held` in its role's
   remove,
 };
 
@@ -23,7 +23,7 @@ enum class Ask {
 // that runs by itself (stage/runner.hpp) and in which something is due by it has a runner then.
 [[nodiscard]] Result<Status> ask(const Home& home, const std::string& queue, Ask what,
                                  const std::vector<std::string>& names,
-                                 std::optional<std::string> to = {});
+                                 const std::optional<std::string>& to = {});
 
 // The octets of an entry to standard output. Not there: 1.
 [[nodiscard]] Result<Status> show_entry(const Queue& queue, const std::string& name);

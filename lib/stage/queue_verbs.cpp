@@ -156,7 +156,7 @@ Result<Status> hold(VerbLine& line) {
 }
 Result<Status> release(VerbLine& line) {
   return ask_entries(line, Ask::release,
-                     "Lets held entries go on; those of the queue held go to the queue post.",
+                     "Lets held entries go on; those of the queue held go to that of their role.",
                      "ml-queue release held rabc");
 }
 Result<Status> remove(VerbLine& line) {

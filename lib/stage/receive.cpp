@@ -15,6 +15,8 @@
 #include "mail/message.hpp"
 #include "mail/slots.hpp"
 #include "queue/entry.hpp"
+#include "stage/route.hpp"
+#include "stage/section_role.hpp"
 #include "store/store.hpp"
 
 namespace ml {
@@ -104,25 +106,41 @@ Result<> apply_policy(Judgement& judgement, const ReceiveRules& rules,
 }
 
 // The entry is the section that would have gone on: releasing it is writing it out.
-Result<> hold(const Home& home, const ListName& list, const Judgement& judgement) {
+Result<> hold(const Home& home, const ReceiveRules& rules, const Judgement& judgement) {
   auto entry = QueueEntry::create(home, "held", judgement.id);
   if (!entry) return fail(entry);
   Writer draft(entry->fd(), "the entry in the queue held");
-  write_post(draft, list, judgement);
+  write_post(draft, rules, judgement);
   if (auto written = draft.flush(); !written) return written;
   return entry->keep();
+}
+
+Result<Role> role_of(const Home& home, const Store& store, const ListName& list,
+                     const std::vector<std::string>& recipients) {
+  if (recipients.empty() || recipients.front() == list.text()) return Role::post;
+  const auto delimiter = delimiter_of(home);
+  if (!delimiter) return fail(delimiter);
+  for (const std::string& recipient : recipients) {
+    const auto route = text_to_route(store, recipient, *delimiter);
+    if (!route) return fail(route);
+    if (*route && (*route)->list == list) return (*route)->role;
+  }
+  return Role::post;
 }
 
 Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
   const auto home = open_home(options.home, Create::no);
   if (!home) return fail(home);
-  const auto rules = receive_rules(*home, options);
+  auto rules = receive_rules(*home, options);
   if (!rules) return fail(rules);
   if (auto logged = log_to(rules->log); !logged) return logged;
   const auto store = Store::open(*home, Access::read);
   if (!store) return fail(store);
   const auto list = store->list(rules->list.text());
   if (!list) return fail(list);
+  const auto role = role_of(*home, *store, rules->list, options.recipients);
+  if (!role) return fail(role);
+  rules->role = *role;
 
   auto octets = read_all(input, rules->max_size, "standard input");
   if (!octets) return fail(octets);
@@ -130,13 +148,13 @@ Result<> receive_one(const ReceiveOptions& options, int input, Writer& out) {
   const auto judgement = judge_post(std::move(*octets), *rules, subscribers_of(*store, *list));
   if (!judgement) return fail(judgement);
   if (judgement->fate == PostFate::pass) {
-    write_post(out, rules->list, *judgement);
+    write_post(out, *rules, *judgement);
     return {};
   }
   if (judgement->fate == PostFate::hold) {
-    if (auto held = hold(*home, rules->list, *judgement); !held) return held;
+    if (auto held = hold(*home, *rules, *judgement); !held) return held;
   }
-  log_fate(rules->list, *judgement);
+  log_fate(*rules, *judgement);
   out.end(Status::done, "");
   return {};
 }
@@ -195,7 +213,7 @@ Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
   if (!sender) return fail(sender);
 
   Judgement judgement;
-  judgement.id = message_id_of('r', rules.list.text(), intake->message);
+  judgement.id = message_id_of('r', rules.list.address(rules.role), intake->message);
   judgement.author = std::move(*sender);
   if (judgement.author == null_sender) {
     judgement.why = "it has the null sender: a bounce, not a post";
@@ -230,20 +248,23 @@ std::optional<std::string> too_many_hops(std::string_view head, std::size_t max_
   return fmt::format("a loop: {} servers have passed it on, more than {}", hops, max_hops);
 }
 
-void write_post(Writer& out, const ListName& list, const Judgement& judgement) {
+void write_post(Writer& out, const ReceiveRules& rules, const Judgement& judgement) {
   std::string attributes;
-  append_attribute(attributes, "list", list.text());
+  append_attribute(attributes, "list", rules.list.text());
   if (judgement.author) append_attribute(attributes, "author", *judgement.author);
   if (!judgement.nonce.empty()) {
     append_attribute(attributes, slots_attribute, judgement.nonce);
     append_attribute(attributes, token_attribute, token_by_list);
   }
-  out.message(judgement.id, list.address(Role::bounces), judgement.text, attributes);
+  if (rules.role != Role::post) {
+    append_attribute(attributes, received_attribute, role_to_text(rules.role));
+  }
+  out.message(judgement.id, rules.list.address(Role::bounces), judgement.text, attributes);
   out.end(Status::done, "");
 }
 
-void log_fate(const ListName& list, const Judgement& judgement) {
-  log(fmt::format("{}: {} {} from {}: {}", list.text(),
+void log_fate(const ReceiveRules& rules, const Judgement& judgement) {
+  log(fmt::format("{}: {} {} from {}: {}", rules.list.address(rules.role),
                   judgement.fate == PostFate::hold ? "held" : "dropped", judgement.id,
                   judgement.author.value_or("an unknown sender"), judgement.why));
 }

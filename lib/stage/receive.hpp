@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/home.hpp"
 #include "base/result.hpp"
@@ -25,7 +26,8 @@ namespace ml {
 struct ReceiveOptions {
   std::optional<std::string> home;
   std::string list;
-  SenderSources sender;  // --sender and $SENDER; the message adds its own
+  SenderSources sender;                 // --sender and $SENDER; the message adds its own
+  std::vector<std::string> recipients;  // of the envelope, likeliest first
   std::optional<std::string> post;
   std::optional<std::string> otherwise;
   std::optional<std::uint64_t> max_size;
@@ -39,6 +41,7 @@ struct ReceiveOptions {
 // not make sense is 75.
 struct ReceiveRules {
   ListName list;
+  Role role = Role::post;  // to whom of the list it came
   PostPolicy post{PostPolicy::Who::subscribers};
   Otherwise otherwise = Otherwise::reject;
   std::size_t max_size = 0;
@@ -69,10 +72,11 @@ struct Judgement {
 [[nodiscard]] Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
                                            const PostPolicy::IsSubscriber& is_subscriber);
 
-// The section of a post that may go out, or is held: the message and `end 0`.
-void write_post(Writer& out, const ListName& list, const Judgement& judgement);
+// The section of a post that may go out, or is held: the message and `end 0`. It says which role it
+// came to, if that is not post (section_role.hpp).
+void write_post(Writer& out, const ReceiveRules& rules, const Judgement& judgement);
 // The line of the log about one that was held or dropped.
-void log_fate(const ListName& list, const Judgement& judgement);
+void log_fate(const ReceiveRules& rules, const Judgement& judgement);
 // Who may post where subscribers may: whoever is on the list, in whatever state but removed.
 [[nodiscard]] PostPolicy::IsSubscriber subscribers_of(const Store& store, ListNumber list);
 // The sources of the envelope sender, completed by what the message itself says.
@@ -83,7 +87,8 @@ void log_fate(const ListName& list, const Judgement& judgement);
 
 // Reads one message from `input` and writes its section: the message and `end 0`; a bare `end 0`
 // where it was held (by then durably, in the queue `held`) or dropped (a line to the log); or an
-// end with the failure. Nothing is written before the post has been judged.
+// end with the failure. Nothing is written before the post has been judged. The role is that of the
+// first recipient that is an address of the list, else post.
 [[nodiscard]] Result<Status> receive(const ReceiveOptions& options, int input, Writer& out);
 
 }  // namespace ml

@@ -31,8 +31,8 @@ Result<> check_given(const ReceiveGiven& given) {
 }
 
 // A list that is not there is the operator's slip, and no fault of any message.
-static Result<std::optional<std::string>> recipient_of(const Home& home, const Intake& intake,
-                                                       const std::optional<std::string>& list) {
+static Result<std::optional<std::string>> list_of(const Home& home, const Intake& intake,
+                                                  const std::optional<std::string>& list) {
   if (!list) return std::nullopt;
   const auto name = find_list_name(home, *list);
   if (!name) return fail(name);
@@ -49,10 +49,10 @@ Result<Status> receive_into_queues(const ReceiveGiven& given, int input) {
   auto intake = Intake::open(*home, given.post.log);
   if (!intake) return fail(intake);
   if (given.bsmtp) return receive_batch(*home, *intake, input);
-  auto recipient = recipient_of(*home, *intake, given.list);
-  if (!recipient) return fail(recipient);
+  auto list = list_of(*home, *intake, given.list);
+  if (!list) return fail(list);
   MaildirOptions options{.directory = *given.maildir,
-                         .recipient = std::move(*recipient),
+                         .list = std::move(*list),
                          .watch = given.watch ? Watch::yes : Watch::no};
   return receive_maildir(*intake, options);
 }

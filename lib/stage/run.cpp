@@ -15,6 +15,7 @@
 #include "mail/mime.hpp"
 #include "stage/intake.hpp"
 #include "stage/mta.hpp"
+#include "stage/section_role.hpp"
 #include "stage/stages.hpp"
 #include "stream/reader.hpp"
 
@@ -44,7 +45,8 @@ Result<Addressee> addressee_of_envelope(const Intake& intake, const RunTask& tas
 }
 
 // What the operator named. A recipient of the envelope says more where it agrees: a bounce address
-// names the subscriber.
+// names the subscriber. One of the list's also says the role, where the operator did not: a mail
+// server may hand the mail of news-owner to the alias of news.
 Result<Addressee> addressee_of_operands(const Home& home, const Intake& intake,
                                         const RunTask& task) {
   auto list = find_list_name(home, *task.list);
@@ -57,7 +59,8 @@ Result<Addressee> addressee_of_operands(const Home& home, const Intake& intake,
   for (const std::string& recipient : task.recipients) {
     auto route = intake.route(recipient);
     if (!route) return fail(route);
-    if (*route && (*route)->list == *list && (*route)->role == *role) {
+    const bool is_ours = *route && (*route)->list == *list;
+    if (is_ours && (!task.role || (*route)->role == *role)) {
       return Addressee{std::move(**route), recipient};
     }
   }
@@ -107,14 +110,16 @@ Result<Settings> settings_of(const Home& home, const std::string& list) {
 }
 
 // The role whose pipeline an entry of a queue goes through: the queue's name, unless it says so.
+// Those of outbound and bounces are past their role's: left and refused recipients of any.
 Result<Way> way_of(const Home& home, std::string_view queue, const MessageRecord& record) {
   const Attributes& said = record.attributes;
   Way way;
   way.list = said.value("list").value_or("");
   const auto settings = settings_of(home, way.list);
   if (!settings) return fail(settings);
-  const auto raw = said.value("ml.role");
-  const auto received = said.value("ml.received");
+  const auto raw = said.value(raw_attribute);
+  const bool is_past = queue == "outbound" || queue == "bounces";
+  const auto received = is_past ? std::nullopt : said.value(received_attribute);
   way.role = raw ? *raw : received.value_or(std::string(queue));
   way.sender = said.value("author");
   way.stages = pipeline_of(*settings, way.role);
@@ -123,7 +128,7 @@ Result<Way> way_of(const Home& home, std::string_view queue, const MessageRecord
     auto message = decoded_message(record);
     if (!message) return fail(message);
     way.message = std::move(*message);
-  } else if (queue != "outbound" && queue != "bounces") {
+  } else {
     way.stages = split_pipeline(std::move(way.stages)).after;
   }
   if (!way.stages.empty()) return way;

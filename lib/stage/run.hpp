@@ -29,7 +29,8 @@ namespace ml {
 // What the command line and the environment said.
 struct RunTask {
   std::optional<std::string> home;
-  // LIST and ROLE of the command line. Without LIST the recipients decide.
+  // LIST and ROLE of the command line. Without LIST the recipients decide; without ROLE the first
+  // of them that is the list's says it, else it is post.
   std::optional<std::string> list;
   std::optional<std::string> role;
   std::vector<std::string> recipients;  // of the envelope, likeliest first
@@ -41,10 +42,10 @@ struct RunTask {
 // is 75.
 [[nodiscard]] Result<Status> run(const RunTask& task, int input);
 
-// Runs what is left of the way of an entry of `queue` (intake.hpp), which is on `input`: for a post
-// the stages behind ml-receive, for others all of their role's; for the queue outbound those of
-// [pipeline] outbound; a stream of refused recipients goes to the stages of bounces. What the last
-// stage writes goes to `output`.
+// Runs what is left of the way of an entry of `queue` (intake.hpp), which is on `input`: for what
+// has passed ml-receive the stages behind it of its role's, for others all of their role's; for the
+// queue outbound those of [pipeline] outbound, whatever role it came to; a stream of refused
+// recipients goes to the stages of bounces. What the last stage writes goes to `output`.
 [[nodiscard]] Result<Status> run_entry(const std::optional<std::string>& home,
                                        std::string_view queue, const Fd& input, const Fd& output);
 

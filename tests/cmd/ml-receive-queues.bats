@@ -70,6 +70,16 @@ bsmtp() { ml-receive --bsmtp --log log; }
   grep -q 'list=dev@x.org' "$(held)"
 }
 
+@test "ml-receive --maildir: with a list what came to its owner is still for the owner" {
+  echo 'pipeline.owner = ["ml-receive", "ml-send"]' >>"$ML_HOME/lists/x.org/news.toml"
+  drop 1 news-owner@x.org
+  drop 2 dev@x.org other
+  maildir news@x.org
+  is 2 "$(held | wc -l)"
+  is 2 "$(cat $(held) | grep -c '^message.*list=news@x.org')"
+  is 1 "$(cat $(held) | grep -c '^message.*ml.received=owner$')"
+}
+
 @test "ml-receive --maildir: a list that is not there is 75 and nothing is touched" {
   drop 1
   run maildir nosuch@x.org

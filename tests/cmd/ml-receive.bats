@@ -288,6 +288,30 @@ entries() { find "$ML_HOME/queue/held" -regex '.*/[a-z2-7]/r[a-z2-7]+' 2>/dev/nu
 
 # --- trouble of ours ------------------------------------------------------------------------
 
+@test "ml-receive: what came to another address of the list is marked and no stage takes it for a post" {
+  for role in owner request; do
+    RECIPIENT=news-$role@x.org post < <(message) >$role
+    grep -q $'^message.*\tml.received='$role'$' $role
+    run --separate-stderr ml-expand <$role
+    is 75 "$status"
+    is "" "$(grep ^rcpt <<<"$output" || true)"
+    [[ "$stderr" == *"for the $role of news@x.org, not for its subscribers"* ]]
+    is bob@example.org "$(ml-expand --to <(echo bob@example.org) <$role | grep ^rcpt | cut -f2)"
+  done
+  RECIPIENT=news@x.org post < <(message) >plain
+  post < <(message) | cmp - plain
+  RECIPIENT=other-owner@x.org post < <(message) | cmp - plain
+  is 3 "$(cut -f2 plain owner request | grep -c ^r)"
+  is 3 "$(cut -f2 plain owner request | grep ^r | sort -u | wc -l)"
+}
+
+@test "ml-receive: a held post and held mail to the owner are two entries though one message" {
+  for to in news news-owner; do RECIPIENT=$to@x.org ml-receive news@x.org --post nobody --else hold --log log < <(message); done
+  is 2 "$(ml-queue list held | wc -l)"
+  is 1 "$(grep -c 'news-owner@x.org: held' log)"
+  is 1 "$(cat $(entries) | grep -c '^message.*ml.received=owner$')"
+}
+
 @test "ml-receive: a list that is not there is 75 and says how to make it" {
   run --separate-stderr ml-receive other@x.org < <(message)
   is 75 "$status"

@@ -185,6 +185,121 @@ signal.pause()' "$ML_HOME/queue/$queue/runner.0" 3>&- &
   until_true two
 }
 
+# Every way in which mail for another role than post could come to the subscribers, who are ann, bob
+# and cy. owners.txt is of the pipeline that owner has then; owner@example.org of none.
+setup_owner_pipeline() {
+  setup_list "$@"
+  printf '%s\n' one@example.org bob@example.com >owners.txt
+  owner_pipeline="pipeline.owner = ['ml-receive', 'ml-expand --to $PWD/owners.txt', 'ml-send']"
+  site "$owner_pipeline" 'post = "anyone"' 'pause = 1' 'max-wait = 0'
+}
+both_owners() { [ "$(delivered)" = "bob@example.com one@example.org" ]; }
+is_empty() { [ ! -e "$ML_HOME/queue/$1" ] || [ "$(entries "$1")" = 0 ]; }
+
+@test "ml-run: an owner whom the relay puts off gets the mail through the queue outbound" {
+  setup_owner_pipeline --fault 'rcpt~one<1=450 4.2.0 later'
+  ml-run news@x.org owner < <(message)
+  until_true both_owners
+  until_true is_empty outbound
+  is_empty failed
+}
+
+@test "ml-run: an owner whom the relay refuses is told to ml-bounce" {
+  setup_owner_pipeline --fault 'rcpt~bob=550 5.1.1 no such user'
+  ml-run news@x.org owner < <(message)
+  marked() { ml-store show news@x.org bob@example.com | grep -q bouncing; }
+  until_true marked
+  until_true is_empty bounces
+  is_empty failed
+}
+
+@test "ml-run: one message to the list and to its owners is two and reaches both" {
+  setup_owner_pipeline
+  ml-run -f ann@example.org -- news@x.org < <(message)
+  until_true has_all
+  ml-run -f ann@example.org -- news-owner@x.org < <(message)
+  all() { [ "$(delivered)" = "ann@example.org bob@example.com bob@example.com cy@example.net one@example.org" ]; }
+  until_true all
+}
+
+@test "ml-run: held mail to the owner goes to the owner when released and to no subscriber" {
+  setup_owner_pipeline
+  site "$owner_pipeline" 'post = "nobody"' 'else = "hold"' 'pause = 1'
+  ml-run -f eve@example.org -- news-owner@x.org < <(message)
+  ml-run -f eve@example.org -- news@x.org < <(message)
+  is 2 "$(entries held)"
+  ml-queue remove held "$(ml-queue list held | cut -f1 | while read -r id; do
+    ml-queue show held "$id" | grep -q ml.received= || echo "$id"; done)"
+  ml-queue release held "$(ml-queue list held | cut -f1)"
+  until_true both_owners
+  until_true is_empty owner
+  is_empty post
+}
+
+@test "ml-run: held mail to the owner is released past a runner of post that sends to subscribers" {
+  setup_owner_pipeline
+  site "$owner_pipeline" 'post = "nobody"' 'else = "hold"'
+  held post owner
+  ml-run -f eve@example.org -- news-owner@x.org < <(message)
+  ml-queue release held "$(ml-queue list held | cut -f1)"
+  is 0 "$(entries post)"
+  is 1 "$(entries owner)"
+}
+
+@test "ml-run: mail for another role that a person moves to the queue post reaches no subscriber" {
+  setup_owner_pipeline
+  held post owner request outbound
+  site "$owner_pipeline" 'pipeline.request = ["cat >/dev/null"]' 'post = "anyone"'
+  for role in owner request subscribe; do ml-run -f eve@example.org -- news-$role@x.org < <(message $role); done
+  for queue in owner request outbound; do
+    ml-queue release "$queue" "$(ml-queue list "$queue" | cut -f1)" --to post
+  done
+  is 3 "$(entries post)"
+  for id in $(ml-queue list post | cut -f1); do
+    ml-queue show post "$id" >entry
+    ml-run --from post <entry >>out 2>&1 3>&- || true
+    ml-expand <entry >>expanded 2>>said || true
+  done
+  cat out expanded said
+  [ "$(delivered)" = "bob@example.com one@example.org" ]
+  is owner@example.org "$(grep ^rcpt expanded | cut -f2)"
+  is 2 "$(grep -c 'not for its subscribers' said)"
+}
+
+@test "ml-run: mail for another role is marked where its ml-receive was not told of the recipient" {
+  setup_owner_pipeline
+  held owner
+  site "pipeline.owner = ['env -u RECIPIENT ml-receive news@x.org', 'ml-send']" 'post = "anyone"'
+  ml-run -f eve@example.org -- news-owner@x.org < <(message)
+  stored owner | grep -q $'^message.*\tml.received=owner$'
+}
+
+@test "ml-run: without a role the address of the envelope says it where it is of the list" {
+  setup_list
+  held post
+  RECIPIENT=news-owner@x.org SENDER=eve@example.org ml-run news@x.org < <(message)
+  one() { [ "$(delivered)" = owner@example.org ]; }
+  until_true one
+  RECIPIENT=news-owner@x.org SENDER=ann@example.org ml-run news@x.org post < <(message post)
+  RECIPIENT=long-list-name-of-ours-owner@x.org SENDER=ann@example.org ml-run news@x.org < <(message other)
+  is 2 "$(entries post)"
+}
+
+@test "ml-run: owners that are the list itself get nothing from it and the mail server keeps the mail" {
+  setup_list
+  site 'post = "anyone"'
+  for owner in news@x.org NEWS-owner@x.org news+x@x.org; do
+    echo "owner = '$owner'" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-run -f ann@example.org -- news-owner@x.org < <(message)
+    is 75 "$status"
+    [[ "$output" == *"nobody else owns news@x.org: set owner in lists/x.org/news.toml"* ]]
+  done
+  echo 'owner = ["news@x.org", "own@example.org"]' >"$ML_HOME/lists/x.org/news.toml"
+  ml-run -f ann@example.org -- news-owner@x.org < <(message)
+  one() { [ "$(delivered)" = own@example.org ]; }
+  until_true one
+}
+
 @test "ml-run: a bounce marks its subscriber" {
   setup_list
   ml-run news@x.org < <(message)

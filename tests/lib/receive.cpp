@@ -51,6 +51,12 @@ std::string file(const std::filesystem::path& path) {
 
 }  // namespace
 
+TEST_CASE("receive: one message to the list and to its owner is two", "[receive]") {
+  ReceiveRules to_owner = rules();
+  to_owner.role = Role::owner;
+  CHECK(judged(plain).id != judged(plain, to_owner).id);
+}
+
 TEST_CASE("receive: every sample comes out as its want says to the last octet", "[receive]") {
   std::size_t count = 0;
   for (const auto& sample : std::filesystem::directory_iterator("tests/data/receive")) {
