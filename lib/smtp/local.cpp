@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -45,8 +46,9 @@ void LocalOutlet::give(Transaction& transaction) {
   const Reply reply =
       done ? local_reply(250, {2, 0, 0}, "taken") : local_reply(451, {4, 3, 0}, done.error().text);
   if (done) ++messages_;
+  const Fate otherwise = std::exchange(may_be_taken_, false) ? Fate::unanswered : Fate::left;
   for (const Recipient& recipient : transaction.recipients) {
-    outcomes_.settled(recipient.id, done ? Fate::delivered : Fate::left, reply);
+    outcomes_.settled(recipient.id, done ? Fate::delivered : otherwise, reply);
   }
   transaction.recipients.clear();
 }
@@ -163,7 +165,10 @@ Result<> SendmailOutlet::deliver(const Transaction& transaction) {
   input->write.reset();
   auto ended = wait_for(*child);
   if (!ended) return fail(ended);
-  if (ended->signal != 0) return retry("{} was ended by signal {}", program_, ended->signal);
+  if (ended->signal != 0) {
+    may_be_taken();
+    return retry("{} was ended by signal {}", program_, ended->signal);
+  }
   if (ended->status == 0) return {};
   return retry("{} left with status {}{}", program_, ended->status,
                ended->status == temporary_failure ? " (try again later)" : "");

@@ -23,11 +23,13 @@ class LocalOutlet : public Outlet {
   [[nodiscard]] std::size_t messages() const override { return messages_; }
 
  protected:
-  // An error of ours, of the disk, of the program: nobody of this transaction has it.
+  // An error of ours, of the disk, of the program: nobody of this transaction has it, unless it
+  // was said that they may.
   [[nodiscard]] virtual Result<> deliver(const Transaction& transaction) = 0;
   [[nodiscard]] virtual Result<> close() { return {}; }
   // Before what a kill of ours could not take back.
   void in_flight(const Transaction& transaction);
+  void may_be_taken() { may_be_taken_ = true; }
   void break_down(const Error& error);
 
  private:
@@ -35,6 +37,7 @@ class LocalOutlet : public Outlet {
   Parting parting_ = Parting::none;
   Reply last_words_;
   std::size_t messages_ = 0;
+  bool may_be_taken_ = false;
 };
 
 // null: takes everything.
@@ -79,7 +82,7 @@ class MaildirOutlet : public LocalOutlet {
 };
 
 // sendmail:PROGRAM   PROGRAM -i -f SENDER [-XV] -- RECIPIENT..., the message on its input; no shell
-// -XV is Postfix's, for XVERP.
+// -XV is Postfix's, for XVERP. One that a signal ended may have taken it.
 class SendmailOutlet : public LocalOutlet {
  public:
   SendmailOutlet(std::string program, Outcomes& outcomes);

@@ -206,6 +206,7 @@ void Relays::delivered(std::size_t index) {
 bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
   State& state = all_[index];
   if (reply.ours) return false;
+  state.faults = 0;  // it has understood that one
   if (is_of_relay(reply)) {
     state.why = reply;
     return ++state.deferred >= longest_deferred_run;

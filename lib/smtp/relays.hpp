@@ -18,7 +18,7 @@
 //   | a fault before it took any, and        | one was too many, as its only reason may be one   |
 //   | others go on                           | bad host of several                               |
 //   | a third fault running, over all its    | out                                               |
-//   | connections, without a message taken   |                                                   |
+//   | connections, and nobody had a reply    |                                                   |
 //   | the fuse                               | out, nobody else is given to its connections; its |
 //   |                                        | refusals of this run are taken back, but for      |
 //   |                                        | those that were handed over before (Ledger)       |
@@ -145,7 +145,7 @@ class Relays {
     std::optional<Clock::time_point> troubled_since;
     Clock::time_point free_at = Clock::time_point::min();
     Clock::duration pause{};
-    std::size_t faults = 0;              // running, without a message taken by any connection
+    std::size_t faults = 0;              // running, and no reply about anybody, on any connection
     std::size_t lockstep = 0;            // messages, for the next connection
     std::size_t deferred = 0;            // recipients running
     std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so

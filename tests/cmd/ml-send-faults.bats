@@ -103,6 +103,20 @@ load sink
   done
 }
 
+@test "faults: many running who are not understood do not cost the others the relay" {
+  verp $(seq -f 'bad%g@example.org' 60) $(seq -f 'u%g@example.org' 20) >in
+  for extension in --chunking --without=SIZE; do
+    sink $extension --fault 'rcpt~bad=504 need a full name'
+    run ml-send --again --no-fuse --via "$via" --undelivered left <in
+    is 75 "$status"
+    sunk
+    is 20 "$(wc -l <log)"
+    is 60 "$(rcpts left | grep -c ^bad)"
+    is 60 "$(rcpts left | wc -l)"
+    [[ "$output" == *"60 of 80 left (504 need a full name)"* ]]
+  done
+}
+
 @test "faults: a relay that falls silent in the middle of a dialogue costs nobody the message" {
   verp $(seq -f 'u%g@x.org' 9) >in
   local senders=() dir

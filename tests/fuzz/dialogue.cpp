@@ -57,6 +57,7 @@ void talk(std::string_view octets, Dialogue::Manner manner, std::size_t piece) {
       transaction.sender = "s@x.org";
       transaction.message = &message;
       transaction.recipients = {{given, "a@x.org"}, {given + 1, "b@x.org"}};
+      transaction.lockstep = given % 10 == 6;
       given += 2;
       dialogue.give(transaction);
     }
