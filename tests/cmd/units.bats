@@ -39,6 +39,50 @@ at_home() {
   is 0 "$status"
 }
 
+# of_unit KEY: what mlpipe-queue@.service says, else what systemd does without.
+of_unit() { sed -n "s/^$1=//p" "$root/scripts/systemd/mlpipe-queue@.service" | grep . || echo SIGKILL; }
+polled() { for ((i = 0; i < 1500; ++i)); do "$@" && return; sleep 0.02; done; cat log.txt; return 1; } # polls
+# What the relay, which has stopped, has not read yet: more than a message.
+is_in_flight() {
+  local line port=$(printf ':%04X' "$(cat port)")
+  while read -r line; do
+    set -- $line
+    [[ "$2" != *"$port" || "$4" != 01 || $((16#${5#*:})) -lt 5000 ]] || return 0
+  done </proc/net/tcp
+  return 1
+}
+
+@test "units: a runner that is stopped and then ended in the middle of a send mails nobody twice" {
+  is mixed "$(of_unit KillMode)"
+  mkdir -m 700 "$ML_HOME"
+  smtp-sink --chunking --port 0 --port-file port --log log 3>&- &
+  sink=$!
+  polled test -s port
+  printf 'via = "smtp://127.0.0.1:%s"\nlog = "%s/log.txt"\n' "$(cat port)" "$PWD" >"$ML_HOME/lists.toml"
+  echo 'pipeline.post = ["ml-send --connections 1 --rate 500"]' >>"$ML_HOME/lists.toml"
+  { printf 'message\tx1\tnews-bounces@x.org\t%s\n' "$({ message; seq 2000; } | base64 -w0)"
+    printf 'rcpt\tuser%s@example.org\t-\n' $(seq 1000); printf 'end\t0\n'; } | ml-queue put post 2>/dev/null
+  setsid ml-queue run post --pause 1 -- ml-run --from post 2>said 3>&- &
+  group=$!
+  polled test -s log
+  kill -STOP $sink
+  polled is_in_flight
+  # What systemd does after TimeoutStopSec, with whatever is left.
+  kill -TERM $group
+  kill -"$(of_unit FinalKillSignal)" -- -$group
+  kill -CONT $sink
+  is_over() { ! kill -0 -- -$group 2>/dev/null; }
+  polled is_over
+  wait $group || true
+  [ "$(wc -l <log)" -lt 1000 ]
+  ml-queue retry post
+  ml-queue run post --until-empty --pause 1 --max-pause 1 -- ml-run --from post 2>>said
+  kill $sink
+  is 1000 "$(cut -f2 log | sort -u | wc -l)"
+  is 1000 "$(wc -l <log)"
+  [ "$(cat said log.txt | grep -c twice)" = 0 ]
+}
+
 # globs: what mlpipe-maildir.path waits for, of the Maildir here.
 globs() { sed -n "s|^PathExistsGlob=/var/lib/mlpipe/in/|$PWD/in/|p" "$root/scripts/systemd/mlpipe-maildir.path"; }
 is_awaited() {
@@ -79,6 +123,15 @@ is_awaited() {
   kill -0 $runner
   sh prerm remove
   wait $runner
+}
+
+@test "debian: a unit that does not start again leaves the package configured" {
+  mkdir -p run/systemd/system "$ML_HOME"
+  for program in getent systemd-tmpfiles; do stub $program 'exit 0'; done
+  stub systemctl 'echo "$*" >>asked; exit 1'
+  at_home postinst
+  PATH="$PWD/stub:$PATH" sh postinst configure 0.1
+  is "daemon-reload try-restart" "$(cut -d' ' -f1 asked | paste -sd' ')"
 }
 
 @test "debian: purging ends no process of another user" {
