@@ -198,11 +198,12 @@ Result<Journal::Inside::Mapped*> Journal::Inside::map_segment(std::uint32_t segm
 
 inline Result<> Journal::Inside::record(Mapped& segment, SlotNumber number, Outcome outcome,
                                         const LogLine& what, std::int64_t now) {
-  if (failed) return retry("the journal {} has failed", directory);
   segment.dirty = true;
   // What an entry keeps stays with it, whatever came of the attempt.
   if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
   slot(segment, number).change(seconds(now), letter_of(outcome));
+  // There was room for the outcome: whoever is still heard out after a failure is not forgotten.
+  if (failed) return retry("the journal {} has failed", directory);
   ++since_sync;
   return lasting(log.append(number, outcome, what, now));
 }

@@ -69,11 +69,9 @@ std::optional<struct stat> ordinary_file(const std::string& given) {
 
 }  // namespace
 
-Result<> check_handover(const std::optional<std::string>& given) {
-  if (!given || *given == "-") return {};
-  auto file = open_file(*given, O_WRONLY | O_CREAT);
-  if (!file) return fail(file);
-  return {};
+Result<> check_handover(const std::string& given) {
+  const auto file = open_file(given, O_WRONLY);
+  return file ? Result<>() : fail(file);
 }
 
 bool is_one_file(const std::string& a, const std::string& b) {

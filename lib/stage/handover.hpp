@@ -15,9 +15,9 @@ namespace ml {
 // Writes the sections of those recipients.
 using WriteRemains = std::function<Result<>(Writer&)>;
 
-// 75 if `given` names a file that cannot be written: to be known before the first recipient is sent
-// to. The file is made if it is missing, and keeps what it holds.
-[[nodiscard]] Result<> check_handover(const std::optional<std::string>& given);
+// 75 if `given` cannot be written, a pipe or a device: to be known before the first recipient is
+// sent to.
+[[nodiscard]] Result<> check_handover(const std::string& given);
 
 // Whether what goes to the one would meet in one ordinary file what goes to the other, whatever
 // they are called: by links, as /dev/fd/3, "-" for standard output. In a stream of both, as two

@@ -68,14 +68,17 @@ Ledger::Ledger(Terms terms)
 }
 
 Result<> Ledger::open() {
-  if (auto apart = check_apart(); !apart) return apart;
   if (refused_file_) {
     if (auto begun = refused_file_->begin(); !begun) return begun;
   }
-  return left_file_ ? left_file_->begin() : Result<>();
+  if (left_file_) {
+    if (auto begun = left_file_->begin(); !begun) return begun;
+  }
+  return check_apart();
 }
 
 // The file of the left is replaced, and what runs write over each other on standard output is lost.
+// Two names of one file are known by the file.
 Result<> Ledger::check_apart() const {
   const auto& refused = terms_.refused;
   const auto& left = terms_.undelivered;

@@ -13,6 +13,7 @@
 
 #include "base/directory.hpp"
 #include "base/lines.hpp"
+#include "stage/handover.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
 
@@ -82,11 +83,12 @@ LeftFile::~LeftFile() {
 }
 
 Result<> LeftFile::begin() {
-  if (beside_.empty()) return {};
+  if (beside_.empty()) return check_handover(path_);
   auto fresh = lock_beside(path_, beside_);
   if (!fresh) return fail(fresh);
   fresh_ = std::move(*fresh);
-  auto old = open_file(target_, O_RDONLY | O_CREAT);
+  if (!exists(target_)) return {};
+  auto old = open_file(target_, O_RDONLY);
   if (!old) return fail(old);
   old_ = std::move(*old);
   is_input_ = is_input(old_);
@@ -101,6 +103,7 @@ Result<> LeftFile::begin() {
 Result<const LeftFile::Places*> LeftFile::places() {
   if (places_) return &*places_;
   Places found;
+  if (!old_.open()) return &places_.emplace();
   if (auto begun = to_begin_of(old_, path_); !begun) return fail(begun);
   Lines lines(old_.get(), path_, Reader::longest_line);
   off_t at = 0;
@@ -163,15 +166,16 @@ Result<bool> LeftFile::keep_waiting(off_t at, const Waits& waits) {
 Result<std::uint64_t> LeftFile::finish(Whole whole) {
   if (!fresh_.open()) return 0;
   struct stat old{}, fresh{};
-  if (fstat(old_.get(), &old) != 0 || fstat(fresh_.get(), &fresh) != 0) {
+  const bool has_old = old_.open();
+  if ((has_old && fstat(old_.get(), &old) != 0) || fstat(fresh_.get(), &fresh) != 0) {
     return system_failure("cannot look at " + path_, errno);
   }
   if (whole == Whole::no && (fresh.st_size == 0 || is_input_)) return 0;
-  if (fresh.st_size == 0 && old.st_size == 0) return 0;
-  auto others = keep_others();
+  if (fresh.st_size == 0 && has_old && old.st_size == 0) return 0;
+  auto others = has_old ? keep_others() : Result<std::uint64_t>(0);
   if (!others) return others;
   if (auto synced = sync(fresh_, beside_); !synced) return fail(synced);
-  static_cast<void>(fchmod(fresh_.get(), old.st_mode & 0777));
+  if (has_old) static_cast<void>(fchmod(fresh_.get(), old.st_mode & 0777));
   if (rename(beside_.c_str(), target_.c_str()) != 0) {
     return system_failure("cannot rename " + beside_, errno);
   }

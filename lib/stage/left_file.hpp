@@ -10,6 +10,8 @@
 //   | the input is FILE and was not whole | as it was: all may be in it | -                   |
 //   | killed, or the disk is full         | as it was                   | the next run's      |
 //
+// One that was missing is made by finish() and not before: an empty file says that nobody is left.
+//
 // Nobody in it is forgotten for others' sake. Sections that no section of the run answers for stay
 // as they are, octet for octet, behind the run's own: those of other messages, and those that came
 // cut short or were barred. Of the others whoever waits and did not come with the run stays.
@@ -46,7 +48,8 @@ class LeftFile {
   LeftFile& operator=(const LeftFile&) = delete;
   ~LeftFile();  // what was not finished goes
 
-  // 75: it holds something else than a stream, another run writes it, or it cannot be replaced.
+  // 75: it holds something else than a stream, another run writes it, or it cannot be replaced or
+  // written.
   [[nodiscard]] Result<> begin();
   // Where to append to what the run leaves.
   [[nodiscard]] const std::string& place() const { return beside_.empty() ? path_ : beside_; }
@@ -71,7 +74,7 @@ class LeftFile {
   std::string target_;  // behind symbolic links
   std::string beside_;  // empty: `path_` is written to
   Fd fresh_;            // `beside_`, locked
-  Fd old_;              // FILE, where it is an ordinary file
+  Fd old_;              // FILE, where it is there and an ordinary file
   bool is_input_ = false;
   std::optional<Places> places_;
   std::uint64_t kept_ = 0;                       // sections of which some stay

@@ -29,7 +29,7 @@ RefusedFile::RefusedFile(std::string path) : path_(std::move(path)) {
 }
 
 Result<> RefusedFile::begin() const {
-  if (!is_plain_) return {};
+  if (!is_plain_) return check_handover(path_);
   const auto file = open_file(path_, O_RDWR | to_append);
   if (!file) return fail(file);
   const auto first = first_octets(file->get());

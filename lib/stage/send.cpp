@@ -12,7 +12,6 @@
 #include "base/text.hpp"
 #include "mail/dsn_request.hpp"
 #include "smtp/connections.hpp"
-#include "stage/handover.hpp"
 #include "stage/letter.hpp"
 #include "stage/log.hpp"
 #include "stage/reasons.hpp"
@@ -325,8 +324,12 @@ Result<> Sender::serve(Until until) {
     }
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
-    if (!state_) return why_stopped();
-    if (reached(until)) return {};
+    if (!state_) {
+      stop(now, state_.error().text);
+      if (window_.in_flight() == 0) return why_stopped();
+    } else if (reached(until)) {
+      return {};
+    }
     progress_.show({delivered_, left_, refused_}, now);
     const bool comes_back = progress_.shown() || ledger_.owes_sync();
     Clock::time_point latest = now + (comes_back ? 1s : 3600s);
@@ -554,10 +557,6 @@ std::string Sender::why_blown() const {
 }  // namespace
 
 Result<Status> send(Reader& in, SendOptions options) {
-  for (const auto& given : {options.ledger.refused, options.ledger.undelivered}) {
-    if (given == "queue") continue;
-    if (auto checked = check_handover(given); !checked) return fail(checked);
-  }
   const bool trial = std::ranges::none_of(options.relays, [](const Relay& relay) {
     return relay.is_dialogue() || relay.scheme == Scheme::sendmail;
   });

@@ -509,6 +509,26 @@ once_or_named() {
   is "$(rcpts in | sort)" "$(cut -f2 log | sort)"
 }
 
+@test "journal: where the disk is full for the log whoever is in flight is heard out and nobody gets it twice" {
+  local option kind number=0
+  for kind in own shared; do
+    for option in --quickack --chunking; do
+      : >log
+      sink $option
+      post full$((++number)) $(people u 400) >in
+      [ $kind = own ] || sed -i 's/\tb+[^\t]*$/\t-/' in
+      # There is room for outcomes, not for all lines of the log.
+      run bash -c "ulimit -f 16; ml-send --via $via --undelivered left <in"
+      is 75 "$status"
+      [ ! -e left ] # an empty one would say that nobody is left
+      [[ "$output" == *"; stopped, $(wc -l <log) delivered; the same again goes on" ]]
+      ml-send --via "$via" <in
+      sunk
+      is "$(rcpts in | sort)" "$(cut -f2 log | sort)"
+    done
+  done
+}
+
 # synced_rounds FILE: rounds of syncs that a trace has seen, of what became of recipients.
 synced_rounds() { grep -c 'fdatasync(.*/slots' "$1" || true; }
 

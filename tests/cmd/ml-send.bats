@@ -1,3 +1,4 @@
+bats_require_minimum_version 1.5.0
 load common
 load sink
 
