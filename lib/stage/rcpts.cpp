@@ -1,10 +1,12 @@
 #include "stage/rcpts.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/coprocess.hpp"
+#include "base/diag.hpp"
 #include "base/text.hpp"
 #include "stream/filter.hpp"
 
@@ -21,6 +23,7 @@ class SectionRun {
 
   Result<> give(std::string_view line) {
     pending_.append(line).push_back('\n');
+    ++given_;
     return pending_.size() < feed_at ? Result<>() : push();
   }
   // What was given so far, to the command.
@@ -35,16 +38,24 @@ class SectionRun {
     auto ending = command_.finish([this](std::string_view octets) { take(octets); });
     if (!ending) return fail(ending);
     if (ending->signal != 0) return retry("{} was ended by signal {}", name, ending->signal);
-    if (ending->status > 1) return retry("{} left with status {}", name, ending->status);
+    if (ending->status > 1 || (ending->status == 1 && wrote_))
+      return retry("{} left with status {}", name, ending->status);
     if (!partial_.empty()) wrong_ = "its last line lacks its LF";
     if (!wrong_.empty())
       return retry("the output of {} is no list of recipients: {}", name, wrong_);
+    if (given_ > 0 && !wrote_) say_nobody(name, *ending);
     return {};
   }
 
  private:
+  void say_nobody(const std::string& name, const Ending& ending) const {
+    say(fmt::format("nobody is left: {}, given {} recipient{}, wrote none and left with status {}",
+                    name, given_, given_ == 1 ? "" : "s", ending.status));
+  }
+
   // After the first line that is none, nothing of the command's passes any more.
   void take(std::string_view octets) {
+    wrote_ = wrote_ || !octets.empty();
     while (wrong_.empty() && !octets.empty()) {
       const auto lf = octets.find('\n');
       partial_.append(octets.substr(0, lf));
@@ -65,6 +76,8 @@ class SectionRun {
   std::string pending_;
   std::string partial_;
   std::string wrong_;
+  std::uint64_t given_ = 0;  // recipients
+  bool wrote_ = false;       // an octet
 };
 
 struct Filtering {

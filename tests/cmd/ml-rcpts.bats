@@ -34,6 +34,24 @@ load common
   is 75 "$status"
 }
 
+@test "ml-rcpts: a command that leaves with 1 after it has written somebody ends the section with 75" {
+  run ml-rcpts -- sh -c 'head -n 1; exit 1' < <(stream ann@example.org bob@example.org)
+  is 75 "$status"
+  [[ "$output" == *$'end\t75\tsh left with status 1'* ]]
+}
+
+@test "ml-rcpts: where nobody is left standard error says so" {
+  stream ann@example.org bob@example.org >in
+  for command in 'grep nobody' false 'head -n 0'; do
+    # shellcheck disable=SC2086
+    ml-rcpts -- $command <in >out 2>said
+    [[ "$(cat said)" == "ml-rcpts: nobody is left: ${command%% *}, given 2 recipients, wrote none"* ]]
+    is "$(grep -v ^rcpt in)" "$(cat out)"
+  done
+  printf 'message\tx1\ta@x.org\taGk=\nend\t0\n' | ml-rcpts -- grep x 2>said
+  is "" "$(cat said)"
+}
+
 @test "ml-rcpts: a command that is not there ends the section with 75" {
   run ml-rcpts -- no-such-command < <(stream ann@example.org)
   is 75 "$status"
