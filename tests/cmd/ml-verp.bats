@@ -299,9 +299,27 @@ one_click() {
   grep -q 'token' "$ML_HOME"/left/*
 }
 
+# page_cgi: the program of the page, as ./cgi.
+page_cgi() {
+  sed -n '/^#!/,/^\.Ed/p' "$BATS_TEST_DIRNAME/../../man/ml-verp.1" | sed '$d; s/\\en/\\n/g' >cgi
+}
+
+@test "verp: who leaves an ad-hoc mailing by the page's CGI program gets no more of them" {
+  export ML_HOME=$PWD/adhoc
+  page_cgi
+  printf '%s\n' bob@example.com cy@example.net >people
+  printf 'From: a@x.org\n\nhttps://x.org/u/{{token}}\n' >letter
+  ml-expand --merge --to people --sender shop@x.org <letter | ml-verp >in
+  PATH_INFO=/$(sed -n 's/^rcpt.bob.*token=//p' in)
+  export PATH_INFO
+  [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 200"* ]]
+  is cy@example.net "$(ml-expand --merge --to people --sender shop@x.org <letter | grep ^rcpt | cut -f2)"
+  [[ "$(REQUEST_METHOD=POST sh cgi)" == "Status: 200"* ]] # a second click
+}
+
 @test "verp: the page's CGI program takes off by POST and nobody by GET or with a link that is not ours or in trouble" {
   one_click
-  sed -n '/^#!/,/^\.Ed/p' "$BATS_TEST_DIRNAME/../../man/ml-verp.1" | sed '$d; s/\\en/\\n/g' >cgi
+  page_cgi
   token=$(ml-receive news@x.org <mail.eml | ml-expand | ml-verp | sed -n 's/^rcpt.bob.*token=//p')
   export PATH_INFO=/$token
   [[ "$(REQUEST_METHOD=GET sh cgi)" == "Status: 405"* ]]
