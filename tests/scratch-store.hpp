@@ -5,6 +5,7 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "scratch.hpp"
 #include "store/store.hpp"
@@ -16,6 +17,25 @@ inline Address at(const std::string& text) {
   INFO(text);
   REQUIRE(address);
   return *address;
+}
+
+// Imports them. A state of active and a day of 0 count as not said.
+inline Result<Change> put(Store& store, ListNumber list, const std::vector<Subscriber>& subscribers,
+                          Revive revive) {
+  ImportOptions options;
+  options.revive = revive;
+  auto next = subscribers.begin();
+  const auto source = [&](Entry& entry) -> Result<bool> {
+    if (next == subscribers.end()) return false;
+    entry.address = next->address;
+    entry.attributes = next->attributes;
+    if (next->state != State::active) entry.state = next->state;
+    if (next->joined != 0) entry.joined = next->joined;
+    if (next->changed != 0) entry.changed = next->changed;
+    ++next;
+    return true;
+  };
+  return store.import(list, source, options);
 }
 
 class ScratchStore : public Scratch {

@@ -225,10 +225,6 @@ Result<std::optional<std::uint64_t>> Settings::size(std::string_view key) const 
   return value;
 }
 
-bool Settings::flag(std::string_view key) const {
-  return text(key) == "true";
-}
-
 Result<> Settings::overlay(std::string_view toml, std::string_view file, SettingsOf whose) {
   const auto parsed = parse_toml(toml, file);
   if (!parsed) return fail(parsed);

@@ -33,7 +33,6 @@ class Settings {
   [[nodiscard]] std::optional<std::vector<std::string>> many(std::string_view key) const;
   // An integer, or text such as "64M"; a value that is neither is 75 naming file and key.
   [[nodiscard]] Result<std::optional<std::uint64_t>> size(std::string_view key) const;
-  [[nodiscard]] bool flag(std::string_view key) const;  // true only for `true`
 
   // Parses one file's text and lays its values over those here; 75 names `file` and the line.
   // Tables become dotted keys: [pipeline] post = [...] is "pipeline.post". A known key whose

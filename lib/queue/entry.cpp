@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/directory.hpp"
 #include "base/text.hpp"
 
 namespace ml {
@@ -94,7 +95,7 @@ Result<QueueEntry::Directory> QueueEntry::settle(Same same) {
     auto there = queue_->find(name_);
     if (!there) return fail(there);
     const std::string place = *there ? **there : due_place(name_);
-    const std::string directory = queue_->path(place.substr(0, place.rfind('/')));
+    const std::string directory = queue_->path(directory_of(place));
     if (!*there) {
       if (auto renamed = queue_->rename(draft_, place); !renamed) return fail(renamed);
       draft_.clear();
@@ -111,11 +112,12 @@ Result<QueueEntry::Directory> QueueEntry::settle(Same same) {
       same = Same::replace;
       continue;
     }
+    // First: a directory of `later` is taken away as soon as replace() has left it empty.
+    auto opened = open_file(directory, O_RDONLY | O_DIRECTORY);
+    if (!opened) return fail(opened);
     if (!same_entry) {
       if (auto replaced = replace(place, old, same); !replaced) return fail(replaced);
     }
-    auto opened = open_file(directory, O_RDONLY | O_DIRECTORY);
-    if (!opened) return fail(opened);
     return Directory{std::move(*opened), directory};
   }
 }

@@ -278,10 +278,6 @@ bool Journal::is_from_entry() const {
   return inside_->from_entry;
 }
 
-std::uint64_t Journal::recorded() const {
-  return inside_->recall.recorded();
-}
-
 void recall_into(Journal::Before& before, const Recall::Found& found) {
   before.slot = found.number;
   before.outcome = letter_to_outcome(found.state);

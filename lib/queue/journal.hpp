@@ -124,8 +124,6 @@ class Journal {
   [[nodiscard]] bool is_stub() const;
   // The stream bears the mark of an entry of this journal, or this journal knows none (any more).
   [[nodiscard]] bool is_from_entry() const;
-  // Recipients with a record of an earlier run.
-  [[nodiscard]] std::uint64_t recorded() const;
 
   // What an earlier run recorded of a recipient, and the slot it has.
   struct Before {

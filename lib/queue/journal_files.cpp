@@ -142,12 +142,15 @@ bool is_locked_now(const Fd& file) {
 }
 
 // Sleeps while another has it, and no signal comes. Whoever lets it go closes it then; it is
-// watched before it is tried again, so that no end is missed.
+// watched before it is tried again, so that no end is missed. True too where the file was taken
+// away: then there is nothing to wait for.
 bool lock_until(Clock::time_point latest, const Fd& file, const std::string& path) {
   if (is_locked_now(file)) return true;
   if (Clock::now() >= latest) return false;
   const Fd closings(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
-  if (inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE) < 0) return false;
+  const bool is_watched = inotify_add_watch(closings.get(), path.c_str(), IN_CLOSE) >= 0;
+  if (!is_same_file(file, path)) return true;
+  if (!is_watched) return false;
   while (!is_locked_now(file)) {
     const auto left = latest - Clock::now();
     if (left.count() <= 0 || Interruptions::caught() != 0) return false;

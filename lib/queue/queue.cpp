@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "base/digest.hpp"
+#include "base/directory.hpp"
 #include "base/text.hpp"
 #include "queue/note.hpp"
 
@@ -21,10 +22,6 @@ namespace ml {
 namespace {
 
 constexpr unsigned most_runners = 1000;
-
-std::string_view directory_of(std::string_view place) {
-  return place.substr(0, place.rfind('/'));
-}
 
 bool is_name(std::string_view text, std::size_t longest, std::string_view marks) {
   return !text.empty() && text.size() <= longest && text.front() != '.' &&
@@ -222,7 +219,7 @@ void Queue::drop_later(std::time_t time) const {
 }
 
 Result<Fd> Queue::lock(std::string_view name) const {
-  const std::string directory(directory_of(due_place(name)));
+  const std::string directory = directory_of(due_place(name));
   auto fd = open_beneath(fd_, directory, O_RDONLY | O_DIRECTORY);
   if (!fd) return fail(fd);
   while (flock(fd->get(), LOCK_EX) != 0) {

@@ -13,7 +13,7 @@
 //
 //   | state   | event                                       | next     | after a power cut       |
 //   | ------- | ------------------------------------------- | -------- | ----------------------- |
-//   | -       | QueueEntry::create(): the file in tmp            | draft    | nothing, or litter |
+//   | -       | QueueEntry::create(): the file in tmp       | draft    | nothing, or litter      |
 //   | draft   | octets written, the file synced             | draft    | nothing, or litter      |
 //   | draft   | keep(): renamed to a/NAME                   | named    | litter or the entry     |
 //   | named   | the directory a synced: keep() returns      | due      | the entry               |

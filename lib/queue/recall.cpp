@@ -39,10 +39,6 @@ Result<Recall> Recall::open(std::string directory, std::uint32_t segments, std::
   return recall;
 }
 
-Recall::Found Recall::found_at(SlotNumber number, const Slot& slot) const {
-  return {number, slot.state()};
-}
-
 Result<> Recall::load_segment(std::uint32_t segment) {
   if (loaded_ == segment) return {};
   segment_.resize(slots_a_segment);
@@ -61,7 +57,7 @@ Result<> Recall::fill_window() {
     if (index < segment_.size()) {
       const Slot& slot = segment_[index];
       if (slot.state() != 0) {
-        window_.emplace(slot.hash, found_at(next_, slot));
+        window_.emplace(slot.hash, Found{next_, slot.state()});
       }
     }
     ++next_;
@@ -133,9 +129,8 @@ Result<> Recall::scatter() {
       if (slot.state() == 0) continue;
       const std::size_t bucket = bucket_of(slot.hash);
       const auto number = static_cast<SlotNumber>(segment * slots_a_segment + i);
-      const Found found = found_at(number, slot);
       pending[bucket * held + counts[bucket]++] = {slot.hash, number,
-                                                   static_cast<unsigned char>(found.state)};
+                                                   static_cast<unsigned char>(slot.state())};
       if (counts[bucket] < held) continue;
       if (auto flushed = flush(bucket); !flushed) return fail(flushed);
     }

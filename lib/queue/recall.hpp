@@ -74,7 +74,6 @@ class Recall {
     std::vector<std::uint64_t> begins;  // of each bucket, in entries; one more for the end
   };
 
-  [[nodiscard]] Found found_at(SlotNumber number, const Slot& slot) const;
   [[nodiscard]] Result<> load_segment(std::uint32_t segment);
   [[nodiscard]] Result<> fill_window();
   [[nodiscard]] Result<> make_index();

@@ -42,11 +42,6 @@ char Slot::state() const {
   return static_cast<char>(state_and_check & state_mask);
 }
 
-void Slot::store(const AddressHash& address, std::uint32_t at, char state) {
-  hash = address;
-  change(at, state);
-}
-
 void Slot::change(std::uint32_t at, char state) {
   seconds = at;
   const std::uint32_t word = check_of(hash) | static_cast<unsigned char>(state);

@@ -34,7 +34,6 @@ struct Slot {
 
   // The state's letter; 0 for a slot that was never used or whose check does not hold.
   [[nodiscard]] char state() const;
-  void store(const AddressHash& address, std::uint32_t at, char state);
   void change(std::uint32_t at, char state);
 };
 static_assert(sizeof(Slot) == 24);

@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "base/digest.hpp"
+#include "base/directory.hpp"
 #include "base/text.hpp"
 #include "queue/note.hpp"
 #include "queue/queue.hpp"
@@ -51,12 +52,12 @@ Result<std::string> Queue::rename_later(const std::string& from, std::string_vie
 }
 
 Result<> Queue::sync_around(const std::string& place) const {
-  return sync_directory(path(place.substr(0, place.rfind('/'))));
+  return sync_directory(path(directory_of(place)));
 }
 
 // A directory of `later` may be taken away as soon as it is empty.
 Result<> Queue::sync_left(const std::string& place) const {
-  const std::string directory = place.substr(0, place.rfind('/'));
+  const std::string directory = directory_of(place);
   const Fd fd(openat(fd_.get(), directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd.open() && errno == ENOENT) return sync_directory(path("later"));
   if (!fd.open()) return system_failure("cannot open the directory " + path(directory), errno);

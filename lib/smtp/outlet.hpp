@@ -46,7 +46,8 @@ class Outlet {
   // What poll(2) should watch, and until when; a descriptor of -1: nothing.
   [[nodiscard]] virtual pollfd watched() const { return {-1, 0, 0}; }
   [[nodiscard]] virtual Clock::time_point deadline() const { return Clock::time_point::max(); }
-  // Reads once if `ready` (poll's revents) says so, and notices that time is up; never blocks.
+  // Reads if `ready` (poll's revents) says so, once, under TLS all that has come, and notices that
+  // time is up; never blocks.
   virtual void hear(short /*ready*/, Clock::time_point /*now*/) {}
   // Writes what there is to write; never blocks. To be called when all that is wanted was given,
   // so that it goes out in one piece.

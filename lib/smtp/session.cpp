@@ -12,6 +12,8 @@
 
 #include <fmt/format.h>
 
+#include "base/host_name.hpp"
+
 namespace ml {
 namespace {
 
@@ -40,14 +42,12 @@ thread_local std::vector<char> room(most_read);
 
 // A name of ours that a relay can do something with: the host's, if it is a full one.
 std::string own_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0) return "[127.0.0.1]";
-  const std::string_view host(name.data());
+  std::string host = host_name();
   const bool full = host.find('.') != host.npos && std::ranges::all_of(host, [](char c) {
                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                              (c >= '0' && c <= '9') || c == '.' || c == '-';
                     });
-  return full ? std::string(host) : "[127.0.0.1]";
+  return full ? host : "[127.0.0.1]";
 }
 
 StartTls starttls_of(const Relay& relay) {

@@ -46,7 +46,7 @@ class MboxReader {
     const std::string_view text = without_cr(line);
     if (after_blank_ && begins_message(text)) {
       after_blank_ = false;
-      return begin();
+      return finish();
     }
     after_blank_ = text.empty();
     if (octets_.size() < longest_mime_text) {
@@ -55,6 +55,7 @@ class MboxReader {
     return {};
   }
 
+  // The message so far, if there is one.
   Result<> finish() {
     if (trim(octets_).empty()) return {};
     ++count_;
@@ -62,8 +63,6 @@ class MboxReader {
   }
 
  private:
-  Result<> begin() { return finish(); }
-
   const BacklogCall& call_;
   std::string octets_;
   std::size_t count_ = 0;

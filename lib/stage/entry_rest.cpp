@@ -1,10 +1,8 @@
 #include "stage/entry_rest.hpp"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -31,11 +29,6 @@ struct Account {
   std::vector<Section> sections;
   std::vector<bool> settled;  // by recipient
 };
-
-Result<> rewind(const Fd& entry) {
-  if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
-  return system_failure("cannot read an entry again", errno);
-}
 
 // Its command may have died and left a process behind that still reads the descriptor we gave it:
 // where that stands is not ours to move.
@@ -64,7 +57,6 @@ Result<std::optional<SettledRecipients>> settled_of(const Home& home, const Mess
 
 // Without sections where it is no whole stream.
 Result<Account> account_of(const Home& home, const Fd& entry, RestOf which) {
-  if (auto again = rewind(entry); !again) return fail(again);
   Reader in(entry.get());
   Verdict verdict;
   Account account;
@@ -105,7 +97,6 @@ bool stays_whole(const Account::Section& section, RestOf which) {
 }
 
 Result<> write_rest(const Fd& entry, const Account& account, RestOf which, Writer& out) {
-  if (auto again = rewind(entry); !again) return again;
   Reader in(entry.get());
   auto section = account.sections.begin();
   auto settled = account.settled.begin();
@@ -124,7 +115,7 @@ Result<> write_rest(const Fd& entry, const Account& account, RestOf which, Write
 
 Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Taken& taken,
                                 RestOf which) {
-  const auto entry = read_anew(queue, taken);
+  auto entry = read_anew(queue, taken);
   if (!entry) return fail(entry);
   const auto account = account_of(home, *entry, which);
   if (!account) return fail(account);
@@ -137,6 +128,8 @@ Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Take
   }
   auto draft = QueueEntry::create(queue, "rest");
   if (!draft) return fail(draft);
+  entry = read_anew(queue, taken);
+  if (!entry) return fail(entry);
   Writer out(draft->fd(), queue.path(draft->draft()));
   if (auto written = write_rest(*entry, *account, which, out); !written) return fail(written);
   return EntryRest{EntryRest::Kind::some, std::move(*draft)};

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <csignal>
 #include <list>
@@ -15,6 +14,7 @@
 #include <utility>
 
 #include "base/diag.hpp"
+#include "base/host_name.hpp"
 #include "base/interruptions.hpp"
 #include "base/listen.hpp"
 #include "list/settings.hpp"
@@ -36,12 +36,6 @@ constexpr LmtpPatience usual_patience;
 constexpr LmtpPatience short_patience{.silence = std::chrono::seconds(5)};
 constexpr milliseconds time_to_leave{20000};
 constexpr milliseconds longest_gathering{20};
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (gethostname(name.data(), name.size() - 1) != 0 || name[0] == '\0') return "localhost";
-  return name.data();
-}
 
 // A connection has two descriptors, its socket and a file, and a group of drafts some hundreds.
 void allow_descriptors() {

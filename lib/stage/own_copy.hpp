@@ -5,7 +5,8 @@
 // setting of that name, else a copy. A header can be forged: so a list that says nothing sends to
 // everybody.
 //
-//   OwnCopies own(message_head(record), author, wishes);
+//   OwnCopies own(head, author);
+//   own.begin_list(wishes);
 //   for (each subscriber, in key order) if (own.wants(due.key, due.attributes)) ...
 #pragma once
 

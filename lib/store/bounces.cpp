@@ -192,14 +192,6 @@ Result<std::vector<Address>> Store::probed(ListNumber list) const {
   return found;
 }
 
-Result<Refused> Store::refused(ListNumber list, std::uint32_t tag) const {
-  auto snapshot = inside_->env.read();
-  if (!snapshot) return fail(snapshot);
-  auto row = get_message(*snapshot, message_key(list, tag));
-  if (!row) return fail(row);
-  return row->refused;
-}
-
 Result<std::uint64_t> Store::blame_message(ListNumber list, std::uint32_t tag) {
   const std::string key = message_key(list, tag);
   std::uint64_t count = 0;

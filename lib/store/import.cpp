@@ -136,26 +136,6 @@ Result<Change> Store::import(ListNumber list, const Source& source, const Import
   return change;
 }
 
-Result<Change> Store::put(ListNumber list, const std::vector<Subscriber>& subscribers,
-                          Revive revive) {
-  ImportOptions options;
-  options.revive = revive;
-  auto next = subscribers.begin();
-  return import(
-      list,
-      [&](Entry& entry) -> Result<bool> {
-        if (next == subscribers.end()) return false;
-        entry.address = next->address;
-        entry.attributes = next->attributes;
-        if (next->state != State::active) entry.state = next->state;
-        if (next->joined != 0) entry.joined = next->joined;
-        if (next->changed != 0) entry.changed = next->changed;
-        ++next;
-        return true;
-      },
-      options);
-}
-
 Result<Change> Store::remove(ListNumber list, const std::vector<Address>& addresses) {
   ImportOptions options;
   options.unknown = Unknown::pass_over;

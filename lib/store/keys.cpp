@@ -1,15 +1,14 @@
 #include "store/keys.hpp"
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <span>
 
+#include "base/directory.hpp"
 #include "base/fd.hpp"
 
 namespace ml {
@@ -17,27 +16,20 @@ namespace {
 
 constexpr std::string_view generations = "abcdefghijklmnopqrstuvwxyz234567";
 
-struct CloseDirectory {
-  void operator()(DIR* directory) const { closedir(directory); }
-};
-
 // The generations that have a file, oldest first; none where there is no keys/.
 Result<std::string> stored_generations(const Home& home) {
   struct stat about{};
   if (fstatat(home.fd().get(), "keys", &about, AT_SYMLINK_NOFOLLOW) != 0 && errno == ENOENT) {
     return std::string();
   }
-  auto fd = open_beneath(home.fd(), "keys", O_RDONLY | O_DIRECTORY);
-  if (!fd) return fail(fd);
-  const std::unique_ptr<DIR, CloseDirectory> directory(fdopendir(fd->get()));
-  if (!directory) return system_failure("cannot read " + home.path("keys"), errno);
-  static_cast<void>(fd->release());  // the directory's now
+  const auto beneath = open_beneath(home.fd(), "keys", O_RDONLY | O_DIRECTORY);
+  if (!beneath) return fail(beneath);  // a link out of the home
+  const auto names = names_in(home.path("keys"));
+  if (!names) return fail(names);
   std::string found;
-  for (errno = 0; const dirent* entry = readdir(directory.get()); errno = 0) {
-    const std::string_view name = entry->d_name;
+  for (const std::string& name : *names) {
     if (name.size() == 1 && generations.find(name[0]) != std::string_view::npos) found += name;
   }
-  if (errno != 0) return system_failure("cannot read " + home.path("keys"), errno);
   std::ranges::sort(found, {}, [](char c) { return generations.find(c); });
   return found;
 }

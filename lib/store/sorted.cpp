@@ -39,9 +39,8 @@ View view(std::string_view text) {
 // A key is compared by so many of its octets at a time, and by whether it ends there: the number's
 // last octet tells how many of them there were.
 constexpr std::size_t octets_compared = 15;
-__extension__ using Wide = unsigned __int128;
 
-Wide octets_at(std::string_view key, std::size_t depth) {
+KeyOctets octets_at(std::string_view key, std::size_t depth) {
   const std::string_view rest = key.substr(std::min(depth, key.size())).substr(0, octets_compared);
   std::array<unsigned char, 16> octets{};
   if (!rest.empty()) std::memcpy(octets.data(), rest.data(), rest.size());
@@ -51,10 +50,10 @@ Wide octets_at(std::string_view key, std::size_t depth) {
   if constexpr (std::endian::native == std::endian::little) {
     for (std::uint64_t& word : words) word = __builtin_bswap64(word);
   }
-  return Wide{words[0]} << 64 | words[1];
+  return KeyOctets{words[0]} << 64 | words[1];
 }
 
-bool goes_on(Wide octets) {
+bool goes_on(KeyOctets octets) {
   return (octets & 0xFF) == octets_compared;
 }
 

@@ -22,6 +22,9 @@
 
 namespace ml {
 
+// Some octets of a key, that are compared as one number.
+__extension__ using KeyOctets = unsigned __int128;
+
 class SortedRecords {
  public:
   // `directory` takes the files, if any are needed. `memory`: octets, for runs and for merging.
@@ -47,10 +50,9 @@ class SortedRecords {
     std::size_t at = 0;    // in the buffer: the record that the run stands on
     std::string_view key;  // its key
   };
-  // A record in memory, and the octets of its key that are being compared as one number.
-  __extension__ using Wide = unsigned __int128;
+  // A record in memory, and the octets of its key that are being compared.
   struct Item {
-    Wide octets = 0;
+    KeyOctets octets = 0;
     std::size_t start = 0;  // in data_
   };
   struct Stretch {

@@ -1,12 +1,12 @@
 #include "store/store.hpp"
 
-#include <dirent.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 #include <memory>
 #include <utility>
 
+#include "base/directory.hpp"
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "store/inside.hpp"
@@ -50,12 +50,9 @@ Result<> make_empty_directory(const std::string& directory) {
     return sync_directory(slash == std::string::npos ? "." : directory.substr(0, slash + 1));
   }
   if (errno != EEXIST) return system_failure("cannot make the directory " + directory, errno);
-  const std::unique_ptr<DIR, int (*)(DIR*)> open(opendir(directory.c_str()), &closedir);
-  if (!open) return system_failure("cannot read the directory " + directory, errno);
-  while (const dirent* entry = readdir(open.get())) {
-    const std::string_view name = entry->d_name;
-    if (name != "." && name != "..") return retry("{} is not empty: copy elsewhere", directory);
-  }
+  const auto names = names_in(directory);
+  if (!names) return fail(names);
+  if (!names->empty()) return retry("{} is not empty: copy elsewhere", directory);
   return {};
 }
 

@@ -192,9 +192,6 @@ class Store {
   using Source = std::function<Result<bool>(Entry&)>;
   [[nodiscard]] Result<Change> import(ListNumber list, const Source& source,
                                       const ImportOptions& options);
-  // The same for a few in memory. A state of active and a day of 0 count as not said.
-  [[nodiscard]] Result<Change> put(ListNumber list, const std::vector<Subscriber>& subscribers,
-                                   Revive revive);
   // Leaves tombstones: the address and the day, no attributes.
   [[nodiscard]] Result<Change> remove(ListNumber list, const std::vector<Address>& addresses);
   // Lets `edit` change one who is there, in any state (not the address); false if nobody is.
@@ -240,7 +237,6 @@ class Store {
   // Addresses with a probe on its way or back, in key order.
   [[nodiscard]] Result<std::vector<Address>> probed(ListNumber list) const;
 
-  [[nodiscard]] Result<Refused> refused(ListNumber list, std::uint32_t tag) const;
   // The message is at fault, not those who refused it: takes its marks back, now and for good.
   // How many those were.
   [[nodiscard]] Result<std::uint64_t> blame_message(ListNumber list, std::uint32_t tag);

@@ -39,7 +39,7 @@ class Desk : public ScratchStore {
       subscriber.address = at(address);
       subscribers.push_back(subscriber);
     }
-    REQUIRE(opened.put(number, subscribers, Revive::no));
+    REQUIRE(put(opened, number, subscribers, Revive::no));
   }
 
   // The sender that message `id` of the list has for the address, of today.

@@ -20,6 +20,7 @@
 #include "base/home.hpp"
 #include "base/text.hpp"
 #include "mail/mailbox_set.hpp"
+#include "scratch-store.hpp"
 #include "store/store.hpp"
 
 using namespace ml;
@@ -80,7 +81,7 @@ void subscribe(const Place& place, std::string_view name, const Texts& addresses
     REQUIRE(address);
     subscribers.push_back({*address, state, 1, 1, attributes});
   }
-  REQUIRE(store.put(*list, subscribers, Revive::no));
+  REQUIRE(tests::put(store, *list, subscribers, Revive::no));
 }
 
 struct Expanded {
@@ -816,7 +817,8 @@ TEST_CASE("expand: who leaves before its turn gets no copy and nobody who moves 
     REQUIRE(store.remove(*list, leaving));
     for (const auto& who : {many[0], many[1], many[59'999], fresh}) {
       REQUIRE(store.remove(*list, {*text_to_address(who)}));
-      REQUIRE(store.put(*list, {{*text_to_address(who), State::active, 1, 1, ""}}, Revive::yes));
+      REQUIRE(tests::put(store, *list, {{*text_to_address(who), State::active, 1, 1, ""}},
+                         Revive::yes));
     }
   }
   Texts wanted(many.begin(), many.begin() + 54'000);

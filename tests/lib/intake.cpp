@@ -24,7 +24,7 @@ class ListHome : public ScratchStore {
     auto made = store();
     Subscriber ann;
     ann.address = at("ann@example.org");
-    REQUIRE(made.put(list(made), {ann}, Revive::no));
+    REQUIRE(put(made, list(made), {ann}, Revive::no));
     for (const char* const name : {"post", "bounces", "outbound", "request"}) hold(name);
   }
   [[nodiscard]] Intake intake() const {

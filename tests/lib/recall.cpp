@@ -25,7 +25,8 @@ void write_segments(const std::string& path, const std::vector<AddressHash>& has
     const std::size_t end = std::min(hashes.size(), at + slots_a_segment);
     REQUIRE(segment->make_room(end - at));
     for (std::size_t i = at; i < end; ++i) {
-      segment->slots()[i - at].store(hashes[i], 0, 'D');
+      segment->slots()[i - at].hash = hashes[i];
+      segment->slots()[i - at].change(0, 'D');
     }
   }
 }
