@@ -48,6 +48,7 @@ bool Dialogue::wants() const {
   const bool may =
       phase_ == Phase::ready && !over() && !finishing_ && !full_ && offered_ < manner_.messages;
   if (!may || count_ == 0) return may;
+  if (is_wary()) return false;
   if (!next_is_chunk()) return count_ < 2 && back().message_sent;
   // A relay that has taken nothing yet is not sent a message more than it has seen.
   return messages_ > 0 && count_ < most_groups_ && back().message_sent &&
@@ -59,12 +60,12 @@ void Dialogue::give(Transaction& transaction) {
   std::swap(group.transaction, transaction);
   transaction.recipients.clear();
   if (settle_unable(group.transaction)) return;
+  const bool in_lockstep = group.transaction.lockstep || is_wary();
   const bool behind_others = count_++ > 0;
   asked_ += group.transaction.recipients.size();
   group.chunked = next_is_chunk();
   ++offered_;
-  group.pipelined = extensions().pipelining && offered_ > manner_.lockstep_messages &&
-                    !group.transaction.lockstep;
+  group.pipelined = extensions().pipelining && offered_ > manner_.lockstep_messages && !in_lockstep;
   group.answers.assign(group.transaction.recipients.size(), Answer::waiting);
   group.unsettled = group.answers.size();
   group.accepted = group.due = group.next = 0;

@@ -77,7 +77,11 @@ class Dialogue {
     std::string hello{};                // who we are: a host name or an address literal
     std::size_t messages = 0;           // offered on this connection; 0: as suits the relay
     std::size_t lockstep_messages = 0;  // so many first ones without pipelining, after a fault
-    std::size_t window = 16;            // transactions on their way at once, with CHUNKING
+    // Once so many were taken the next goes alone and in lockstep, until one more is: a relay that
+    // has ended a connection there may do so again, and whoever was sent ahead would be in doubt.
+    // 0: nothing is known.
+    std::size_t wary_after = 0;
+    std::size_t window = 16;  // transactions on their way at once, with CHUNKING
     StartTls starttls = StartTls::never;
     Channel channel = Channel::open;
     const Credentials* credentials = nullptr;  // AUTH is due; must outlive the dialogue
@@ -195,6 +199,10 @@ class Dialogue {
 
   [[nodiscard]] bool next_is_chunk() const {
     return takes_chunks_ && offered_ >= manner_.lockstep_messages;
+  }
+  [[nodiscard]] bool is_wary() const {
+    return messages_ <= manner_.wary_after && messages_ + count_ >= manner_.wary_after &&
+           manner_.wary_after > 0;
   }
   [[nodiscard]] Circumstances now() const;
   [[nodiscard]] bool settle_unable(const Transaction& transaction);

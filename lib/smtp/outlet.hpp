@@ -70,6 +70,7 @@ class Outlet {
 struct OutletManner {
   std::size_t messages = 0;            // a connection; 0: as suits the relay
   std::size_t lockstep_messages = 0;   // see Dialogue
+  std::size_t wary_after = 0;          // see Dialogue
   std::chrono::seconds patience{300};  // for connection and greeting
 };
 

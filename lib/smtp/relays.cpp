@@ -10,6 +10,7 @@ namespace {
 constexpr std::size_t longest_deferred_run = 20;
 constexpr std::size_t fewest_lockstep_messages = 8;
 constexpr std::size_t most_faults = 3;
+constexpr std::size_t short_connections = 20;
 constexpr std::size_t messages_a_connection = 8;
 constexpr std::size_t messages_after_too_many = 200;
 // See the header for these.
@@ -183,9 +184,12 @@ std::optional<Clock::time_point> Relays::next_chance_after(Clock::time_point tim
 
 OutletManner Relays::manner(std::size_t index) const {
   const State& state = all_[index];
+  const bool is_short =
+      state.short_ones > 0 && (state.message_limit == 0 || state.wary_after < state.message_limit);
   return {
-      .messages = state.message_limit,
+      .messages = is_short ? state.wary_after : state.message_limit,
       .lockstep_messages = state.lockstep,
+      .wary_after = state.wary_after,
       .patience = std::clamp(terms_.max_wait, std::chrono::seconds(1), std::chrono::seconds(300))};
 }
 
@@ -232,11 +236,15 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
   if (state.out) return {};
   switch (outlet.parting()) {
     case Parting::none:
-    case Parting::quit: state.lockstep = 0; return deferring ? rest(state, now) : std::string();
+    case Parting::quit:
+      state.lockstep = 0;
+      if (state.short_ones > 0) --state.short_ones;
+      return deferring ? rest(state, now) : std::string();
     case Parting::full: return {};
     case Parting::busy:
     case Parting::lost:
       state.why = outlet.last_words();
+      if (outlet.messages() > 0) be_wary(state, outlet.messages());
       if (outlet.messages() > 0 && !deferring) return {};
       if (live == 0) return rest(state, now);
       keep_to(state, live);
@@ -264,6 +272,12 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
 void Relays::keep_to(State& state, std::size_t live) {
   state.had_too_many = true;
   state.connections = live;
+}
+
+// It has ended a connection after so many.
+void Relays::be_wary(State& state, std::size_t messages) {
+  state.short_ones = messages == state.wary_after ? short_connections : 0;
+  state.wary_after = messages;
 }
 
 std::string Relays::rest(State& state, Clock::time_point now) {

@@ -5,7 +5,10 @@
 //
 //   | heard from a relay                     | what follows                                      |
 //   | -------------------------------------- | ------------------------------------------------- |
-//   | busy or lost, after it took messages   | a new connection at once                          |
+//   | busy or lost, after it took messages   | a new connection at once, on which the next       |
+//   |                                        | message after as many as that goes in lockstep;   |
+//   |                                        | where it ends that one there too, we do, before   |
+//   |                                        | it: 20 times, and then it is tried again          |
 //   | busy or lost, and it took none         | left alone: 0.5 s, 1 s, 2 s ...; `max_wait` after |
 //   |                                        | the first of these it is out; it has as many      |
 //   |                                        | connections as it bore                            |
@@ -147,6 +150,8 @@ class Relays {
     Clock::duration pause{};
     std::size_t faults = 0;              // running, and no reply about anybody, on any connection
     std::size_t lockstep = 0;            // messages, for the next connection
+    std::size_t wary_after = 0;          // messages, when it last ended one itself
+    std::size_t short_ones = 0;          // connections to come that we end there
     std::size_t deferred = 0;            // recipients running
     std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so
     std::size_t message_limit = 0;
@@ -160,6 +165,7 @@ class Relays {
   };
 
   static void keep_to(State& state, std::size_t live);
+  static void be_wary(State& state, std::size_t messages);
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
 

@@ -73,6 +73,7 @@ Dialogue::Manner dialogue_manner(const Relay& relay, const OutletManner& manner)
           .hello = own_name(),
           .messages = manner.messages,
           .lockstep_messages = manner.lockstep_messages,
+          .wary_after = manner.wary_after,
           .starttls = starttls_of(relay),
           .channel = relay.is_local() ? Channel::local : Channel::open,
           .credentials = relay.credentials ? &*relay.credentials : nullptr};

@@ -103,6 +103,25 @@ load sink
   done
 }
 
+@test "faults: a relay that ends each connection after so many messages costs nobody the message" {
+  verp $(seq -f 'u%g@example.org' 120) >in
+  for extension in --chunking --without=SIZE --without=PIPELINING --lmtp; do
+    for fault in 'mail>1c=421 4.7.0 enough' 'dot>1c=421 4.7.0 enough' 'mail>3c=421 4.7.0 enough' \
+      'mail>2c=drop' 'rcpt>1c=drop' 'data>2c=drop'; do
+      sink $extension --fault "$fault"
+      [ $extension != --lmtp ] || via=lmtp${via#smtp}
+      run ml-send --again --via "$via" --max-wait 5 --undelivered left <in
+      echo "with $extension $fault: $output"
+      is 0 "$status"
+      sunk
+      is 120 "$(wc -l <log)"
+      is 120 "$(sort -u log | wc -l)"
+      # The first connection may have had a window of them on their way.
+      [ "$(grep -c 'may get it twice' <<<"$output")" -le 16 ]
+    done
+  done
+}
+
 @test "faults: many running who are not understood do not cost the others the relay" {
   verp $(seq -f 'bad%g@example.org' 60) $(seq -f 'u%g@example.org' 20) >in
   for extension in --chunking --without=SIZE; do

@@ -501,6 +501,25 @@ TEST_CASE(
   CHECK(talk.fates() == "delivered delivered left delivered");
 }
 
+TEST_CASE(
+    "dialogue: where the relay ended the last connection the next message goes step by step") {
+  Talk talk(four, {.wary_after = 2});
+  talk.hears("220 relay\r\n");
+  const std::string taken = "250 ok\r\n250 ok\r\n250 taken\r\n";
+  CHECK(talk.hears(chunking) == bdat_group("a@x.org", false));
+  CHECK(talk.hears(taken) == bdat_group("b@x.org", false));  // and no third behind it
+  CHECK(talk.hears(taken) == "MAIL FROM:<c@x.org>\r\n");
+  SECTION("it ends there again") {
+    talk.dialogue.broke_off("closed");
+    CHECK(talk.fates() == "delivered delivered again");
+  }
+  SECTION("it goes on") {
+    CHECK(talk.hears("250 ok\r\n") == "RCPT TO:<c@x.org>\r\n");
+    CHECK(talk.hears("250 ok\r\n") == chunk);
+    CHECK(talk.hears("250 taken\r\n") == bdat_group("d@x.org", false));
+  }
+}
+
 TEST_CASE("dialogue: of messages to many two are on their way and no more") {
   std::vector<std::string> many{"s@x.org"};
   many.resize(201, "a@x.org");

@@ -212,6 +212,37 @@ TEST_CASE("relays: faults are not running where other connections deliver betwee
   CHECK(most_of(pool) == 2);
 }
 
+TEST_CASE("relays: a connection is wary of where the relay ended the last one", "[smtp]") {
+  Relays one = relays({"smtp://a"});
+  CHECK(one.manner(0).wary_after == 0);
+  for (const Parting how : {Parting::busy, Parting::lost}) {
+    CHECK(one.parted(0, Ended(how, 7), 0, start).empty());
+    CHECK(one.manner(0).wary_after == 7);
+    CHECK(one.parted(0, Ended(Parting::quit, 9), 0, start).empty());
+    CHECK(one.manner(0).wary_after == 7);
+    CHECK(one.parted(0, Ended(how, 3), 0, start).empty());
+    CHECK(one.manner(0).wary_after == 3);
+    CHECK(one.manner(0).messages == 0);
+  }
+}
+
+TEST_CASE("relays: where the relay ends connections after so many we do and look again", "[smtp]") {
+  Relays one = relays({"smtp://a"}, {.messages = 100});
+  for (int times = 0; times < 3; ++times) {
+    CHECK(one.parted(0, Ended(Parting::lost, 7), 0, start).empty());
+    if (times == 0) CHECK(one.parted(0, Ended(Parting::busy, 7), 0, start).empty());
+    for (int i = 0; i < 20; ++i) {
+      CHECK(one.manner(0).messages == 7);
+      CHECK(one.parted(0, Ended(Parting::quit, 7), 0, start).empty());
+    }
+    CHECK(one.manner(0).messages == 100);
+    CHECK(one.manner(0).wary_after == 7);
+  }
+  CHECK(one.parted(0, Ended(Parting::lost, 7), 0, start).empty());
+  CHECK(one.parted(0, Ended(Parting::lost, 9), 0, start).empty());
+  CHECK(one.manner(0).messages == 100);
+}
+
 TEST_CASE("relays: the fuse puts a relay out unless it is off", "[smtp]") {
   for (const FuseUse use : {FuseUse::armed, FuseUse::off}) {
     Relays one = relays({"smtp://a"}, {.fuse = use});
