@@ -5,19 +5,16 @@
 
 #include <cerrno>
 #include <ctime>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/digest.hpp"
 #include "base/directory.hpp"
-#include "base/process.hpp"
+#include "smtp/sendmail.hpp"
 #include "smtp/session.hpp"
 
 namespace ml {
 namespace {
-
-constexpr int temporary_failure = 75;
 
 std::string joined(const std::vector<std::string_view>& pieces) {
   std::string text;
@@ -46,15 +43,10 @@ void LocalOutlet::give(Transaction& transaction) {
   const Reply reply =
       done ? local_reply(250, {2, 0, 0}, "taken") : local_reply(451, {4, 3, 0}, done.error().text);
   if (done) ++messages_;
-  const Fate otherwise = std::exchange(may_be_taken_, false) ? Fate::unanswered : Fate::left;
   for (const Recipient& recipient : transaction.recipients) {
-    outcomes_.settled(recipient.id, done ? Fate::delivered : otherwise, reply);
+    outcomes_.settled(recipient.id, done ? Fate::delivered : Fate::left, reply);
   }
   transaction.recipients.clear();
-}
-
-void LocalOutlet::in_flight(const Transaction& transaction) {
-  for (const Recipient& recipient : transaction.recipients) outcomes_.in_flight(recipient.id);
 }
 
 void LocalOutlet::finish() {
@@ -138,41 +130,7 @@ Result<> MaildirOutlet::store(const std::string& name, const std::string& text) 
   return {};
 }
 
-// ---- a sendmail program
-
-SendmailOutlet::SendmailOutlet(std::string program, Outcomes& outcomes)
-    : LocalOutlet(outcomes), program_(std::move(program)) {}
-
-Result<> SendmailOutlet::deliver(const Transaction& transaction) {
-  std::vector<std::string> argv{
-      program_, "-i", "-f", transaction.sender.empty() ? "<>" : std::string(transaction.sender)};
-  if (!transaction.xverp.empty() && !transaction.sender.empty()) argv.emplace_back("-XV");
-  argv.emplace_back("--");
-  for (const Recipient& recipient : transaction.recipients) argv.emplace_back(recipient.address);
-  auto input = make_pipe();
-  if (!input) return fail(input);
-  auto nowhere = open_file("/dev/null", O_WRONLY);
-  if (!nowhere) return fail(nowhere);
-  in_flight(transaction);  // it may have read all, and we die before it says so
-  auto child = spawn(argv, input->read, *nowhere);
-  if (!child) {
-    break_down(child.error());
-    return fail(child);
-  }
-  input->read.reset();
-  // A program that stops reading has its reasons; its exit status tells.
-  static_cast<void>(write_all(input->write, joined(transaction.message->pieces), program_));
-  input->write.reset();
-  auto ended = wait_for(*child);
-  if (!ended) return fail(ended);
-  if (ended->signal != 0) {
-    may_be_taken();
-    return retry("{} was ended by signal {}", program_, ended->signal);
-  }
-  if (ended->status == 0) return {};
-  return retry("{} left with status {}{}", program_, ended->status,
-               ended->status == temporary_failure ? " (try again later)" : "");
-}
+// ---- all of them
 
 std::unique_ptr<Outlet> open_outlet(const Relay& relay, const OutletManner& manner,
                                     Outcomes& outcomes) {

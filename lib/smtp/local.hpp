@@ -1,5 +1,5 @@
-// The ways out that are no dialogue: batched SMTP, Maildirs, a sendmail program, nothing.
-// Each settles a transaction before give() returns.
+// The ways out where nobody is waited for: batched SMTP, Maildirs, nothing. Each settles a
+// transaction before give() returns.
 #pragma once
 
 #include <string>
@@ -23,13 +23,9 @@ class LocalOutlet : public Outlet {
   [[nodiscard]] std::size_t messages() const override { return messages_; }
 
  protected:
-  // An error of ours, of the disk, of the program: nobody of this transaction has it, unless it
-  // was said that they may.
+  // An error of ours, of the disk: nobody of this transaction has it.
   [[nodiscard]] virtual Result<> deliver(const Transaction& transaction) = 0;
   [[nodiscard]] virtual Result<> close() { return {}; }
-  // Before what a kill of ours could not take back.
-  void in_flight(const Transaction& transaction);
-  void may_be_taken() { may_be_taken_ = true; }
   void break_down(const Error& error);
 
  private:
@@ -37,7 +33,6 @@ class LocalOutlet : public Outlet {
   Parting parting_ = Parting::none;
   Reply last_words_;
   std::size_t messages_ = 0;
-  bool may_be_taken_ = false;
 };
 
 // null: takes everything.
@@ -79,18 +74,6 @@ class MaildirOutlet : public LocalOutlet {
   std::string directory_;
   std::string unique_;  // what the names of this run have in common
   std::uint64_t count_ = 0;
-};
-
-// sendmail:PROGRAM   PROGRAM -i -f SENDER [-XV] -- RECIPIENT..., the message on its input; no shell
-// -XV is Postfix's, for XVERP. One that a signal ended may have taken it.
-class SendmailOutlet : public LocalOutlet {
- public:
-  SendmailOutlet(std::string program, Outcomes& outcomes);
-
- private:
-  [[nodiscard]] Result<> deliver(const Transaction& transaction) override;
-
-  std::string program_;
 };
 
 }  // namespace ml

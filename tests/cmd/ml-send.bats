@@ -806,6 +806,31 @@ longest_sleep() {
   is "$(message; message)" "$(cat taken)"
   [[ "${lines[0]}" == "ml-send: a@x.org may get it twice: "*"was ended by signal 9)" ]]
   is "ml-send: 1 of 1 may have got it twice" "${lines[1]}"
+  rm taken
+  printf '#!/bin/sh\ncat >>taken\nkill -9 $$\n' >fake
+  run ml-send --again --via "sendmail:$PWD/fake" --undelivered left < <(stream a@x.org)
+  is 75 "$status"
+  is a@x.org "$(rcpts left)"
+  is "$(message; message)" "$(cat taken)"
+  run ml-send --unanswered hold --via "sendmail:$PWD/fake" <left
+  is 75 "$status"
+  [[ "$output" == *"a@x.org may have got it"* ]]
+}
+
+@test "ml-send: SIGTERM ends the delivery behind the sendmail that runs" {
+  printf '#!/bin/sh\ncat >>text; : >begun; until [ -e go ]; do sleep 0.01; done\n' >fake # polls
+  chmod +x fake
+  verp a@x.org b@x.org >in
+  ml-send --via "sendmail:$PWD/fake" --undelivered left <in 3>&- 2>said &
+  local sender=$!
+  until [ -e begun ] || ! kill -0 $sender; do sleep 0.01; done # polls
+  kill -TERM $sender
+  : >go
+  status=0
+  wait $sender || status=$?
+  is 75 "$status"
+  is b@x.org "$(rcpts left)"
+  is "$(message)" "$(cat text)"
 }
 
 @test "ml-send: maildir: keeps a file a recipient" {
