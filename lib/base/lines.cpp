@@ -34,7 +34,7 @@ Result<Line> Lines::next() {
     if (take(line)) return Line{Line::Kind::whole, line};
     if (scanned_ > limit_) return skip_rest();
     const std::size_t held = scanned_;
-    auto more = fill();
+    auto more = ended_ ? *ended_ : fill();
     if (!more) return fail(more);
     if (*more) continue;
     if (held == 0) return Line{};
@@ -44,6 +44,14 @@ Result<Line> Lines::next() {
     ++number_;
     return Line{Line::Kind::cut, {start, held}};
   }
+}
+
+bool Lines::read_once() {
+  if (!ended_) {
+    auto more = fill();
+    if (!more || !*more) ended_ = std::move(more);
+  }
+  return ended_ || ready() || scanned_ > limit_;
 }
 
 // Reads on to the line's LF, keeping only its first octets.

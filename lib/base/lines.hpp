@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -73,6 +74,10 @@ class Lines {
     return lf != nullptr;
   }
 
+  // For who waits until the descriptor can be read, and must not wait in next(), where half a line
+  // stands: reads once. True: next() has something to give, and does not read.
+  [[nodiscard]] bool read_once();
+
   // What was read and not yet given out; for callers that go on by octets.
   [[nodiscard]] std::string_view pending() const { return {block_.get() + begin_, end_ - begin_}; }
 
@@ -89,6 +94,7 @@ class Lines {
   std::size_t scanned_ = 0;  // octets from begin_ known to hold no LF
   std::size_t end_ = 0;
   std::uint64_t number_ = 0;
+  std::optional<Result<bool>> ended_;  // as read_once() met it
 };
 
 }  // namespace ml

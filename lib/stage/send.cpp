@@ -33,6 +33,9 @@ constexpr unsigned most_tries = 10;  // of one recipient in one run
 constexpr auto patience_when_in_doubt = 30s;
 constexpr auto patience_when_stopped = 5s;
 constexpr auto patience_at_goodbye = 5s;
+// With the input, once nobody is sent to any more: where nothing comes, and with all of it.
+constexpr auto patience_with_silence = 5s;
+constexpr auto patience_with_input = 30s;
 constexpr auto pause_between_signals = 100ms;
 
 Ledger::Party party_of(const Waiting& one) {
@@ -81,7 +84,7 @@ class Sender : public Source {
   enum class Until { readable, room, settled, parted };
 
   void begin_section();
-  void end_section();
+  void end_section(const EndRecord& end);
   void bar_section(const Error& why);
   void tell_sent(const Closed& closed) const;
   void end_account(Ended how);
@@ -90,6 +93,7 @@ class Sender : public Source {
 
   [[nodiscard]] Result<> serve(Until until);
   [[nodiscard]] bool reached(Until until) const;
+  [[nodiscard]] Clock::time_point end_of_input(Clock::time_point waiting_since) const;
   void stop(Clock::time_point now, std::string_view why);
   [[nodiscard]] bool fill_copy(Transaction& transaction, WireForm form);
 
@@ -104,6 +108,7 @@ class Sender : public Source {
   }
 
   [[nodiscard]] Result<Status> deliver();
+  [[nodiscard]] Result<Status> cut_short();
   [[nodiscard]] Result<Status> conclude();
   [[nodiscard]] Result<> finish_sections();
   [[nodiscard]] Result<> close_output(const Result<Status>& sent) const;
@@ -137,8 +142,9 @@ class Sender : public Source {
 
   Window window_;
 
-  std::optional<Reply> given_up_;  // no relay is left, or we were told to stop
-  std::string why_out_;            // no relay is left
+  std::optional<Reply> given_up_;             // no relay is left, or we were told to stop
+  std::optional<Clock::time_point> stopped_;  // when we were
+  std::string why_out_;                       // no relay is left
   bool readable_ = false;
   bool is_whole_ = true;  // the input, and none of it was barred
   bool is_kept_ = true;   // all who were left so far
@@ -174,8 +180,9 @@ Result<Status> Sender::run() {
 
 Result<Status> Sender::deliver() {
   for (;;) {
-    if (!in_.ready()) {
+    for (bool ready = in_.ready(); !ready; ready = in_.read_once()) {
       if (auto served = serve(Until::readable); !served) return fail(served);
+      if (!readable_) return cut_short();
     }
     switch (in_.next()) {
       case Record::message:
@@ -190,7 +197,7 @@ Result<Status> Sender::deliver() {
       case Record::rcpt: take_rcpt(); break;
       case Record::end:
         if (auto served = serve(Until::settled); !served) return fail(served);
-        end_section();
+        end_section(in_.end());
         break;
       case Record::none: return conclude();
     }
@@ -234,12 +241,11 @@ void Sender::bar_section(const Error& why) {
   verdict_.add(why);
 }
 
-void Sender::end_section() {
-  const EndRecord& end = in_.end();
+void Sender::end_section(const EndRecord& end) {
   verdict_.add(end);
   if (end.status != 0) is_whole_ = false;
   if (!id_.empty() && !is_barred_) end_account(end.status == 0 ? Ended::well : Ended::badly);
-  if (!is_barred_ && letter_.was_recoded()) {
+  if (!id_.empty() && !is_barred_ && letter_.was_recoded()) {
     log(fmt::format("{}: to relays without 8BITMIME its 8-bit text went encoded", id_));
   }
   id_.clear();
@@ -305,6 +311,7 @@ bool Sender::admit(Waiting& one) {
 // ---- the work
 
 Result<> Sender::serve(Until until) {
+  const auto begin = Clock::now();
   readable_ = false;
   for (;;) {
     const auto now = Clock::now();
@@ -324,19 +331,30 @@ Result<> Sender::serve(Until until) {
     }
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));
+    const bool reads = until == Until::readable && state_;
     if (!state_) {
       stop(now, state_.error().text);
       if (window_.in_flight() == 0) return why_stopped();
+    } else if (reads && now >= end_of_input(begin)) {
+      readable_ = false;
+      return {};
     } else if (reached(until)) {
       return {};
     }
     progress_.show({delivered_, left_, refused_}, now);
     const bool comes_back = progress_.shown() || ledger_.owes_sync();
     Clock::time_point latest = now + (comes_back ? 1s : 3600s);
-    if (deadline_ && !given_up_) latest = std::min(latest, *deadline_);
-    readable_ =
-        connections_.wait(until == Until::readable ? 0 : -1, latest, interruptions_.while_asleep());
+    if (deadline_ && !stopped_) latest = std::min(latest, *deadline_);
+    if (reads) latest = std::min(latest, end_of_input(begin));
+    readable_ = connections_.wait(reads ? 0 : -1, latest, interruptions_.while_asleep());
   }
+}
+
+// No more of it is waited for then.
+Clock::time_point Sender::end_of_input(Clock::time_point waiting_since) const {
+  if (!stopped_) return Clock::time_point::max();
+  return std::min(std::max(*stopped_, waiting_since) + patience_with_silence,
+                  *stopped_ + patience_with_input);
 }
 
 bool Sender::reached(Until until) const {
@@ -382,6 +400,8 @@ bool Sender::fill_copy(Transaction& transaction, WireForm form) {
 }
 
 void Sender::stop(Clock::time_point now, std::string_view why) {
+  if (stopped_) return;
+  stopped_ = now;
   if (given_up_) return;
   given_up_ = local_reply(451, {4, 3, 2}, why);
   if (window_.in_flight() == 0) return connections_.finish({now, now});
@@ -466,6 +486,14 @@ Failure Sender::why_stopped() const {
 }
 
 // ---- the end
+
+// Whoever has not come is the caller's, as where a stream is cut.
+Result<Status> Sender::cut_short() {
+  if (auto served = serve(Until::settled); !served) return fail(served);
+  end_section({static_cast<int>(Status::retry),
+               "the stream is cut: it did not end when the delivery was over", true});
+  return conclude();
+}
 
 Result<Status> Sender::conclude() {
   const auto latest = Clock::now() + patience_at_goodbye;

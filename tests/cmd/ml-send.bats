@@ -708,6 +708,38 @@ FAULTS
   is "a@x.org b@x.org c@x.org d@x.org e@x.org f@x.org" "$(cut -f2 log | sort | paste -sd' ')"
 }
 
+@test "ml-send: an input that stands still does not outlast the delivery" {
+  sink
+  verp a@x.org b@x.org | sed '$d' >part
+  local senders=() i
+  for i in for term half; do
+    mkfifo $i.pipe
+    # Who would wait for ever is killed.
+    timeout -s KILL 60 ml-send $([ $i != for ] || echo --for 1) --home $i.home --via "$via" \
+      --undelivered $i.left <$i.pipe 2>$i.said 3>&- &
+    senders+=($!)
+  done
+  exec 7>for.pipe 8>term.pipe 9>half.pipe
+  cat part >&7
+  cat part >&8
+  { cat part; printf 'rcpt\tc@x.o'; } >&9
+  until [ "$(wc -l <log)" -eq 6 ] || ! kill -0 "${senders[2]}"; do sleep 0.01; done # polls
+  kill -TERM $(pgrep -P "${senders[1]}") $(pgrep -P "${senders[2]}")
+  for i in for term half; do
+    status=0
+    wait "${senders[0]}" || status=$?
+    senders=("${senders[@]:1}")
+    is 75 "$status"
+    is "ml-send: the stream is cut: it did not end when the delivery was over" "$(cat $i.said)"
+    is "" "$(rcpts $i.left)"
+    run ml-send --home $i.home --via "$via" < <(cat part; printf 'rcpt\tc@x.org\t-\nend\t0\n')
+    is 0 "$status"
+    is "ml-send: 2 of 3 have x1 already" "$output"
+  done
+  exec 7>&- 8>&- 9>&-
+  is 9 "$(wc -l <log)"
+}
+
 @test "ml-send: a rate holds for those who share a transaction too" {
   sink
   stream $(people u 20) | sed '/^message/s/$/\tlist=news@x.org/' >in

@@ -60,3 +60,39 @@ TEST_CASE("lines: a line that grows over many blocks comes in one piece") {
   CHECK(lines_of("a\n" + large + "\nb\n", 1 << 20) ==
         Found{"whole:a", "whole:" + large, "whole:b"});
 }
+
+TEST_CASE("lines: whoever reads only when there is something to be read never waits in a line") {
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  Lines lines(pipe->read.get(), "pipe", 100);
+  const auto come = [&](const char* text) { REQUIRE(write_all(pipe->write, text, "pipe")); };
+  come("ab");
+  CHECK_FALSE(lines.read_once());
+  come("c\nd\ne");
+  CHECK(lines.read_once());
+  CHECK(lines.next()->text == "abc");
+  CHECK(lines.ready());
+  CHECK(lines.next()->text == "d");
+  CHECK_FALSE(lines.ready());
+  come("f");
+  CHECK_FALSE(lines.read_once());
+  pipe->write.reset();
+  CHECK(lines.read_once());
+  const auto last = lines.next();
+  CHECK(last->text == "ef");
+  CHECK(last->kind == Line::Kind::cut);
+  CHECK(lines.next()->kind == Line::Kind::none);
+}
+
+TEST_CASE("lines: whoever reads once hears of a failure and of a line that is too long") {
+  Lines bad(-1, "nothing", 100);
+  CHECK(bad.read_once());
+  CHECK_FALSE(bad.next());
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  Lines lines(pipe->read.get(), "pipe", 100);
+  REQUIRE(write_all(pipe->write, std::string(101, 'x') + "\nok\n", "pipe"));
+  CHECK(lines.read_once());
+  CHECK(lines.next()->kind == Line::Kind::too_long);
+  CHECK(lines.next()->text == "ok");
+}
