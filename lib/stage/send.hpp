@@ -42,8 +42,8 @@ struct SendOptions {
 };
 
 // 75 when recipients are left, with the line that says how to go on; else what became of the
-// stream. SIGINT, SIGTERM and the end of its time end the delivery; what is in flight is waited for,
-// the rest is left, and an input that does not end soon is as good as cut.
+// stream. SIGINT, SIGTERM and the end of its time end the delivery; what is in flight is waited
+// for, the rest is left, and an input that does not end soon is as good as cut.
 [[nodiscard]] Result<Status> send(Reader& in, SendOptions options);
 
 }  // namespace ml
