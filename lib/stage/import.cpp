@@ -49,6 +49,7 @@ Result<> row_to_entry(Row& row, Entry& entry) {
 class GoodRows {
  public:
   GoodRows(Rows rows, const ImportRequest& request) : rows_(std::move(rows)), request_(request) {}
+  [[nodiscard]] const std::string& name() const { return rows_.name(); }
 
   [[nodiscard]] Result<bool> next(Entry& entry) {
     for (;;) {
@@ -78,15 +79,27 @@ class GoodRows {
   BadRows bad_;
 };
 
+// What a query that failed hands over must not be taken for a list of nobody.
+Failure no_row(const OpenList& list, const std::string& name) {
+  return retry(
+      "{} has no subscriber in it and would replace all of {}: nothing was changed (a list is "
+      "emptied by: ml-store export --addresses {} | ml-store remove {} -)",
+      name, list.name.text(), list.name.text(), list.name.text());
+}
+
 Result<Change> import_rows(OpenList& list, const std::string& file, const ImportRequest& request,
                            std::optional<State> always = {}) {
   auto rows = Rows::open(file, request.columns);
   if (!rows) return fail(rows);
   GoodRows good(std::move(*rows), request);
+  bool any = false;
   return list.store.import(
       list.number,
-      [&](Entry& entry) {
+      [&](Entry& entry) -> Result<bool> {
         auto more = good.next(entry);
+        if (!more) return more;
+        any = any || *more;
+        if (!any && request.rules.absent != Absent::stay) return no_row(list, good.name());
         if (always) entry.state = always;
         return more;
       },

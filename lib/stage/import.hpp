@@ -36,7 +36,8 @@ struct ImportRequest {
 };
 
 // `file` is a path, or "-" for standard input. What it came to is told on `out`: "added TAB 3", a
-// line for each count that is not 0. Status::no if rules.absent forbids it.
+// line for each count that is not 0. Status::no if rules.absent forbids it; where the absent would
+// leave and the file has no good row at all, it is 75.
 [[nodiscard]] Result<Status> import_subscribers(OpenList& list, const std::string& file,
                                                 const ImportRequest& request, Out& out);
 

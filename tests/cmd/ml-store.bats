@@ -155,10 +155,24 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   is 1 "$status"
   [[ "$output" == *"15 of 95"*"--yes"* ]]
   is 95 "$(counted all)"
-  run ml-store import --replace news@x.org </dev/null
-  is 1 "$status"
   people 80 | ml-store import --replace --yes news@x.org >/dev/null
   is 80 "$(counted all)"
+}
+
+@test "ml-store: replace by an input without a row is 75 whatever else is said" {
+  people 3 | ml-store import news@x.org >/dev/null
+  printf '# nobody\n\n' >comment
+  printf 'email,name\n' >header
+  printf 'nobody@\n' >bad
+  for file in /dev/null comment header bad; do
+    run ml-store import --replace --yes --bad skip news@x.org "$file"
+    is 75 "$status"
+    [[ "$output" == *"$file has no subscriber in it"*"nothing was changed"* ]]
+  done
+  is 3 "$(counted all)"
+  ml-store export --addresses news@x.org | ml-store remove news@x.org -
+  is 0 "$(counted all)"
+  ml-store import news@x.org </dev/null
 }
 
 @test "ml-store: set changes state and attributes and an empty value takes one away" {
