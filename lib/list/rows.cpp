@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::size_t longest_row = std::size_t{1} << 20;
 constexpr std::uint64_t bad_rows_in_words = 3;
+constexpr std::size_t shown = 80;  // of a foreign text in an error
 
 // Where the first of `wanted` stands outside of double quotes; npos: nowhere.
 std::size_t find_unquoted(std::string_view text, std::string_view wanted) {
@@ -64,6 +65,16 @@ TextMailbox split_mailbox(std::string_view text) {
   return {text, {}};
 }
 
+// An exporter that knows no name puts the address in its place; any other @ may be somebody else's.
+bool names_another(const TextMailbox& mailbox) {
+  std::string_view name = mailbox.name;
+  if (name.find('@') == std::string_view::npos) return false;
+  if (name.size() > 1 && name.front() == '\'' && name.back() == '\'') {
+    name = name.substr(1, name.size() - 2);
+  }
+  return !same_nocase(name, mailbox.address);
+}
+
 // What a value may not be in a stream; empty if it is good.
 std::string_view value_fault(std::string_view value) {
   const auto refused = [](char c) { return is_control(c) && c != '\t' && c != '\n' && c != '\r'; };
@@ -95,12 +106,21 @@ std::string take_address(Row& row, std::string_view text) {
     row.bad = "it has no address";
     return {};
   }
+  if (std::ranges::any_of(text, [](char c) { return is_control(c) && c != '\t'; })) {
+    row.bad = fmt::format("its address has a line end or another control in it: '{}'",
+                          printable(text, shown));
+    return {};
+  }
   TextMailbox mailbox = split_mailbox(text);
   auto address = text_to_address(mailbox.address);
-  if (address)
-    row.address = std::move(*address);
-  else
+  if (!address) {
     row.bad = address.error().text;
+  } else if (names_another(mailbox)) {
+    row.bad = fmt::format("'{}' stands beside the address {}: it is not clear whom it means",
+                          printable(mailbox.name, shown), address_to_text(*address));
+  } else {
+    row.address = std::move(*address);
+  }
   return std::move(mailbox.name);
 }
 
@@ -150,6 +170,7 @@ struct Rows::Inside {
   Result<bool> next_of_text(Row& row);
   Result<bool> next_of_columns(Row& row);
   [[nodiscard]] bool fill(Row& row) const;
+  [[nodiscard]] std::string spoilt(const Row& row) const;
 };
 
 // From where the file stood when it was opened: tells the format and reads the columns.
@@ -245,7 +266,7 @@ Result<bool> Rows::Inside::next_of_columns(Row& row) {
     if (line->kind == Line::Kind::none) {
       if (!fields->is_open()) return false;
       fields->reset();
-      row.bad = "a quote is opened in it and never closed";
+      row.bad = "a quote is opened in it and never closed" + spoilt(row);
       return true;
     }
     if (row.line == 0) row.line = lines->number();
@@ -263,9 +284,7 @@ Result<bool> Rows::Inside::next_of_columns(Row& row) {
         break;
       case CsvFields::Fed::broken:
         row.bad = "its quotes are wrong: a field with quotes in it is quoted, and they are doubled";
-        if (lines->number() > row.line) {
-          row.bad += fmt::format(" (this spoils it up to line {})", lines->number());
-        }
+        row.bad += spoilt(row);
         return true;
       case CsvFields::Fed::blank:
         row.line = 0;
@@ -274,6 +293,12 @@ Result<bool> Rows::Inside::next_of_columns(Row& row) {
       case CsvFields::Fed::unfinished: break;
     }
   }
+}
+
+// How far a bad row reaches, where that is further than its own line.
+std::string Rows::Inside::spoilt(const Row& row) const {
+  if (lines->number() <= row.line) return {};
+  return fmt::format(" (this spoils it up to line {})", lines->number());
 }
 
 // False: every field is empty, as spreadsheets leave them behind.

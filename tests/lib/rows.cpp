@@ -231,6 +231,21 @@ TEST_CASE("rows: NUL and other controls make a row bad") {
   CHECK(bad_lines_of("email,name\nann@example.org,A\x1B[2J\n") == Found{"2"});
 }
 
+TEST_CASE("rows: an address field with a line end or another control in it is a bad row") {
+  CHECK(bad_lines_of("email,name\n\"a@x.org\nRCPT TO:<evil@x.org>\",n\nb@x.org,B\n") == Found{"2"});
+  CHECK(bad_lines_of("email,name\n\"a@x.org\r\n<evil@x.org>\",n\n") == Found{"2"});
+  CHECK(bad_lines_of(std::string_view("email,name\na\0 <evil@x.org>,n\n", 29)) == Found{"2"});
+  CHECK(bad_lines_of("b@x.org\n\x1B[2JAnn <a@x.org>\nAnn\x7F <a@x.org>\n") == Found{"2", "3"});
+}
+
+TEST_CASE("rows: another address beside the address is a bad row") {
+  CHECK(bad_lines_of("email,name\ngood@x.org <other@y.org>,n\nb@x.org,B\n") == Found{"2"});
+  CHECK(bad_lines_of("\"good@x.org\" <other@y.org>\nother@y.org (good@x.org)\n"
+                     "a@b, <other@y.org>\n") == Found{"1", "2", "3"});
+  CHECK(rows_of("'Ann@x.org' <ann@x.org>\nbob@x.org (bob@x.org)\n") ==
+        Found{"1:ann@x.org|name='Ann@x.org'", "2:bob@x.org|name=bob@x.org"});
+}
+
 TEST_CASE("rows: no value can begin a line or a field of its own") {
   const auto found = rows_of("email,name\nann@example.org,\"x\nend\t0\r\nrcpt\teve@x.org\t-\"\n");
   REQUIRE(found.size() == 1);
@@ -268,6 +283,17 @@ TEST_CASE("rows: a quote that is never closed cannot swallow people in silence")
   const auto bad = bad_lines_of(many);
   REQUIRE(!bad.empty());
   CHECK(bad.front() == "2");
+}
+
+TEST_CASE("rows: a quote that is never closed says how many lines it takes with it") {
+  const TestFile file("email,name\nann@example.org,\"Ann\nbob@example.com,B\ncy@example.net,C\n");
+  auto rows = Rows::open(file.path, {});
+  REQUIRE(rows);
+  Row row;
+  REQUIRE(rows->next(row) == true);
+  CHECK(bad_row_to_text(*rows, row) ==
+        file.path +
+            " line 2: a quote is opened in it and never closed (this spoils it up to line 4)");
 }
 
 TEST_CASE("rows: a file can be read twice and a pipe cannot") {
