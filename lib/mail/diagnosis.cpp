@@ -55,9 +55,11 @@ constexpr std::array<StatusRow, 32> status_rows{{
 
 // Words of servers, lower case; the first row whose words stand in the text decides, so what is
 // said in passing by others ("user unknown ... see our spam policy") stands further down.
+// Little: they are said as well of a mailbox that is busy, or of a sender.
 struct WordRow {
   std::string_view words;
   BounceClass kind;
+  Says says = Says::much;
 };
 constexpr std::array word_rows = std::to_array<WordRow>({
     {"greylist", BounceClass::greylist},
@@ -100,7 +102,7 @@ constexpr std::array word_rows = std::to_array<WordRow>({
     {"address does not exist", BounceClass::mailbox},
     {"invalid final delivery userid", BounceClass::mailbox},
     {"unrouteable address", BounceClass::mailbox},
-    {"doesn't have a", BounceClass::mailbox},
+    {"doesn't have a", BounceClass::mailbox, Says::little},
     {"mailbox full", BounceClass::full},
     {"mailbox is full", BounceClass::full},
     {"mail box full", BounceClass::full},
@@ -118,7 +120,7 @@ constexpr std::array word_rows = std::to_array<WordRow>({
     {"quotaexceeded", BounceClass::full},
     {"exceeded the storage", BounceClass::full},
     {"out of storage", BounceClass::full},
-    {"insufficient disk space", BounceClass::full},
+    {"insufficient disk space", BounceClass::full, Says::little},
     {"mailbox exceeds", BounceClass::full},
     {"mailbox size limit", BounceClass::full},
     {"messages in recipient's mailbox exceeded", BounceClass::full},
@@ -169,11 +171,11 @@ constexpr std::array word_rows = std::to_array<WordRow>({
     {"smtp connection", BounceClass::relay},
     {"loop", BounceClass::relay},
     {"too many hops", BounceClass::relay},
-    {"does not exist", BounceClass::mailbox},
-    {"mailbox unavailable", BounceClass::mailbox},
-    {"invalid recipient", BounceClass::mailbox},
-    {"recipient address rejected", BounceClass::mailbox},
-    {"recipient rejected", BounceClass::mailbox},
+    {"does not exist", BounceClass::mailbox, Says::little},
+    {"mailbox unavailable", BounceClass::mailbox, Says::little},
+    {"invalid recipient", BounceClass::mailbox, Says::little},
+    {"recipient address rejected", BounceClass::mailbox, Says::little},
+    {"recipient rejected", BounceClass::mailbox, Says::little},
     {"policy", BounceClass::policy},
     {"access denied", BounceClass::policy},
     {"blocked", BounceClass::policy},
@@ -190,6 +192,23 @@ const StatusRow& status_row(std::string_view status) {
   return *std::ranges::find_if(status_rows, [&](const StatusRow& row) {
     return row.subject < 0 || (row.subject == subject && (row.detail == detail || row.detail < 0));
   });
+}
+
+// The row of the words in the text; null where there is none.
+const WordRow* word_row(std::string_view text) {
+  const std::string low = lower(text);
+  const auto row = std::ranges::find_if(
+      word_rows, [&](const WordRow& each) { return low.find(each.words) != std::string::npos; });
+  return row == word_rows.end() ? nullptr : &*row;
+}
+
+// A deferral, given up, that speaks of a full or missing mailbox; not of one that is busy, locked
+// or sent too much at a time, of which servers say 4.2.0 and 4.2.1.
+bool deferred_for_lasting_fault(const Report& report, std::string_view status) {
+  if (status.ends_with(".2.2")) return true;
+  const WordRow* const row = word_row(report.diagnostic);
+  return row != nullptr && row->says == Says::much &&
+         (row->kind == BounceClass::mailbox || row->kind == BounceClass::full);
 }
 
 bool stands_alone(std::string_view text, std::size_t begin, std::size_t end) {
@@ -223,10 +242,8 @@ std::string_view bounce_class_to_text(BounceClass kind) {
 }
 
 BounceClass text_to_class(std::string_view text) {
-  const std::string low = lower(text);
-  const auto row = std::ranges::find_if(
-      word_rows, [&](const WordRow& each) { return low.find(each.words) != std::string::npos; });
-  return row == word_rows.end() ? BounceClass::unknown : row->kind;
+  const WordRow* const row = word_row(text);
+  return row == nullptr ? BounceClass::unknown : row->kind;
 }
 
 BounceClass bounce_class(const Report& report) {
@@ -276,11 +293,14 @@ unsigned quoted_code(std::string_view text) {
   return 0;
 }
 
-// Who says "failed" will not try again, whatever the status was of the last attempt.
+// Who says "failed" will not try again; a 4.y.z is what the last attempt met.
 bool counts_against_recipient(const Report& report) {
   if (report.action != Action::failed) return false;
   const BounceClass kind = bounce_class(report);
-  return kind == BounceClass::mailbox || kind == BounceClass::domain || kind == BounceClass::full;
+  if (kind == BounceClass::domain) return true;
+  if (kind != BounceClass::mailbox && kind != BounceClass::full) return false;
+  const std::string status = telling_status(report);
+  return !status.starts_with('4') || deferred_for_lasting_fault(report, status);
 }
 
 }  // namespace ml

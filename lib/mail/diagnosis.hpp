@@ -49,8 +49,9 @@ enum class BounceClass {
 // The first SMTP reply code for a failure, 400 to 559, that stands as a word of its own; 0: none.
 [[nodiscard]] unsigned quoted_code(std::string_view text);
 
-// True if it is the recipient's own, lasting fault: failed, and mailbox, domain or full. A mailbox
-// that was full until the server gave up has failed with 4.2.2.
+// True if it is the recipient's own, lasting fault: failed, and mailbox, domain or full. Of a
+// mailbox that a server gave up with 4.y.z only where it was full (4.2.2, or the words) or the words
+// say that it is missing: 4.2.0 and 4.2.1 are said of one that is busy or sent too much at a time.
 [[nodiscard]] bool counts_against_recipient(const Report& report);
 
 }  // namespace ml

@@ -34,7 +34,7 @@ struct BounceOptions {
 // written is a stream of probes and notices for ml-send, or a bare end.
 //
 //   rcpt ... reply=550 5.1.1 ...   550, 551, 553 or 556 with 5.1.x, 5.2.x or no status: marked
-//   rcpt ... status=4.4.7 ...      a queue gave it up: a line to the log, nobody marked
+//   rcpt ... status=4.4.7 ...      given up by a queue: logged; marked if full or missing
 //   any other rcpt                 75: what it says would be lost; the others are marked
 [[nodiscard]] Result<Status> bounce(int input, Writer& out, const BounceOptions& options);
 

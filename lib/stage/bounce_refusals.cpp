@@ -38,7 +38,8 @@ std::optional<std::string> refusal_status(const RcptRecord& rcpt) {
 }
 
 // What the last server said of a recipient whom a queue gave up, where that was about the
-// recipient: a mailbox that was full for days. Nothing where it was about the way there.
+// recipient: a mailbox that was full for days, or is missing. Nothing where it was about the way
+// there, of which a domain that is not found is part: this machine's resolver may be to blame.
 std::optional<Report> fault_of_given_up(const RcptRecord& rcpt) {
   const auto reply = rcpt.attributes.value("reply").value_or(std::string());
   const auto code = number<unsigned>(std::string_view(reply).substr(0, reply.find(' ')));
@@ -47,7 +48,8 @@ std::optional<Report> fault_of_given_up(const RcptRecord& rcpt) {
   report.action = Action::failed;
   report.status = leading_status(trim(std::string_view(reply).substr(3))).value_or("4.0.0");
   report.diagnostic = reply;
-  return counts_against_recipient(report) ? std::optional(report) : std::nullopt;
+  const bool is_way = bounce_class(report) == BounceClass::domain;
+  return !is_way && counts_against_recipient(report) ? std::optional(report) : std::nullopt;
 }
 
 // Refusals that are about the message or its sender, whatever the code.

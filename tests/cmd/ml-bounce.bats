@@ -351,6 +351,28 @@ E
   is "bouncing active" "$(states)"
 }
 
+@test "ml-bounce: a deferral that speaks of no full or missing mailbox marks nobody when it is given up" {
+  send_one
+  while IFS= read -r reply; do
+    { grep ^message sent
+      printf 'rcpt\tann@example.org\t-\tstatus=4.4.7\treply=%s\nend\t0\n' "$reply"; } >given-up
+    run ml-bounce <given-up
+    [[ "$output" == *"nobody is marked for a delivery that was given up"* ]]
+    is "$reply: active active" "$reply: $(states)"
+  done <<'R'
+450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents additional messages
+450 4.2.0 busy
+450 4.2.0 mailbox is locked by another process
+450 4.2.0 Mailbox temporarily unavailable
+450 4.1.1 Recipient address rejected: unverified address: verification in progress
+450 4.1.2 Domain not found
+452 4.3.1 insufficient disk space
+R
+  { grep ^message sent
+    printf 'rcpt\tann@example.org\t-\tstatus=4.4.7\treply=450 4.1.1 User unknown\nend\t0\n'; } | ml-bounce
+  is "bouncing active" "$(states)"
+}
+
 @test "ml-bounce: a report that a server gave up a full mailbox counts" {
   send_one
   ml-bounce < <(dsn "$bob" bob@example.com failed 4.2.2 "452 4.2.2 over quota")

@@ -67,6 +67,24 @@ TEST_CASE("diagnosis: only the recipient's own lasting fault counts") {
   CHECK_FALSE(counts("relayed", "5.1.1"));
 }
 
+TEST_CASE("diagnosis: a deferral counts only where it speaks of a full or missing mailbox") {
+  CHECK(counts("failed", "4.2.2", "452 4.2.2 try later"));
+  CHECK(counts("failed", "4.2.0", "450 4.2.0 mailbox full"));
+  CHECK(counts("failed", "4.0.0", "452 over quota"));
+  CHECK(counts("failed", "4.1.1", "450 4.1.1 User unknown in local recipient table"));
+  for (const char* words :
+       {"450 4.2.1 The user you are trying to contact is receiving mail at a rate that prevents",
+        "450 4.2.0 busy", "450 4.2.0 mailbox is locked by another process",
+        "450 4.2.0 Mailbox temporarily unavailable", "450 4.2.1 mailbox unavailable",
+        "450 4.1.1 Recipient address rejected: unverified address: verification in progress",
+        "450 4.1.1 later", "450 mailbox unavailable", "452 4.3.1 insufficient disk space",
+        "450 4.7.1 your host doesn't have a name", ""}) {
+    INFO(words);
+    CHECK_FALSE(counts("failed", std::string(words).substr(0, 9) == "450 4.2.1" ? "4.2.1" : "4.0.0",
+                       words));
+  }
+}
+
 TEST_CASE("diagnosis: where the status says little the words decide") {
   CHECK(class_of("failed", "5.0.0", "550 User unknown") == BounceClass::mailbox);
   CHECK(class_of("failed", "5.7.1", "550 5.7.1 blocked using a DNSBL") == BounceClass::spam);
