@@ -453,7 +453,8 @@ inline void Dialogue::on_message(const Reply& reply) {
   if (group.chunked) group.due = 1;
   const bool lmtp = manner_.protocol == Protocol::lmtp;
   const bool early = out_.written() < group.end;
-  Meaning meaning = classify(lmtp ? Step::lmtp_dot : Step::dot, reply, now());
+  Meaning meaning = Meaning::positive;
+  if (!reply.positive()) meaning = classify(lmtp ? Step::lmtp_dot : Step::dot, reply, now());
   // Nobody was to get it; BDAT behind a refused MAIL is out of order too.
   if (group.accepted == 0 && meaning != Meaning::busy) meaning = Meaning::left;
   if (early && meaning != Meaning::busy && (group.accepted > 0 || !group.chunked)) {

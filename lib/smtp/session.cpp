@@ -242,11 +242,7 @@ void Session::hear(short ready, Clock::time_point now) {
     case Stage::talking: hear_socket(ready); break;
   }
   take_note(now);
-  if (now >= end_of_patience() && stage_ == Stage::talking) {
-    read_all();
-    take_note(now);
-  }
-  if (now >= end_of_patience()) give_up_waiting();
+  if (now >= end_of_patience()) give_up_waiting(now);
   if (!dialogue_.over()) return;
   tls_.reset();
   socket_.reset();
@@ -264,7 +260,12 @@ void Session::hear_socket(short ready) {
   if (dialogue_.wants_tls()) begin_tls();
 }
 
-void Session::give_up_waiting() {
+void Session::give_up_waiting(Clock::time_point now) {
+  if (stage_ == Stage::talking) {
+    read_all();
+    take_note(now);
+    if (now < end_of_patience()) return;
+  }
   const bool shakes_hands = stage_ == Stage::shaking_hands;
   const auto* const why = shakes_hands ? "time is up for shaking hands (TLS)" : "time is up";
   if (stage_ == Stage::connecting) relay_.addresses->forget();

@@ -60,7 +60,7 @@ class Session : public Outlet {
   void write_tls(Clock::time_point now);
   void part_from(TlsStream::State state);
   void hear_socket(short ready);
-  void give_up_waiting();
+  void give_up_waiting(Clock::time_point now);
   // When it is over; deadline() is when there is anything to be done.
   [[nodiscard]] Clock::time_point end_of_patience() const;
   [[nodiscard]] Clock::time_point latest() const;
