@@ -50,8 +50,8 @@ enum class BounceClass {
 [[nodiscard]] unsigned quoted_code(std::string_view text);
 
 // True if it is the recipient's own, lasting fault: failed, and mailbox, domain or full. Of a
-// mailbox that a server gave up with 4.y.z only where it was full (4.2.2, or the words) or the words
-// say that it is missing: 4.2.0 and 4.2.1 are said of one that is busy or sent too much at a time.
+// mailbox that a server gave up with 4.y.z only where it was full (4.2.2, or the words), or the
+// words say that it is missing: 4.2.0 and 4.2.1 are said of one that is busy, too.
 [[nodiscard]] bool counts_against_recipient(const Report& report);
 
 }  // namespace ml

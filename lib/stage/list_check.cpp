@@ -82,8 +82,12 @@ void check_home(const Home& home, Findings& findings) {
   if (fstat(home.fd().get(), &about) != 0) return;
   const std::string what = fmt::format("{} of uid {}, mode {:04o}", home.directory(), about.st_uid,
                                        about.st_mode & 07777);
-  if ((about.st_mode & 077) == 0) return findings.ok("home", what);
-  findings.no("home", what + fmt::format(": others may look in; chmod 0700 {}", home.directory()));
+  if (about.st_uid == 0) findings.no("home", roots_home(home.directory()));
+  if ((about.st_mode & 077) != 0) {
+    return findings.no("home",
+                       what + fmt::format(": others may look in; chmod 0700 {}", home.directory()));
+  }
+  if (about.st_uid != 0) findings.ok("home", what);
 }
 
 void check_file_size(Findings& findings) {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/diag.hpp"
 #include "base/lines.hpp"
 #include "base/text.hpp"
 #include "list/settings.hpp"
@@ -198,6 +199,7 @@ Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Ser
   auto user = user_name(geteuid());
   if (!user) return fail(user);
   facts.user = std::move(*user);
+  facts.is_roots = geteuid() == 0;
   auto delimiter = delimiter_of(home);
   if (!delimiter) return fail(delimiter);
   facts.delimiter = *delimiter;
@@ -235,6 +237,13 @@ Result<std::string> program_directory() {
   return path.substr(0, path.rfind('/'));
 }
 
+std::string roots_home(std::string_view home) {
+  return fmt::format(
+      "{0} belongs to root, as whom no mail server runs a program or writes a Maildir: give it to "
+      "a user of its own (adduser --system --group mlpipe; chown -R mlpipe: {0})",
+      home);
+}
+
 Result<Status> print_mta(const Home& home, const MtaRequest& request, Out& out) {
   const auto server = std::ranges::find(servers(), request.server, &Server::name);
   if (server == servers().end()) {
@@ -247,6 +256,9 @@ Result<Status> print_mta(const Home& home, const MtaRequest& request, Out& out) 
   if (!facts) return fail(facts);
   const auto text = text_of(*facts, request, *server);
   if (!text) return fail(text);
+  if (facts->is_roots && request.part == MtaPart::intake && facts->way != MtaWay::lmtp) {
+    say(roots_home(facts->home));
+  }
   out.put(*text);
   return Status::done;
 }

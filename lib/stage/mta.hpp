@@ -23,8 +23,12 @@ struct MtaRequest {
 
 // Whole domains with an entry each, programs and home by their whole paths. What the server cannot
 // do is Status::usage; no list, or two lists that would be one alias, is Status::no; a directory
-// whose name would need quotes somewhere is 75.
+// whose name would need quotes somewhere is 75. Of a home of root's a line on standard error says
+// that its mail would not be delivered, and the script for Postfix stops with it.
 [[nodiscard]] Result<Status> print_mta(const Home& home, const MtaRequest& request, Out& out);
+
+// Why a home must not be root's, and what to do.
+[[nodiscard]] std::string roots_home(std::string_view home);
 
 // The directory of the running program: the others stand beside it.
 [[nodiscard]] Result<std::string> program_directory();

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "stage/mta.hpp"
 #include "stage/mta_text.hpp"
 
 namespace ml {
@@ -43,7 +44,7 @@ constexpr std::string_view beginning =
 #   cd "$(postconf -h config_directory)" &&
 #   {all} --map >mlpipe-lists.new && mv mlpipe-lists.new mlpipe-lists && postfix reload
 set -eu
-config=$(postconf -h config_directory)
+{refusal}config=$(postconf -h config_directory)
 
 # add PARAMETER VALUE: behind what it has, once.
 add() {{
@@ -113,6 +114,12 @@ std::string maps_text(const MtaFacts& facts, std::string_view entry) {
                      fmt::arg("map", map_text(facts, MapForm::postfix)));
 }
 
+// Postfix runs no program and writes no Maildir as root; its queue would only fill.
+std::string refusal_of(const MtaFacts& facts) {
+  if (!facts.is_roots || facts.way == MtaWay::lmtp) return {};
+  return fmt::format("echo '{}' >&2\nexit 1\n", roots_home(facts.home));
+}
+
 }  // namespace
 
 std::string postfix_text(const MtaFacts& facts) {
@@ -120,7 +127,8 @@ std::string postfix_text(const MtaFacts& facts) {
   const std::string entry = fmt::format(" {}:{}\n", service.name, service.next_hop);
   std::string text =
       fmt::format(fmt::runtime(beginning), fmt::arg("home", facts.home),
-                  fmt::arg("command", facts.command), fmt::arg("all", facts.command_of_all)) +
+                  fmt::arg("command", facts.command), fmt::arg("all", facts.command_of_all),
+                  fmt::arg("refusal", refusal_of(facts))) +
       maps_text(facts, entry);
   if (facts.way == MtaWay::pipe) {
     text +=

@@ -26,6 +26,7 @@ struct MtaFacts {
   std::string home;
   bool is_system_home = false;  // then no command line need name it
   std::string user;             // who owns it
+  bool is_roots = false;        // that is root, as whom mail servers run nothing
   char delimiter = '+';         // what a list's address may go on behind
   MtaWay way = MtaWay::pipe;
   std::string place;           // the socket (a path, or HOST:PORT) or the Maildir

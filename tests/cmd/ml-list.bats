@@ -247,6 +247,21 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   [[ "$output" == *"chmod 0700"* ]]
 }
 
+@test "ml-list: a home of root is told and the script for Postfix stops before it does anything" {
+  [ "$(id -u)" -eq 0 ] || skip "only root has one"
+  ml-list create news@x.org
+  run ml-list check
+  is 1 "$status"
+  [[ "$output" == *$'no\thome\t'"$ML_HOME belongs to root"*"chown -R mlpipe: $ML_HOME"* ]]
+  for by in pipe maildir alias lmtp; do
+    ml-list mta postfix --by $by >script 2>said
+    is "$by $([ $by = lmtp ] && echo 0 || echo 1)" "$by $(grep -c 'belongs to root' said)"
+  done
+  run sh -c 'ml-list mta postfix 2>said | PATH=/nowhere /bin/sh'
+  is 1 "$status"
+  [[ "$output" == *"belongs to root"* ]]
+}
+
 @test "ml-list: check finds a file-size limit" {
   ml-list create news@x.org
   run bash -c 'ulimit -f 50000; ml-list check news@x.org'
