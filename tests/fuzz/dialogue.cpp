@@ -31,11 +31,12 @@ void flush(Dialogue& dialogue) {
 const std::array credentials{Credentials{"ann", "secret", Credentials::Kind::password},
                              Credentials{"ann", "secret", Credentials::Kind::token}};
 
-// The low bit is the protocol; then come STARTTLS, AUTH and the size of the pieces.
+// The low bit is the protocol; then come STARTTLS, AUTH, the size of the pieces and wary_after.
 Dialogue::Manner manner_of(std::uint8_t choice) {
   Dialogue::Manner manner{.hello = "me.test", .messages = 8};
   if ((choice & 1) != 0) manner.protocol = Protocol::lmtp;
   manner.starttls = static_cast<StartTls>((choice >> 5 & 3) % 3);
+  manner.wary_after = choice >> 1 & 3;
   manner.channel = (choice & 128) != 0 ? Channel::local : Channel::open;
   if ((choice & 128) != 0) manner.credentials = &credentials[choice >> 4 & 1];
   return manner;
