@@ -40,6 +40,21 @@ std::string_view id_in_brackets(std::string_view value) {
   return trim(value.substr(open + 1, close - open - 1));
 }
 
+// "(by vacation) auto-replied; owner-email=..." -> "auto-replied"
+std::string_view keyword(std::string_view value) {
+  value = trim(value);
+  for (std::size_t depth = 0; !value.empty(); value.remove_prefix(1)) {
+    if (value.front() == '(') {
+      ++depth;
+    } else if (depth > 0 && value.front() == ')') {
+      --depth;
+    } else if (depth == 0 && !is_space(value.front())) {
+      break;
+    }
+  }
+  return trim(value.substr(0, value.find_first_of("(; \t")));
+}
+
 }  // namespace
 
 Result<std::string> list_fields(const ListName& list, const ListFields& fields) {
@@ -77,6 +92,10 @@ bool is_taken_away(std::string_view field_name) {
   return begins_nocase(field_name, "List-") ||
          std::ranges::any_of(taken_away,
                              [&](std::string_view name) { return same_nocase(field_name, name); });
+}
+
+bool is_automatic_answer(std::string_view field_name, std::string_view value) {
+  return same_nocase(field_name, "Auto-Submitted") && same_nocase(keyword(value), "auto-replied");
 }
 
 bool is_loop_mark(const ListName& list, std::string_view field_name, std::string_view value) {

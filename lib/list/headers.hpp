@@ -16,6 +16,9 @@
 // With a URL to unsubscribe at, RFC 8058:
 //     List-Unsubscribe: <https://x.org/u/{{token}}>, <mailto:news-unsubscribe@x.org>
 //     List-Unsubscribe-Post: List-Unsubscribe=One-Click
+//
+// What answers by itself says so, RFC 3834 5:
+//     Auto-Submitted: auto-replied
 #pragma once
 
 #include <string>
@@ -51,5 +54,11 @@ inline constexpr std::string_view token_slot = "{{token}}";
 // with its address, or a List-Id with its id.
 [[nodiscard]] bool is_loop_mark(const ListName& list, std::string_view field_name,
                                 std::string_view value);
+
+// True if this field's value says that nobody wrote the message: a program did, to answer another
+// one. What a program sends of its own accord (auto-generated, auto-notified) is not meant, nor
+// is Precedence, which says how to treat a message and not what it is. Comments and parameters
+// are passed over, case too.
+[[nodiscard]] bool is_automatic_answer(std::string_view field_name, std::string_view value);
 
 }  // namespace ml

@@ -26,7 +26,23 @@ Failure refuse(fmt::format_string<Args...> form, Args&&... args) {
   return failure(Status::rejected, "5.6.0 {}", fmt::format(form, std::forward<Args>(args)...));
 }
 
+// A key is its column's name in lower case, with _ for blanks: `{{First Name|friend}}` is
+// `{{first_name|friend}}`. Empty where that is no slot either.
+std::string slot_meant(std::string_view raw) {
+  if (!raw.ends_with("}}")) return {};
+  const std::string_view inner = raw.substr(2, raw.size() - 4);
+  const auto bar = std::min(inner.find('|'), inner.size());
+  std::string meant = lower(trim(inner.substr(0, bar)));
+  std::ranges::replace_if(meant, is_space, '_');
+  meant = fmt::format("{{{{{}{}}}}}", meant, inner.substr(bar));
+  const auto slot = find_slot(meant, 0);
+  return slot && slot->good && slot->raw == meant ? meant : std::string();
+}
+
 Failure no_slot(std::string_view raw, std::string_view where) {
+  if (const auto meant = slot_meant(raw); !meant.empty()) {
+    return refuse("{} in {} is no slot: write {}", printable(raw, 80), where, printable(meant, 80));
+  }
   return refuse(
       "{} in {} is no slot; a slot is {{{{key}}}} or {{{{key|default}}}}, its key "
       "a-z 0-9 _ . - and first a letter",

@@ -60,6 +60,18 @@ std::optional<std::string> loop(const ReceiveRules& rules, std::string_view head
   return too_many_hops(head, rules.max_hops);
 }
 
+// To the list itself a program must not answer: its readers would all have the answer, and a second
+// program among them answers that. The owner and the other roles read what comes to them.
+std::optional<std::string> automatic_answer(const ReceiveRules& rules, std::string_view head) {
+  if (rules.role != Role::post) return std::nullopt;
+  for (const Field& field : Fields(head)) {
+    if (is_automatic_answer(field.name, unfolded(field.value))) {
+      return fmt::format("its {} says that a program has answered, not a person", field.name);
+    }
+  }
+  return std::nullopt;
+}
+
 // RFC 5322 3.6: exactly one From. A second one would let a server judge one and readers see the
 // other.
 Result<std::vector<Address>> authors_of(std::string_view head) {
@@ -219,6 +231,8 @@ Result<Judgement> judge_post(std::string octets, const ReceiveRules& rules,
     judgement.why = "it has the null sender: a bounce, not a post";
   } else if (auto why = loop(rules, parts.head)) {
     judgement.why = std::move(*why);
+  } else if (auto answer = automatic_answer(rules, parts.head)) {
+    judgement.why = std::move(*answer);
   }
   if (!judgement.why.empty()) {
     judgement.fate = PostFate::drop;

@@ -71,6 +71,21 @@ TEST_CASE("list headers: foreign list fields and the trace of the delivery go", 
   }
 }
 
+TEST_CASE("list headers: an automatic answer is known by Auto-Submitted alone", "[list]") {
+  for (const char* value :
+       {"auto-replied", " Auto-Replied ", "auto-replied; owner-email=\"a@x.org\"",
+        "auto-replied(vacation)", "(a (b)) auto-replied (c)", "auto-replied\t;x=y"}) {
+    CAPTURE(value);
+    CHECK(is_automatic_answer("Auto-submitted", value));
+  }
+  for (const char* value : {"no", "", "auto-generated", "auto-notified; x=y", "(auto-replied) no",
+                            "auto-replied-not", "(auto-replied"}) {
+    CAPTURE(value);
+    CHECK(!is_automatic_answer("Auto-Submitted", value));
+  }
+  CHECK(!is_automatic_answer("Precedence", "auto-replied"));
+}
+
 TEST_CASE("list headers: only our own marks are a loop", "[list]") {
   CHECK(is_loop_mark(news, "X-BeenThere", " News@X.org "));
   CHECK(is_loop_mark(news, "x-beenthere", "news@x.org"));

@@ -112,6 +112,22 @@ TEST_CASE("receive: what has been through this list is dropped", "[receive]") {
   CHECK(judged(passed.text).fate == PostFate::drop);
 }
 
+TEST_CASE("receive: an answer of a program to the list is dropped and its other mail is a post",
+          "[receive]") {
+  const std::string answer = "Auto-Submitted: auto-replied (vacation)\nPrecedence: bulk\n" + plain;
+  const Judgement dropped = judged(answer, rules(PostPolicy::Who::nobody));
+  CHECK(dropped.fate == PostFate::drop);
+  CHECK(dropped.why.find("Auto-Submitted") != std::string::npos);
+  for (const char* field : {"Auto-Submitted: auto-generated", "Auto-Submitted: no",
+                            "Precedence: bulk", "Precedence: junk"}) {
+    CAPTURE(field);
+    CHECK(judged(std::string(field) + '\n' + plain).fate == PostFate::pass);
+  }
+  ReceiveRules to_owner = rules();
+  to_owner.role = Role::owner;
+  CHECK(judged(answer, to_owner).fate == PostFate::pass);
+}
+
 TEST_CASE("receive: twenty-five hops pass and one more is a loop", "[receive]") {
   std::string trace;
   for (int i = 0; i < 25; ++i) trace += "Received: by x\n";

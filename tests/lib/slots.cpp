@@ -183,7 +183,10 @@ TEST_CASE("slots: marks that were damaged on the way are found") {
 
 TEST_CASE("slots: braces that are no slot are refused in text and not mailed to all") {
   CHECK(refuses(from + "\nDear {{Name}},\n", "{{Name}} in part 1 (text/plain) is no slot"));
-  CHECK(refuses(from + "\nDear {{ name }},\n", "is no slot"));
+  CHECK(refuses(from + "\nDear {{Name}},\n", "is no slot: write {{name}}"));
+  CHECK(refuses(from + "\nDear {{First Name|Friend}},\n", ": write {{first_name|Friend}}"));
+  CHECK(refuses(from + "\nDear {{ name }},\n", "is no slot: write {{name}}"));
+  CHECK(refuses(from + "\nDear {{Pr\xC3\xA9nom}},\n", "is no slot; a slot is"));
   CHECK(refuses(from + "\nDear {{{name}}},\n", "is no slot"));
   CHECK(refuses(from + "Subject: {{Name}}\n\n", "in the field Subject is no slot"));
   CHECK(refuses(html + "<p>{{#if x}}", "is no slot"));
