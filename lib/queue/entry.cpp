@@ -47,6 +47,11 @@ bool same_octets(const Fd& a, const Fd& b) {
 
 }  // namespace
 
+Result<> rewind(const Fd& entry) {
+  if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
+  return system_failure("cannot read an entry again", errno);
+}
+
 QueueEntry::QueueEntry(const Queue& queue, std::string name, std::string draft, Fd fd)
     : queue_(&queue), name_(std::move(name)), draft_(std::move(draft)), fd_(std::move(fd)) {}
 

@@ -30,6 +30,9 @@ enum class Same {
   renew,    // the draft takes its place, whatever it is: its octets may not be on disk
 };
 
+// To its first octet, once it was read.
+[[nodiscard]] Result<> rewind(const Fd& entry);
+
 class QueueEntry {
  public:
   // `name`: as is_queue_name(), else 75. The queue is made if it is not there.

@@ -10,11 +10,11 @@ constexpr std::size_t largest_file = 4096;
 
 }  // namespace
 
-Result<HeadFields> read_fields(const std::string& path) {
+Result<std::optional<HeadFields>> read_fields(const std::string& path) {
   auto text = read_file(path, largest_file);
   if (!text) return fail(text);
   if (!text->starts_with(journal_format) || !text->ends_with('\n')) {
-    return retry("{}: no part of a journal that this version reads", path);
+    return std::nullopt;
   }
   HeadFields fields;
   for (const std::string_view line : split(*text, '\n')) {

@@ -1,10 +1,13 @@
 // Small files of a format line and "key value" lines, as a journal's head.
 //
 //   auto fields = read_fields(path);
-//   fields->value("begun");              // empty where it is not there
+//   if (!fields) return fail(fields);
+//   if (!*fields) return retry("{} is damaged", path);
+//   (*fields)->value("begun");           // empty where it is not there
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -22,7 +25,7 @@ struct HeadFields {
   }
 };
 
-// 75 for a file that is not there, not whole, or of another format.
-[[nodiscard]] Result<HeadFields> read_fields(const std::string& path);
+// Nothing: it is not whole, or of another format. 75: it cannot be read.
+[[nodiscard]] Result<std::optional<HeadFields>> read_fields(const std::string& path);
 
 }  // namespace ml

@@ -83,8 +83,9 @@ Result<> check_parts(const std::string& hashed, const JournalTerms& terms, unsig
   for (const std::string& name : *names) {
     if (!name.starts_with(terms.id) || name.find('~') != std::string::npos) continue;
     const auto head = read_fields(fmt::format("{}/{}/head", hashed, name));
-    if (!head || head->value("id") != terms.id || parts_of(head->value("part")) == parts) continue;
-    const std::string_view there = head->value("part");
+    if (!head || !*head || (*head)->value("id") != terms.id) continue;
+    const std::string_view there = (*head)->value("part");
+    if (parts_of(there) == parts) continue;
     return retry("{} was begun as {}: send {} as it was shared out then", terms.id,
                  there == "-" ? "a whole" : fmt::format("part {}", there),
                  parts == 0 ? "it" : fmt::format("part {}", terms.part));
@@ -109,24 +110,40 @@ Result<JournalHead> make_head(const std::string& directory, const JournalTerms& 
   return head;
 }
 
+JournalHead damaged_head(const std::string& directory, const JournalTerms& terms) {
+  JournalHead head;
+  head.damage = fmt::format(
+      "{0}/head is damaged, and nobody knows who has {1} (rename {0} to send it to all anew)",
+      directory, terms.id);
+  return head;
+}
+
+std::optional<SipKey> hex_to_key(std::string_view text) {
+  SipKey key{};
+  if (text.size() != 2 * key.size()) return std::nullopt;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    const char* const octet = &text[2 * i];
+    if (std::from_chars(octet, octet + 2, key[i], 16).ptr != octet + 2) return std::nullopt;
+  }
+  return key;
+}
+
 // Nothing: it is of another message.
-Result<std::optional<JournalHead>> read_head(const std::string& path, const JournalTerms& terms) {
-  const auto fields = read_fields(path);
+Result<std::optional<JournalHead>> read_head(const std::string& directory,
+                                             const JournalTerms& terms) {
+  const auto fields = read_fields(directory + "/head");
   if (!fields) return fail(fields);
-  const bool is_its = fields->value("id") == terms.id &&
-                      (!terms.message || fields->value("message") == hex(*terms.message));
+  if (!*fields) return damaged_head(directory, terms);
+  const HeadFields& all = **fields;
+  const auto key = hex_to_key(all.value("key"));
+  const auto begun = number<std::int64_t>(all.value("begun"));
+  if (!key || !begun) return damaged_head(directory, terms);
+  const bool is_its = all.value("id") == terms.id &&
+                      (!terms.message || all.value("message") == hex(*terms.message));
   if (!is_its) return std::nullopt;
   JournalHead head;
-  const std::string_view key = fields->value("key");
-  const auto begun = number<std::int64_t>(fields->value("begun"));
-  if (key.size() != 2 * head.key.size() || !begun) return retry("{} is damaged", path);
+  head.key = *key;
   head.begun = *begun;
-  for (std::size_t i = 0; i < head.key.size(); ++i) {
-    const std::string_view octet = key.substr(2 * i, 2);
-    if (std::from_chars(octet.data(), octet.data() + 2, head.key[i], 16).ptr != octet.data() + 2) {
-      return retry("{} is damaged", path);
-    }
-  }
   return head;
 }
 
@@ -194,10 +211,10 @@ Result<JournalHead> open_head(const Home& home, const JournalTerms& terms, std::
   const auto parts = parts_of(terms.part);
   if (!parts) return retry("part={}: not of the form K/N, as 2/4", printable(terms.part, 40));
   const std::string directory = home.path(journal_path(terms.id, terms.part));
-  const std::string path = directory + "/head";
-  if (exists(path)) {
-    const auto head = read_head(path, terms);
+  if (exists(directory + "/head")) {
+    const auto head = read_head(directory, terms);
     if (!head) return fail(head);
+    if (*head && !(*head)->damage.empty()) return retry("{}", (*head)->damage);
     if (*head) return **head;
     return retry("another message was sent under the id {}: give this one a name of its own (--id)",
                  terms.id);
@@ -211,9 +228,8 @@ Result<JournalHead> open_head(const Home& home, const JournalTerms& terms, std::
 
 Result<std::optional<JournalHead>> find_head(const std::string& directory,
                                              const JournalTerms& terms) {
-  const std::string path = directory + "/head";
-  if (!exists(path)) return std::nullopt;
-  return read_head(path, terms);
+  if (!exists(directory + "/head")) return std::nullopt;
+  return read_head(directory, terms);
 }
 
 // ---- totals and marks
@@ -223,8 +239,9 @@ Result<std::optional<Closed>> read_closed(const std::string& directory) {
   if (!exists(path)) return std::nullopt;
   const auto fields = read_fields(path);
   if (!fields) return fail(fields);
+  if (!*fields) return retry("{} is damaged", path);
   const auto count = [&](std::string_view name) {
-    return number<std::uint64_t>(fields->value(name)).value_or(0);
+    return number<std::uint64_t>((*fields)->value(name)).value_or(0);
   };
   return Closed{static_cast<std::int64_t>(count("time")),
                 {count("delivered"), count("refused"), count("left")}};

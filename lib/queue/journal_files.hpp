@@ -48,12 +48,15 @@ class JournalLock {
 struct JournalHead {
   SipKey key{};            // of the hashes of addresses
   std::int64_t begun = 0;  // seconds since 1970-01-01 UTC
+  std::string damage =
+      {};  // of find_head() alone, a line for people: without a key nobody is known
 };
 // Under the journal's lock. 75: the id has another message; the whole or another number of parts
 // of it was begun; the part is not "K/N" with 1 <= K <= N; or the head is damaged.
 [[nodiscard]] Result<JournalHead> open_head(const Home& home, const JournalTerms& terms,
                                             std::int64_t now);
-// The same of a journal that is there; nothing where it is not, or is of another message.
+// The same of a journal that is there, damaged or not; nothing where it is not there, or is of
+// another message. 75: the disk says no.
 [[nodiscard]] Result<std::optional<JournalHead>> find_head(const std::string& directory,
                                                            const JournalTerms& terms);
 

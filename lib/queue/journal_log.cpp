@@ -102,29 +102,32 @@ Result<> JournalLog::flush() {
 
 namespace {
 
-std::optional<OutcomeLine> line_to_outcome(std::string_view text) {
+std::optional<OutcomeLine> line_to_outcome(std::string_view text, LogPlace place) {
   const auto fields = split(text, '\t');
   if (fields.size() != 6 || fields[0].size() != 1) return std::nullopt;
   const auto time = number<std::int64_t>(fields[1]);
   const auto slot = number<SlotNumber>(fields[5]);
   if (!time || !slot) return std::nullopt;
   return OutcomeLine{
-      static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4], *slot};
+      static_cast<Outcome>(fields[0][0]), *time, fields[2], fields[3], fields[4], *slot, place};
 }
 
-Result<> each_line(const std::string& path,
+Result<> each_line(const std::string& directory, std::uint32_t number,
                    const std::function<Result<>(const OutcomeLine&)>& call) {
+  const std::string path = log_path(directory, number);
   auto file = open_file(path, O_RDONLY);
   if (!file) return fail(file);
   Lines lines(file->get(), path, longest_line);
+  LogPlace place{number};
   for (;;) {
     const auto line = lines.next();
     if (!line) return fail(line);
     if (line->kind == Line::Kind::none) return {};
     if (line->kind != Line::Kind::whole) continue;  // a kill may cut one
-    if (const auto outcome = line_to_outcome(line->text)) {
+    if (const auto outcome = line_to_outcome(line->text, place)) {
       if (auto called = call(*outcome); !called) return called;
     }
+    place.at += static_cast<std::uint32_t>(line->text.size() + 1);
   }
 }
 
@@ -136,9 +139,26 @@ Result<> each_outcome(const std::string& directory,
   if (!names) return fail(names);
   for (const std::string& name : *names) {
     if (!name.starts_with("log.")) continue;
-    if (auto read = each_line(fmt::format("{}/{}", directory, name), call); !read) return read;
+    const auto file = number<std::uint32_t>(name.substr(4));
+    if (!file) continue;
+    if (auto read = each_line(directory, *file, call); !read) return read;
   }
   return {};
+}
+
+Result<std::optional<OutcomeLine>> read_outcome(const std::string& directory, LogPlace place,
+                                                std::string& room) {
+  constexpr std::size_t piece = 2048;
+  const std::string path = log_path(directory, place.file);
+  const auto file = open_file(path, O_RDONLY | O_NOFOLLOW);
+  if (!file) return fail(file);
+  room.resize(piece);
+  const ssize_t got = pread(file->get(), room.data(), room.size(), place.at);
+  if (got < 0) return system_failure("cannot read " + path, errno);
+  const auto text = std::string_view(room).substr(0, static_cast<std::size_t>(got));
+  const auto lf = text.find('\n');
+  if (lf == std::string_view::npos) return std::nullopt;
+  return line_to_outcome(text.substr(0, lf), place);
 }
 
 }  // namespace ml

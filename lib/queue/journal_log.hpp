@@ -15,6 +15,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -58,6 +59,12 @@ class JournalLog {
   std::string time_text_;
 };
 
+// Where a line of the log begins, for who reads it again.
+struct LogPlace {
+  std::uint32_t file = 0;
+  std::uint32_t at = 0;
+};
+
 // A line of the log. Views live during the call.
 struct OutcomeLine {
   Outcome outcome{};
@@ -66,10 +73,14 @@ struct OutcomeLine {
   std::string_view relay;
   std::string_view reply;
   SlotNumber slot = 0;
+  LogPlace place{};
 };
 // Of the journal in `directory`, in the order they were written: of a recipient the last one
 // counts. One whose line was lost and written again has an earlier time than those before it.
 [[nodiscard]] Result<> each_outcome(const std::string& directory,
                                     const std::function<Result<>(const OutcomeLine&)>& call);
+// The line there, its views into `room`; nothing: there is none.
+[[nodiscard]] Result<std::optional<OutcomeLine>> read_outcome(const std::string& directory,
+                                                              LogPlace place, std::string& room);
 
 }  // namespace ml

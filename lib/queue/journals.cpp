@@ -28,14 +28,15 @@ bool is_of(std::string_view name, std::string_view id) {
 
 std::optional<JournalFacts> read_facts(const std::string& directory, const std::string& name) {
   const std::string path = directory + '/' + name;
-  const auto head = read_fields(path + "/head");
-  if (!head) return std::nullopt;
+  const auto fields = read_fields(path + "/head");
+  if (!fields || !*fields) return std::nullopt;
+  const HeadFields& head = **fields;
   JournalFacts facts{path,
                      name,
-                     std::string(head->value("id")),
-                     std::string(head->value("list")),
-                     std::string(head->value("message-id")),
-                     number<std::int64_t>(head->value("begun")).value_or(0),
+                     std::string(head.value("id")),
+                     std::string(head.value("list")),
+                     std::string(head.value("message-id")),
+                     number<std::int64_t>(head.value("begun")).value_or(0),
                      {}};
   if (const auto closed = read_closed(path)) facts.closed = *closed;
   return facts;

@@ -152,6 +152,7 @@ class Queue {
   [[nodiscard]] Result<Fd> lock(std::string_view name) const;
   [[nodiscard]] Result<> rename(const std::string& from, const std::string& to) const;
   // Below later/, the directory made durable if it is new. Gives the new place.
+  [[nodiscard]] static std::string other_name(std::string_view name);
   [[nodiscard]] Result<std::string> rename_later(const std::string& from, std::string_view name,
                                                  std::time_t pause) const;
   [[nodiscard]] Result<> relocate(const Taken& taken, const std::string& to) const;

@@ -147,6 +147,14 @@ Result<> Queue::replace(const Taken& taken, const std::string& draft, const Fd& 
   return sync_move(taken.facts().place, *place);
 }
 
+// "ID.abcdefgh", and "ID.abcdefgh@outbound": behind the @ stands the queue that it came from.
+std::string Queue::other_name(std::string_view name) {
+  const auto at = std::min(name.rfind('@'), name.size());
+  std::string other = fmt::format("{}.", name.substr(0, at));
+  append_base32(other, random_number(), 8);
+  return other.append(name.substr(at));
+}
+
 // Two queues are locked in the order of their names: two moves never wait for each other.
 Result<> Queue::move(const Taken& taken, const Queue& to, std::string_view name,
                      const EntryNote& note) const {
@@ -162,9 +170,7 @@ Result<> Queue::move(const Taken& taken, const Queue& to, std::string_view name,
   auto there = to.find(name);
   if (!there) return fail(there);
   if (*there) {
-    std::string other = fmt::format("{}.", name);
-    append_base32(other, random_number(), 8);
-    target = due_place(other);
+    target = due_place(other_name(name));
   }
   const std::string& place = taken.facts().place;
   if (renameat(fd_.get(), place.c_str(), to.fd_.get(), target.c_str()) != 0) {

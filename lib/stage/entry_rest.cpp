@@ -8,10 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "base/digest.hpp"
 #include "base/fd.hpp"
-#include "mail/id.hpp"
 #include "queue/settled.hpp"
+#include "stage/entry_journal.hpp"
 #include "stage/entry_mark.hpp"
 #include "stage/wire_envelope.hpp"
 #include "stream/reader.hpp"
@@ -26,8 +25,9 @@ struct Account {
     std::uint64_t recipients = 0;
     std::uint64_t settled = 0;
   };
-  std::vector<Section> sections;
-  std::vector<bool> settled;  // by recipient
+  std::vector<Section> sections{};
+  std::vector<bool> settled{};  // by recipient
+  std::string damage{};         // of a journal: nothing else counts
 };
 
 // Its command may have died and left a process behind that still reads the descriptor we gave it:
@@ -43,16 +43,8 @@ bool has_mark(const MessageRecord& record) {
   return record.attributes.raw(entry_mark).has_value();
 }
 
-Result<std::optional<SettledRecipients>> settled_of(const Home& home, const MessageRecord& record) {
-  JournalTerms terms;
-  terms.id = record.id;
-  terms.part = record.attributes.value("part").value_or("");
-  if (!is_message_id(record.id, "rx")) {
-    const auto text = decoded_message(record);
-    if (!text) return std::nullopt;  // nothing of ours can have sent it
-    terms.message = sha256(*text);
-  }
-  return SettledRecipients::open(home, terms);
+bool is_settled(std::optional<SettledRecipients::How> how, bool counts_refused) {
+  return how && (counts_refused || *how == SettledRecipients::How::delivered);
 }
 
 // Without sections where it is no whole stream.
@@ -69,16 +61,17 @@ Result<Account> account_of(const Home& home, const Fd& entry, RestOf which) {
       journal.reset();  // the next one may be the same
       counts_refused = has_mark(in.message());
       if (which == RestOf::marked && !counts_refused) continue;
-      auto opened = settled_of(home, in.message());
+      auto opened = journal_of(home, in.message());
       if (!opened) return fail(opened);
       journal = std::move(*opened);
+      if (journal && !journal->damage().empty()) return Account{.damage = journal->damage()};
     }
     if (record != Record::rcpt) continue;
     bool settled = false;
     if (journal) {
-      const auto how = journal->find(address_in_journal(in.rcpt().address));
-      if (!how) return fail(how);
-      settled = *how && (counts_refused || **how == SettledRecipients::How::delivered);
+      const auto known = journal->find(address_in_journal(in.rcpt().address));
+      if (!known) return fail(known);
+      settled = *known && is_settled((*known)->how, counts_refused);
     }
     ++account.sections.back().recipients;
     if (settled) ++account.sections.back().settled;
@@ -119,6 +112,7 @@ Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Take
   if (!entry) return fail(entry);
   const auto account = account_of(home, *entry, which);
   if (!account) return fail(account);
+  if (!account->damage.empty()) return EntryRest{EntryRest::Kind::unknown, account->damage};
   const auto& sections = account->sections;
   if (std::ranges::all_of(sections, [&](const auto& one) { return stays_whole(one, which); })) {
     return EntryRest{};
@@ -132,7 +126,7 @@ Result<EntryRest> rest_of_entry(const Home& home, const Queue& queue, const Take
   if (!entry) return fail(entry);
   Writer out(draft->fd(), queue.path(draft->draft()));
   if (auto written = write_rest(*entry, *account, which, out); !written) return fail(written);
-  return EntryRest{EntryRest::Kind::some, std::move(*draft)};
+  return EntryRest{EntryRest::Kind::some, {}, std::move(*draft)};
 }
 
 }  // namespace ml

@@ -12,6 +12,7 @@
 //   | holds a recipient who is settled | whole: the next attempt      | without him; whatever   |
 //   |                                  | passes over him              | the journal says of him |
 //   | holds one who is left            | whole                        | with him, as before     |
+//   | has a journal that is damaged    | whole                        | never                   |
 //
 // So an entry never lacks anybody whom the journal has as its own (L f u), but for a power cut that
 // takes the last unsynced round of a sender that was killed: he has the message, and is L for ever.
@@ -21,6 +22,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/home.hpp"
 #include "base/result.hpp"
@@ -45,8 +47,12 @@ struct EntryRest {
     all,     // the entry is what is left; or it is no whole ml-stream
     some,    // what the draft holds, neither synced nor kept
     nobody,  // RestOf::all: every section had recipients, and they are settled
+    // A journal is damaged: whoever is in the entry may have the message. It stays as it is, and is
+    // for a person in the end.
+    unknown,
   };
   Kind kind = Kind::all;
+  std::string damage{};  // Kind::unknown: for that person
   std::optional<QueueEntry> draft{};
 };
 

@@ -1,17 +1,19 @@
 #include "stage/give_up.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/attributes.hpp"
 #include "base/diag.hpp"
+#include "queue/last_replies.hpp"
+#include "queue/settled.hpp"
+#include "stage/entry_journal.hpp"
 #include "stage/entry_mark.hpp"
 #include "stage/runner.hpp"
+#include "stage/wire_envelope.hpp"
 #include "stream/reader.hpp"
 #include "stream/writer.hpp"
 
@@ -20,11 +22,6 @@ namespace {
 
 constexpr std::string_view queue_name = "bounces";
 constexpr std::size_t longest_name = 64;
-
-Result<> rewind(const Fd& entry) {
-  if (lseek(entry.get(), 0, SEEK_SET) == 0) return {};
-  return system_failure("cannot read an entry again", errno);
-}
 
 // Of each section, in order: is it a list's, with a recipient in it? None of a stream that is not
 // whole.
@@ -45,19 +42,54 @@ std::vector<bool> sections_for_bounces(const Fd& entry) {
   return sections;
 }
 
-void write_rcpt(Writer& out, const RcptRecord& rcpt, std::string_view why) {
+// Why the recipients of a section are left, by what its journal has of the last attempt. Where that
+// cannot be had now, by what the entry has, which is of the first one.
+class LastReasons {
+ public:
+  // The section whose recipients are asked for.
+  void begin(const Home& home, const MessageRecord& record) {
+    journal_.reset();  // this one may be the same
+    auto journal = journal_of(home, record);
+    if (!journal || !*journal || !(*journal)->damage().empty()) return;
+    auto replies = (*journal)->last_replies();
+    if (!replies) return;
+    journal_ = std::move(*journal);
+    replies_ = std::move(*replies);
+  }
+  [[nodiscard]] std::optional<LastReplies::Said> of(std::string_view address) {
+    if (!journal_) return std::nullopt;
+    const auto known = journal_->find(address_in_journal(address));
+    if (!known || !*known) return std::nullopt;
+    auto said = replies_.of((*known)->slot);
+    return said ? std::move(*said) : std::nullopt;
+  }
+
+ private:
+  std::optional<SettledRecipients> journal_;
+  LastReplies replies_;
+};
+
+void write_rcpt(Writer& out, const RcptRecord& rcpt, const std::optional<LastReplies::Said>& last,
+                std::string_view why) {
   std::string attributes = with_attribute(rcpt.attributes, "status", "4.4.7");
-  if (!Attributes(attributes).raw("reply")) {
-    attributes = with_attribute(Attributes(attributes), "reply", why);
+  const auto set = [&](std::string_view key, std::optional<std::string_view> value) {
+    attributes = with_attribute(Attributes(attributes), key, value);
+  };
+  if (last) {
+    set("reply", last->reply);
+    set("relay", last->relay == "-" ? std::nullopt : std::optional<std::string_view>(last->relay));
+  } else if (!Attributes(attributes).raw("reply")) {
+    set("reply", why);
   }
   out.rcpt(rcpt.address, rcpt.sender, '\t' + attributes);
 }
 
 // Those sections as records to `bounces`, the others as they are to `rest`.
-Result<> divide(const Fd& entry, const std::vector<bool>& sections, std::string_view why,
-                Writer& bounces, Writer& rest) {
+Result<> divide(const Home& home, const Fd& entry, const std::vector<bool>& sections,
+                std::string_view why, Writer& bounces, Writer& rest) {
   Reader in(entry.get());
   auto section = sections.begin();
+  LastReasons reasons;
   bool inside = false;
   for (Record record = in.next(); record != Record::none; record = in.next()) {
     if (record == Record::end && !inside) continue;
@@ -65,11 +97,12 @@ Result<> divide(const Fd& entry, const std::vector<bool>& sections, std::string_
     switch (record) {
       case Record::message:
         out.pass(*section ? without_mark(in.line()) : std::string(in.line()));
+        if (*section) reasons.begin(home, in.message());
         inside = true;
         break;
       case Record::rcpt:
         if (*section) {
-          write_rcpt(out, in.rcpt(), why);
+          write_rcpt(out, in.rcpt(), reasons.of(in.rcpt().address), why);
         } else {
           out.pass(in.line());
         }
@@ -103,7 +136,8 @@ Result<SectionsTold> tell_bounces(const Home& home, const Taken& taken, std::str
   if (!entry) return fail(entry);
   Writer bounces(entry->fd(), "an entry of the queue bounces");
   Writer others(rest.fd(), "what is left of an entry");
-  if (auto done = divide(taken.fd(), sections, why, bounces, others); !done) return fail(done);
+  if (auto done = divide(home, taken.fd(), sections, why, bounces, others); !done)
+    return fail(done);
   if (auto kept = entry->keep(Same::beside); !kept) return fail(kept);
   // The records are safe whether or not somebody can be found who runs them now.
   if (auto woken = wake_runner(home, queue_name); !woken) log(woken.error().text);

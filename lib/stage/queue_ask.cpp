@@ -43,9 +43,10 @@ struct Asking {
   std::set<std::string> due;
 };
 
+// A queue that nobody made and no program of ours puts into would have no runner.
 Result<> move_to(Asking& asking, const Taken& taken, const std::string& to,
                  const std::string& name) {
-  auto target = Queue::open(asking.home, to, Create::yes);
+  auto target = Queue::open(asking.home, to, create_if_own(to));
   if (!target) return fail(target);
   asking.due.insert(to);
   return asking.queue.move(taken, *target, name, {});

@@ -65,16 +65,19 @@ bool EntryFates::is_too_old(const Taken& taken) const {
   return age_of(taken) >= options_.give_up;
 }
 
+std::time_t EntryFates::growing(const Taken& taken) const {
+  return growing_pause(age_of(taken), options_.first_pause, options_.longest_pause,
+                       random_number());
+}
+
 // An entry is given up when its time has come, not at the end of a pause that goes beyond.
 std::time_t EntryFates::pause(const Taken& taken) const {
-  const std::time_t age = age_of(taken);
-  const std::time_t pause =
-      growing_pause(age, options_.first_pause, options_.longest_pause, random_number());
-  return std::clamp<std::time_t>(options_.give_up - age, 1, pause);
+  return std::clamp<std::time_t>(options_.give_up - age_of(taken), 1, growing(taken));
 }
 
 // First those go who were delivered to after all, and what is left is given up when it is due
-// again: as long as that cannot be known, nobody is told of anybody. A list's recipients are told
+// again: as long as that cannot be known, nobody is told of anybody, and where it never can be
+// somebody has to look at it. A list's recipients are told
 // to ml-bounce, which knows what to make of it; anything else is for a person: where an entry has
 // both, that stays, and is given up when it is due again. Killed in between, it is given up again
 // and is the same entry there.
@@ -88,6 +91,10 @@ Result<> EntryFates::give_up(const Taken& taken) {
     log(fmt::format("{} of the queue {} is not given up yet: {}", taken.facts().name, queue_.name(),
                     left.error().text));
     return queue_.put_off(taken, options_.first_pause, last);
+  }
+  if (left->kind == EntryRest::Kind::unknown) {
+    return move_to_failed(
+        taken, fmt::format("4.4.7 given up after {} s: {}", options_.give_up, left->damage));
   }
   if (left->kind == EntryRest::Kind::nobody) {
     log(fmt::format("{} of the queue {}: its recipients are settled", taken.facts().name,
@@ -109,7 +116,8 @@ Result<> EntryFates::give_up(const Taken& taken) {
 
 Result<> EntryFates::move_to_failed(const Taken& taken, const std::string& reason) {
   const std::string& name = taken.facts().name;
-  if (queue_.name() == "failed") return put_off(taken, {JobEnding::Kind::later, reason, false});
+  // Its age is what it was: it is tried again all the same, but not every second.
+  if (queue_.name() == "failed") return queue_.put_off(taken, growing(taken), note(taken, reason));
   if (!failed_) {
     auto opened = Queue::open(home_, "failed", Create::yes);
     if (!opened) return fail(opened);

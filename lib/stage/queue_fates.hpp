@@ -36,6 +36,7 @@ class EntryFates {
  private:
   [[nodiscard]] Result<> put_off_rest(const Taken& taken, const JobEnding& ending);
   [[nodiscard]] Result<> move_to_failed(const Taken& taken, const std::string& reason);
+  [[nodiscard]] std::time_t growing(const Taken& taken) const;
   [[nodiscard]] std::time_t pause(const Taken& taken) const;
 
   const Home& home_;

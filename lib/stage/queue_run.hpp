@@ -57,7 +57,8 @@ struct RunNumbers {
 // An entry older than `give_up` has failed when its time comes: to the queue `failed` too, but for
 // those sections of a stream that have a list and recipients: they go to the queue `bounces` with
 // status=4.4.7 at each recipient whom no journal has as delivered, and what else the stream has is
-// an entry by itself that fails next.
+// an entry by itself that fails next. Where a journal is damaged nobody knows who has the message:
+// all of the entry goes to `failed`, and nobody is told.
 //
 // Of `jobs` places one is kept from entries that are big or whose command has run for ten
 // seconds; if all the same every place is taken by such, there is one more for a small entry. With

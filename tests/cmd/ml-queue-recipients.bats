@@ -78,6 +78,55 @@ give_up() {
   is "" "$(ml-queue list failed)"
 }
 
+@test "who is given up is told of with what the last attempt met" {
+  home
+  sink --fault 'rcpt=452 4.2.2 mailbox full'
+  ml-send --via "$via" --max-wait 0 --undelivered queue < <(post c@x.org D@x.org)
+  sunk
+  sink --fault 'rcpt~c=450 4.7.1 greylisted' --fault 'rcpt=452 4.2.2 mailbox still full'
+  attempt outbound -- ml-send --via "$via" --max-wait 0
+  local last=$via
+  sunk
+  give_up outbound
+  until_true grep -q 'D@x.org.*status=4.4.7' told
+  is "c@x.org|status=4.4.7|reply=450 4.7.1 greylisted|relay=$last
+D@x.org|status=4.4.7|reply=452 4.2.2 mailbox still full|relay=$last" \
+    "$(grep ^rcpt told | cut -f2,4- | tr '\t' '\n' | grep -v ^attempts= | paste -sd'|' | sed 's/|D@/\nD@/')"
+}
+
+@test "who was not even tried in the last attempt is told of with why" {
+  home
+  sink --fault 'rcpt=452 4.2.2 mailbox full'
+  ml-send --via "$via" --max-wait 0 --undelivered queue < <(post c@x.org)
+  sunk
+  attempt outbound -- ml-send --via smtp://127.0.0.1:1 --max-wait 0
+  give_up outbound
+  until_true grep -q status=4.4.7 told
+  is 1 "$(grep -c 'reply=451 4.4.2 cannot connect' told)"
+  is 0 "$(grep -c relay= told)"
+}
+
+@test "an entry whose journal is damaged is for a person in the end and nobody is told" {
+  home
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  ml-send --via "$via" --max-wait 0 --undelivered queue < <(post a@x.org c@x.org)
+  local head
+  head=$(echo "$ML_HOME"/journal/*/$id/head)
+  truncate -s 40 "$head"
+  attempt outbound -- ml-send --via "$via" --max-wait 0
+  [[ "$(ml-queue list outbound | cut -f8)" == "ml-send: $head is damaged, and nobody knows who has $id "* ]]
+  give_up outbound
+  is "" "$(cat told 2>/dev/null)"
+  is "$id@outbound" "$(ml-queue list failed | cut -f1)"
+  [[ "$(ml-queue list failed)" == *"4.4.7 given up after 86400 s: $head is damaged, and nobody knows who has $id "* ]]
+  # What it says helps.
+  sunk
+  sink
+  mv "${head%/head}" "${head%/head}~aside"
+  ml-queue show failed $id@outbound | ml-send --via "$via"
+  is "a@x.org c@x.org" "$(cut -f2 log | paste -sd' ')"
+}
+
 @test "an entry that a sender was killed over keeps nobody who has the message" {
   home
   sink --fault 'rcpt=450 4.2.0 later'

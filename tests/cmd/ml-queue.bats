@@ -210,6 +210,40 @@ open_gate() {
   is "one@a one@b" "$(entries failed)"
 }
 
+@test "ml-queue retry: entries of one name that failed one after the other both go back to their queue" {
+  setup_queue
+  for text in first second third; do
+    put q one $text
+    ml-queue run q -- 'cat >/dev/null; exit 65'
+  done
+  is 3 "$(entries failed | wc -w)"
+  ml-queue retry failed
+  is "" "$(entries failed)"
+  is 3 "$(entries q | wc -w)"
+  is "first second third" "$(ml-queue run q -- 'cat; echo' | sort | paste -sd' ')"
+}
+
+@test "ml-queue retry: an entry whose queue was taken away stays in failed and makes none" {
+  setup_queue
+  put q one hello
+  ml-queue run q -- 'cat >/dev/null; exit 65'
+  rm -r "$ML_HOME/queue/q"
+  run ml-queue retry failed
+  is 75 "$status"
+  is one@q "$(entries failed)"
+  [ ! -e "$ML_HOME/queue/q" ]
+}
+
+@test "ml-queue run: what failed in failed once more is not tried every second" {
+  setup_queue
+  put q one hello
+  ml-queue run q -- 'cat >/dev/null; exit 65'
+  touch -d '9 days ago' "$ML_HOME"/queue/failed/?/one@q
+  ml-queue run failed --pause 100 -- 'cat >/dev/null; exit 65'
+  is one@q "$(entries failed)"
+  [ "$(ml-queue list failed --json | grep -o '"next":[0-9]*' | cut -d: -f2)" -gt $(($(date +%s) + 50)) ]
+}
+
 @test "ml-queue run: a killed command leaves the entry" {
   setup_queue
   put q one hello

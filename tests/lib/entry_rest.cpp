@@ -4,12 +4,14 @@
 
 #include <catch2/catch.hpp>
 
+#include <fstream>
 #include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/digest.hpp"
+#include "base/fd.hpp"
 #include "queue/journal.hpp"
 #include "scratch-queue.hpp"
 
@@ -153,6 +155,28 @@ TEST_CASE_METHOD(Fixture, "rest: two sections of one message are asked about by 
   const std::string entry = section("a", mark, {"d1@x.org", "l1@x.org"}) +
                             section("a", mark, {"l1@x.org", "d2@x.org", "new@x.org"});
   CHECK(rest(entry, RestOf::marked) == "l1@x.org ,l1@x.org new@x.org ,");
+}
+
+TEST_CASE_METHOD(Fixture, "rest: where a journal is damaged nobody of the entry is known",
+                 "[rest]") {
+  send(home, "a", {"l1@x.org"});
+  send(home, "b", {"d1@x.org"});
+  const std::string entry = section("b", mark, {"d1@x.org"}) + section("a", mark, {"l1@x.org"});
+  REQUIRE(draft(queue, "entry", entry).keep());
+  auto taken = queue.take(due_place("entry"));
+  REQUIRE((taken && *taken));
+  const std::string path = home.path(journal_path("a", "") + "/head");
+  const auto whole = read_file(path, 4096);
+  REQUIRE(whole);
+  for (std::size_t size = 0; size < whole->size(); ++size) {
+    std::ofstream(path) << whole->substr(0, size);
+    for (const RestOf which : {RestOf::marked, RestOf::all}) {
+      const auto left = rest_of_entry(home, queue, **taken, which);
+      REQUIRE(left);
+      REQUIRE(left->kind == EntryRest::Kind::unknown);
+      CHECK(left->damage.find(path + " is damaged") == 0);
+    }
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "rest: a message that is being sent cannot be asked about", "[rest]") {
