@@ -96,6 +96,7 @@ struct Journal::Inside {
                   std::int64_t now);
   Result<> read_logged();
   Result<> check_sync();
+  Result<std::vector<Fd>> take_unsynced(std::int64_t now);
   // A failure is for good.
   Result<> lasting(Result<> done) {
     failed = failed || !done;
@@ -216,6 +217,35 @@ Result<> Journal::Inside::check_sync() {
   }
   if (failed) return retry("the journal {} has failed", directory);
   return {};
+}
+
+// Whatever was recorded is in these files, and written to them.
+Result<std::vector<Fd>> Journal::Inside::take_unsynced(std::int64_t now) {
+  if (auto flushed = lasting(log.flush()); !flushed) return fail(flushed);
+  std::vector<Fd> files;
+  const auto add = [&](const Fd& file) {
+    files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
+  };
+  const auto add_segment = [&](Segment& segment) {
+    segment.unmap_pages();
+    add(segment.fd());
+  };
+  for (Segment& segment : unmapped) add_segment(segment);
+  for (auto& [number, segment] : mapped) {
+    if (segment.dirty) add_segment(segment.segment);
+  }
+  add(log.fd());
+  if (has_new_files) {
+    auto own = open_file(directory, O_RDONLY | O_DIRECTORY);
+    if (!own) return fail(lasting(fail(own)));
+    files.push_back(std::move(*own));
+  }
+  has_new_files = false;
+  unmapped.clear();
+  for (auto& [number, segment] : mapped) segment.dirty = false;
+  since_sync = 0;
+  last_sync = now;
+  return files;
 }
 
 Journal::Journal(std::unique_ptr<Inside> inside) : inside_(std::move(inside)) {}
@@ -377,28 +407,13 @@ Result<> Journal::amend(SlotNumber number, Outcome outcome, const LogLine& line,
 }
 
 Result<> Journal::sync(std::int64_t now) {
-  inside_->syncs.finish();
-  if (auto checked = inside_->check_sync(); !checked) return checked;
-  const auto failed = [&](int code) {
-    inside_->failed = true;
-    return system_failure("cannot sync the journal " + inside_->directory, code);
-  };
-  if (auto flushed = inside_->lasting(inside_->log.flush()); !flushed) return flushed;
-  for (Segment& segment : inside_->unmapped) {
-    if (const int code = segment.sync(); code != 0) return failed(code);
-  }
-  inside_->unmapped.clear();
-  for (auto& [number, segment] : inside_->mapped) {
-    if (!segment.dirty) continue;
-    if (const int code = segment.segment.sync(); code != 0) return failed(code);
-    segment.dirty = false;
-  }
-  if (fdatasync(inside_->log.fd().get()) != 0) return failed(errno);
-  if (auto synced = inside_->lasting(sync_directory(inside_->directory)); !synced) return synced;
-  inside_->has_new_files = false;
-  inside_->since_sync = 0;
-  inside_->last_sync = now;
-  return {};
+  Inside& in = *inside_;
+  in.syncs.finish();
+  if (auto checked = in.check_sync(); !checked) return checked;
+  auto files = in.take_unsynced(now);
+  if (!files) return fail(files);
+  in.syncs.sync(*files);
+  return in.check_sync();
 }
 
 Result<> Journal::sync_if_due(std::int64_t now) {
@@ -409,31 +424,9 @@ Result<> Journal::sync_if_due(std::int64_t now) {
   if (in.since_sync >= outcomes_a_sync) in.syncs.finish();  // the disk sets the pace
   if (auto checked = in.check_sync(); !checked) return checked;
   if (in.syncs.is_busy()) return {};  // the disk is slower than we are
-  if (auto flushed = in.lasting(in.log.flush()); !flushed) return flushed;
-  std::vector<Fd> files;
-  const auto add = [&](const Fd& file) {
-    files.emplace_back(fcntl(file.get(), F_DUPFD_CLOEXEC, 3));
-  };
-  const auto add_segment = [&](Segment& segment) {
-    segment.unmap_pages();
-    add(segment.fd());
-  };
-  for (Segment& segment : in.unmapped) add_segment(segment);
-  for (auto& [number, segment] : in.mapped) {
-    if (segment.dirty) add_segment(segment.segment);
-  }
-  add(in.log.fd());
-  if (in.has_new_files) {
-    auto directory = open_file(in.directory, O_RDONLY | O_DIRECTORY);
-    if (!directory) return in.lasting(fail(directory));
-    files.push_back(std::move(*directory));
-  }
-  in.syncs.begin(std::move(files));
-  in.has_new_files = false;
-  in.unmapped.clear();
-  for (auto& [number, segment] : in.mapped) segment.dirty = false;
-  in.since_sync = 0;
-  in.last_sync = now;
+  auto files = in.take_unsynced(now);
+  if (!files) return fail(files);
+  in.syncs.begin(std::move(*files));
   return {};
 }
 

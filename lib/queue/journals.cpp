@@ -108,6 +108,34 @@ Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
   return counts;
 }
 
+// ---- entries
+
+Result<WaitingEntries> WaitingEntries::read(const Home& home, BounceRecords records) {
+  auto queues = Queue::names(home);
+  if (!queues) return fail(queues);
+  WaitingEntries waiting;
+  for (const std::string& name : *queues) {
+    if (records == BounceRecords::pass_over && name == "bounces") continue;
+    auto queue = Queue::open(home, name, Create::no);
+    if (!queue) return fail(queue);
+    auto done = queue->each([&](const EntryFacts& entry) { waiting.names_.push_back(entry.name); });
+    if (!done) return fail(done);
+  }
+  std::ranges::sort(waiting.names_);
+  return waiting;
+}
+
+// "ID", "ID.HASH" beside it, "ID@QUEUE" where it failed.
+bool WaitingEntries::has(const std::string& id) const {
+  auto name = std::ranges::lower_bound(names_, id);
+  for (; name != names_.end() && name->starts_with(id); ++name) {
+    if (name->size() == id.size() || (*name)[id.size()] == '.' || (*name)[id.size()] == '@') {
+      return true;
+    }
+  }
+  return false;
+}
+
 // ---- pruning
 
 namespace {
@@ -115,32 +143,6 @@ namespace {
 struct Ages {
   std::int64_t now, idle, kept;
 };
-
-// The names of all entries in all queues, sorted.
-Result<std::vector<std::string>> waiting_names(const Home& home) {
-  auto queues = Queue::names(home);
-  if (!queues) return queues;
-  std::vector<std::string> names;
-  for (const std::string& name : *queues) {
-    auto queue = Queue::open(home, name, Create::no);
-    if (!queue) return fail(queue);
-    auto done = queue->each([&](const EntryFacts& entry) { names.push_back(entry.name); });
-    if (!done) return fail(done);
-  }
-  std::ranges::sort(names);
-  return names;
-}
-
-// Entries of one id: "ID", "ID.HASH" beside it, "ID@QUEUE" where it failed.
-bool is_waiting(const std::vector<std::string>& names, const std::string& id) {
-  auto name = std::ranges::lower_bound(names, id);
-  for (; name != names.end() && name->starts_with(id); ++name) {
-    if (name->size() == id.size() || (*name)[id.size()] == '.' || (*name)[id.size()] == '@') {
-      return true;
-    }
-  }
-  return false;
-}
 
 bool is_aside(const JournalFacts& facts) {
   return facts.name.find('~') != std::string::npos;
@@ -189,15 +191,15 @@ Result<std::uint64_t> prune_journals(const Home& home, std::int64_t now, std::in
                                      std::int64_t kept) {
   const Ages ages{now, idle, kept};
   std::uint64_t count = 0;
-  std::optional<Result<std::vector<std::string>>> waiting;
+  std::optional<Result<WaitingEntries>> waiting;
   auto done = each_journal(home, {}, [&](const JournalFacts& facts) -> Result<> {
     auto lock = open_file(facts.directory + "/lock", O_RDWR);
     if (!lock || flock(lock->get(), LOCK_EX | LOCK_NB) != 0) return {};
     if (!is_idle(facts, ages)) return {};
     // Whoever queues another entry closes its journal again: one look at the queues is enough.
-    if (!waiting) waiting.emplace(waiting_names(home));
+    if (!waiting) waiting.emplace(WaitingEntries::read(home, BounceRecords::count));
     if (!*waiting) return fail(*waiting);
-    if (is_waiting(**waiting, facts.id)) return {};
+    if ((*waiting)->has(facts.id)) return {};
     auto pruned = prune(facts, ages);
     if (!pruned) return fail(pruned);
     if (*pruned) ++count;

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/home.hpp"
 #include "base/result.hpp"
@@ -42,6 +43,19 @@ struct OutcomeCounts {
   std::uint64_t unanswered = 0;
 };
 [[nodiscard]] Result<OutcomeCounts> count_outcomes(const JournalFacts& facts);
+
+// Whether those of the queue `bounces`, which are about a message and not of it, count.
+enum class BounceRecords { count, pass_over };
+
+// The entries of all queues, by the ids of their messages.
+class WaitingEntries {
+ public:
+  [[nodiscard]] static Result<WaitingEntries> read(const Home& home, BounceRecords records);
+  [[nodiscard]] bool has(const std::string& id) const;
+
+ private:
+  std::vector<std::string> names_;  // sorted
+};
 
 // Takes the recipients out of journals closed for `idle` seconds: what is left of one (its head
 // and totals) still refuses to send the message again, for `kept` seconds. One that was begun anew

@@ -95,12 +95,6 @@ void Segment::unmap_pages() {
   madvise(slots_, segment_size, MADV_DONTNEED);
 }
 
-// fdatasync writes back what is dirty through the mapping too.
-int Segment::sync() {
-  unmap_pages();
-  return fdatasync(fd_.get()) == 0 ? 0 : errno;
-}
-
 Result<std::size_t> read_slots(const std::string& path, std::span<Slot> slots) {
   auto file = open_file(path, O_RDONLY);
   if (!file) return fail(file);

@@ -63,12 +63,10 @@ class Segment {
   // Those there is room for.
   [[nodiscard]] std::span<Slot> slots() { return {slots_, room_}; }
   [[nodiscard]] const Fd& fd() const { return fd_; }
-  // To be called before somebody else syncs the file. The kernel takes pages from our map as it
-  // writes them, each with a word to every processor; so they are taken all at once, and those
-  // that are needed again come back.
+  // To be called before the file is synced: fdatasync writes back what was stored through the
+  // mapping too. The kernel takes pages from our map as it writes them, each with a word to every
+  // processor; so they are taken all at once, and those that are needed again come back.
   void unmap_pages();
-  // Everything stored so far is on disk when this returns 0; else an errno value.
-  [[nodiscard]] int sync();
 
  private:
   Segment(Fd fd, Slot* slots, std::string path)

@@ -17,7 +17,7 @@ void SyncThread::begin(std::vector<Fd> files) {
   const std::lock_guard guard(mutex_);
   files_ = std::move(files);
   if (thread_.joinable() || has_thread()) return wake_.notify_all();
-  sync_files();
+  sync(files_);
   files_.clear();
 }
 
@@ -30,8 +30,8 @@ bool SyncThread::has_thread() {
   }
 }
 
-void SyncThread::sync_files() {
-  for (const Fd& file : files_) {
+void SyncThread::sync(std::span<const Fd> files) {
+  for (const Fd& file : files) {
     if (fdatasync(file.get()) != 0) error_ = errno;
   }
 }
@@ -45,7 +45,7 @@ void SyncThread::run(const std::stop_token& stop) {
   std::unique_lock lock(mutex_);
   while (wake_.wait(lock, stop, [this] { return !files_.empty(); })) {
     lock.unlock();
-    sync_files();
+    sync(files_);
     lock.lock();
     files_.clear();
     wake_.notify_all();

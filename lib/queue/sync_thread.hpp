@@ -8,6 +8,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <span>
 #include <stop_token>
 #include <thread>
 #include <vector>
@@ -23,6 +24,8 @@ class SyncThread {
   // It must not be busy. The files are closed when they are synced; where no thread is to be had,
   // that is when this returns.
   void begin(std::vector<Fd> files);
+  // The same for whoever waits for it: they are synced when this returns, and stay the caller's.
+  void sync(std::span<const Fd> files);
   // Returns when nothing is under way.
   void finish();
   // What has failed so far, an errno value, or 0.
@@ -30,7 +33,6 @@ class SyncThread {
 
  private:
   [[nodiscard]] bool has_thread();
-  void sync_files();
   void run(const std::stop_token& stop);
 
   std::mutex mutex_;

@@ -20,9 +20,9 @@ enum class SectionsTold { nothing, some, all };
 
 // Stores, durably, the entry's sections that have a list and recipients, each recipient with
 // status=4.4.7 and with reply= and relay= of the last attempt by its journal, else the reply= that
-// the entry has, else `why`; and wakes the runner of that queue. The other sections are written to the draft `rest` where there are both.
-// SectionsTold::nothing, and nothing stored or written: no whole ml-stream, or one without such a
-// section.
+// the entry has, else `why`; and wakes the runner of that queue. The other sections are written to
+// the draft `rest` where there are both. SectionsTold::nothing, and nothing stored or written: no
+// whole ml-stream, or one without such a section.
 [[nodiscard]] Result<SectionsTold> tell_bounces(const Home& home, const Taken& taken,
                                                 std::string_view why, const QueueEntry& rest);
 

@@ -164,9 +164,10 @@ Result<std::vector<std::string>> reasons(const OpenList& list,
 }
 
 Result<std::vector<std::string>> who_stays_out(const OpenList& list,
-                                               const std::vector<Address>& addresses) {
+                                               const std::vector<Address>& addresses,
+                                               State wanted) {
   return reasons(list, addresses, [&](const Address& address, const auto& found) {
-    if (!found || !is_out(found->state)) return std::string();
+    if (!found || !stays_out(found->state, wanted)) return std::string();
     return fmt::format("{} was {} on {} and stays out of {} (--revive takes it back)",
                        address_to_text(address), state_to_text(found->state),
                        day_to_text(found->changed), list.name.text());
@@ -240,7 +241,7 @@ Result<Status> add_subscribers(OpenList& list, const std::vector<std::string>& a
   if (!parsed) return fail(parsed);
   std::vector<std::string> out;
   if (request.rules.revive == Revive::no) {
-    auto found = who_stays_out(list, *parsed);
+    auto found = who_stays_out(list, *parsed, request.state.value_or(State::active));
     if (!found) return fail(found);
     out = std::move(*found);
   }

@@ -90,26 +90,51 @@ class LogReport {
   std::uint64_t count_ = 0;
 };
 
+// Those that wait in queues, once they are asked for.
+class Entries {
+ public:
+  explicit Entries(const Home& home) : home_(home) {}
+  Result<bool> has(const std::string& id) {
+    if (!waiting_) {
+      auto read = WaitingEntries::read(home_, BounceRecords::pass_over);
+      if (!read) return fail(read);
+      waiting_ = std::move(*read);
+    }
+    return waiting_->has(id);
+  }
+
+ private:
+  const Home& home_;
+  std::optional<WaitingEntries> waiting_;
+};
+
 // What becomes of those who do not have it yet.
-std::string_view state_of(const JournalFacts& facts, const OutcomeCounts& counts) {
+Result<std::string_view> state_of(Entries& entries, const JournalFacts& facts,
+                                  const OutcomeCounts& counts) {
   if (!facts.closed) return is_in_use(facts) ? "sending" : "unfinished";
-  if (counts.left > 0) return "queued";
+  if (counts.left > 0) {
+    const auto waits = entries.has(facts.id);
+    if (!waits) return fail(waits);
+    return *waits ? "queued" : "given-up";
+  }
   return counts.deferred + counts.unanswered > 0 ? "unfinished" : "done";
 }
 
-Result<> write_message(LogReport& report, const JournalFacts& facts) {
+Result<> write_message(LogReport& report, Entries& entries, const JournalFacts& facts) {
   auto counts = count_outcomes(facts);
   if (!counts) return fail(counts);
   // A pruned journal has its totals only.
   if (facts.closed && counts->delivered == 0) counts->delivered = facts.closed->totals.delivered;
   if (facts.closed && counts->refused == 0) counts->refused = facts.closed->totals.refused;
+  const auto state = state_of(entries, facts, *counts);
+  if (!state) return fail(state);
   report.begin();
   report.text("id", facts.name);
   report.text("begun", time_to_stamp(facts.begun));
   report.number("delivered", counts->delivered);
   report.number("refused", counts->refused);
   report.number("open", counts->left + counts->deferred + counts->unanswered);
-  report.text("state", state_of(facts, *counts));
+  report.text("state", *state);
   report.text("list", facts.list);
   report.text("message-id", facts.message_id);
   report.end();
@@ -185,9 +210,11 @@ std::optional<Outcome> text_to_outcome(std::string_view text) {
 Result<std::uint64_t> look_up(const Home& home, const LogQuery& query, Out& out) {
   LogReport report(out, query.form);
   Recipients recipients(home, query);
+  Entries entries(home);
   auto read = each_journal(home, query.id, [&](const JournalFacts& facts) -> Result<> {
     if (!is_asked_for(facts, query)) return {};
-    return query.asks_for_recipients() ? recipients.add(facts) : write_message(report, facts);
+    return query.asks_for_recipients() ? recipients.add(facts)
+                                       : write_message(report, entries, facts);
   });
   if (!read) return fail(read);
   if (query.asks_for_recipients()) {

@@ -41,13 +41,14 @@ Result<Setting> operand_to_setting(std::string_view text) {
 }
 
 Result<> set_state(Subscriber& subscriber, State state, Revive revive) {
-  const bool stays_out = is_out(subscriber.state) && revive == Revive::no;
-  if (stays_out && state != subscriber.state && state != State::removed) {
+  if (revive == Revive::no && stays_out(subscriber.state, state)) {
     return failure(Status::no, "{} was {} on {}: only --revive takes it back",
                    address_to_text(subscriber.address), state_to_text(subscriber.state),
                    day_to_text(subscriber.changed));
   }
-  if (state != subscriber.state) subscriber.changed = today();
+  if (state == subscriber.state) return {};
+  subscriber.changed = today();
+  if (subscriber.state == State::removed) subscriber.joined = subscriber.changed;  // anew
   subscriber.state = state;
   return {};
 }

@@ -51,9 +51,8 @@ NewRow unpacked(std::string_view row) {
 }
 
 bool ImportRules::keeps_out(const ValueView& now, const NewRow& row) const {
-  if (revive_ == Revive::yes || !is_out(now.state)) return false;
-  const State wanted = row.says_state ? row.said.state : State::active;
-  return wanted != now.state && wanted != State::removed;
+  return revive_ == Revive::no &&
+         stays_out(now.state, row.says_state ? row.said.state : State::active);
 }
 
 // Nearly what the row says, octet by octet.

@@ -40,6 +40,10 @@ enum class State : std::uint8_t {
 [[nodiscard]] constexpr bool is_out(State state) {
   return state == State::removed || state == State::suspended;
 }
+// Whether it takes --revive to make a `now` a `wanted`: who is suspended may be removed as he is.
+[[nodiscard]] constexpr bool stays_out(State now, State wanted) {
+  return is_out(now) && wanted != now && wanted != State::removed;
+}
 
 struct Subscriber {
   Address address;

@@ -56,6 +56,23 @@ post() { # post ID LIST ADDRESS...
   is $'2\t0\t0\tdone' "$(ml-log | cut -f3-6)"
 }
 
+@test "ml-log: who was given up or removed is queued no more" {
+  sink --fault 'rcpt~c=450 4.2.0 later'
+  for id in spring fall; do
+    post $id news@x.org c@x.org ann@x.org | ml-send --via "$via" --undelivered queue
+  done
+  states() { ml-log | cut -f1,6 | sort | paste -sd' '; }
+  ml-queue remove outbound fall
+  is $'fall\tgiven-up spring\tqueued' "$(states)"
+  ml-queue run outbound -- 'cat >/dev/null; exit 65' 2>/dev/null
+  is spring@outbound "$(ml-queue list failed | cut -f1)"
+  is $'fall\tgiven-up spring\tqueued' "$(states)"
+  # The records of whom it was are none of it.
+  ml-queue show failed spring@outbound | ml-queue put bounces 2>/dev/null
+  ml-queue remove failed spring@outbound
+  is $'fall\tgiven-up spring\tgiven-up' "$(states)"
+}
+
 @test "ml-log: JSON is JSON" {
   sink
   post spring news@x.org ann@x.org 'b"q@x.org' | ml-send --via "$via" || true

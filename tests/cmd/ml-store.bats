@@ -198,6 +198,27 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   is 1 "$(counted due)"
 }
 
+@test "ml-store: who is suspended can be removed by add and nobody says that he stays out" {
+  ml-store add --state suspended news@x.org ann@example.org
+  run ml-store add --state suspended news@x.org ann@example.org
+  is "0 " "$status $output"
+  run ml-store add --state removed news@x.org ann@example.org
+  is "0 " "$status $output"
+  is removed "$(ml-store show news@x.org ann@example.org | sed -n 's/^state\t//p')"
+  run ml-store add --state suspended news@x.org ann@example.org
+  is 1 "$status"
+}
+
+@test "ml-store: who is taken back joins anew by whatever verb" {
+  printf '%s,2020-02-02\n' email ann@example.org bob@example.org | sed '1s/,.*/,joined/' | ml-store import news@x.org >/dev/null
+  ml-store remove news@x.org ann@example.org bob@example.org
+  ml-store add --revive news@x.org ann@example.org
+  ml-store set --revive news@x.org bob@example.org state=active
+  for who in ann bob; do
+    is "$(date -u +%F)" "$(ml-store show news@x.org $who@example.org | sed -n 's/^joined\t//p')"
+  done
+}
+
 @test "ml-store: show finds an address on all lists and says what suppresses it" {
   ml-list create two@x.org
   ml-store add news@x.org Ann@example.org
