@@ -19,6 +19,7 @@ constexpr std::array verbs{
     Verb{"count", store_verb::count, "LIST", "how many are due, how many there are"},
     Verb{"suppress", store_verb::suppress, "ADDRESS [REASON]", "no list mails this address"},
     Verb{"unsuppress", store_verb::unsuppress, "ADDRESS", "lists mail it again"},
+    Verb{"suppressed", store_verb::suppressed, "", "whom no list mails"},
     Verb{"check", store_verb::check, "", "look for damage"},
     Verb{"copy", store_verb::copy, "DIR", "copy the store while it is in use"}};
 

@@ -181,6 +181,16 @@ Result<Status> unsuppress(VerbLine& line) {
                     [&](Store& store, Out&) { return unsuppress_address(store, address); });
 }
 
+Result<Status> suppressed(VerbLine& line) {
+  bool json = false;
+  line.options("[--json]", "Shows whom no list mails: address, day, reason.",
+               "ml-store suppressed | grep @example.com")
+      .flag(json, "--json", "an object a line");
+  return with_store(line, Access::read, [&](Store& store, Out& out) {
+    return show_suppressed(store, form_of(json), out);
+  });
+}
+
 Result<Status> check(VerbLine& line) {
   bool json = false;
   line.options("[--json]", "Looks at every record and every count; says what is wrong.",

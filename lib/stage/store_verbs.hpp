@@ -17,6 +17,7 @@ namespace ml::store_verb {
 [[nodiscard]] Result<Status> count(VerbLine& line);
 [[nodiscard]] Result<Status> suppress(VerbLine& line);
 [[nodiscard]] Result<Status> unsuppress(VerbLine& line);
+[[nodiscard]] Result<Status> suppressed(VerbLine& line);
 [[nodiscard]] Result<Status> check(VerbLine& line);
 [[nodiscard]] Result<Status> copy(VerbLine& line);
 

@@ -94,6 +94,13 @@ Known known_of(std::string_view list, const Subscriber& subscriber, std::uint64_
   return known;
 }
 
+Known known_of(const Address& address, const Suppression& suppression) {
+  Known known = {{"address", address_to_text(address)},
+                 {"suppressed", day_to_text(suppression.day)}};
+  if (!suppression.reason.empty()) known.emplace_back("reason", suppression.reason);
+  return known;
+}
+
 void append_object(std::string& line, const Known& known) {
   for (const auto& [key, value] : known) {
     line.append(line.empty() ? "{" : ",");
@@ -101,6 +108,12 @@ void append_object(std::string& line, const Known& known) {
     line.push_back(':');
     append_json(line, value);
   }
+}
+
+std::string known_to_json(const Known& known) {
+  std::string line;
+  append_object(line, known);
+  return line + "}\n";
 }
 
 std::string subscriber_to_json(const Known& known, std::string_view attributes) {
@@ -145,12 +158,8 @@ class Showing {
   }
 
   void suppression(const Address& address, const Suppression& suppression) {
-    Known known = {{"address", address_to_text(address)},
-                   {"suppressed", day_to_text(suppression.day)}};
-    if (!suppression.reason.empty()) known.emplace_back("reason", suppression.reason);
-    std::string json;
-    append_object(json, known);
-    put(form_ == Form::json ? json + "}\n" : subscriber_to_text(known, {}));
+    const Known known = known_of(address, suppression);
+    put(form_ == Form::json ? known_to_json(known) : subscriber_to_text(known, {}));
   }
 
   [[nodiscard]] bool nothing() const { return nothing_; }
@@ -264,6 +273,20 @@ Result<Status> unsuppress_address(Store& store, std::string_view address) {
   if (!was) return fail(was);
   if (*was) return Status::done;
   return failure(Status::no, "{} was not suppressed", address_to_text(*parsed));
+}
+
+Result<Status> show_suppressed(const Store& store, Form form, Out& out) {
+  auto shown = store.each_suppressed([&](const Address& address, const Suppression& suppression) {
+    if (form == Form::json) {
+      out.put(known_to_json(known_of(address, suppression)));
+    } else {
+      out.put(fmt::format("{}\t{}\t{}\n", address_to_text(address), day_to_text(suppression.day),
+                          suppression.reason));
+    }
+    return !out.failed();
+  });
+  if (!shown) return fail(shown);
+  return finish(out, Status::done);
 }
 
 Result<Status> check_store(const Store& store, Form form, Out& out) {

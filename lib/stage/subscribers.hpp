@@ -31,6 +31,8 @@ namespace ml {
 [[nodiscard]] Result<Status> suppress_address(Store& store, std::string_view address,
                                               std::string_view reason);
 [[nodiscard]] Result<Status> unsuppress_address(Store& store, std::string_view address);
+// A line for each of them: the address, the day, the reason; or a JSON object in a line.
+[[nodiscard]] Result<Status> show_suppressed(const Store& store, Form form, Out& out);
 
 // A finding a line; Status::no if there is one.
 [[nodiscard]] Result<Status> check_store(const Store& store, Form form, Out& out);

@@ -93,7 +93,7 @@ class Check {
   }
 
   void suppression(std::string_view key, std::string_view value) {
-    if (!view_key(key) || value.size() < 2) {
+    if (!view_key(key) || !value_to_suppression(value)) {
       find("damaged suppression: '{}'", printable(key, 320));
     }
   }

@@ -1,6 +1,7 @@
 // What the files of class Store share: the tables, their keys, the counts of a list.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,9 @@ inline constexpr std::size_t prefix_octets = 4;
 [[nodiscard]] Result<> put_counts(StoreTransaction& change, ListNumber list, const Counts& counts);
 void count_in(Counts& counts, State state);
 void count_out(Counts& counts, State state);
+
+// A record of the table of the suppressed; nullopt: it is damaged.
+[[nodiscard]] std::optional<Suppression> value_to_suppression(std::string_view value);
 
 // A record that does not parse: never passed over, since that might lose a recipient.
 [[nodiscard]] Failure damaged(std::string_view what, std::string_view key);

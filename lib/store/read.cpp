@@ -140,6 +140,29 @@ Result<bool> read_subscribers(const Environment& env, ListNumber list, std::stri
   return true;
 }
 
+using SuppressedAddress = std::pair<Address, Suppression>;
+
+// The same of the suppressed.
+Result<bool> read_suppressed(const Environment& env, std::string& after,
+                             std::vector<SuppressedAddress>& found) {
+  found.clear();
+  auto snapshot = env.read();
+  if (!snapshot) return fail(snapshot);
+  auto cursor = snapshot->cursor(table::suppressed);
+  if (!cursor) return fail(cursor);
+  auto more = after.empty() ? cursor->first() : seek_behind(*cursor, "", after);
+  for (; more && *more && found.size() < slice_count; more = cursor->next()) {
+    const auto parts = view_key(cursor->key());
+    auto why = value_to_suppression(cursor->value());
+    if (!parts || !why) return damaged("the suppression", cursor->key());
+    Address address{.local = std::string(parts->local), .domain = {}};
+    append_domain(address.domain, parts->labels);
+    after = cursor->key();
+    found.emplace_back(std::move(address), std::move(*why));
+  }
+  return more;
+}
+
 }  // namespace
 
 Result<std::optional<Subscriber>> Store::find(ListNumber list, const Address& address) const {
@@ -212,6 +235,21 @@ Result<> Store::each(ListNumber list, const std::function<bool(const Subscriber&
     more = *read;
     for (const Subscriber& subscriber : subscribers) {
       if (!call(subscriber)) return {};
+    }
+  }
+  return {};
+}
+
+Result<> Store::each_suppressed(
+    const std::function<bool(const Address&, const Suppression&)>& call) const {
+  std::vector<SuppressedAddress> found;
+  std::string after;
+  for (bool more = true; more;) {
+    auto read = read_suppressed(inside_->env, after, found);
+    if (!read) return fail(read);
+    more = *read;
+    for (const auto& [address, why] : found) {
+      if (!call(address, why)) return {};
     }
   }
   return {};

@@ -141,6 +141,12 @@ Store::Store(Store&&) noexcept = default;
 Store& Store::operator=(Store&&) noexcept = default;
 Store::~Store() = default;
 
+std::optional<Suppression> value_to_suppression(std::string_view value) {
+  if (value.size() < 2) return std::nullopt;
+  return Suppression{static_cast<std::uint16_t>(big(value.substr(0, 2))),
+                     std::string(value.substr(2))};
+}
+
 Result<Store> Store::open(const Home& home, Access access, const DbLimits& limits) {
   const std::string directory = home.path("store");
   if (access == Access::make) {
@@ -247,9 +253,9 @@ Result<std::optional<Suppression>> Store::suppressed(const Address& address) con
   auto value = snapshot->get(table::suppressed, key);
   if (!value) return fail(value);
   if (!*value) return std::nullopt;
-  if ((*value)->size() < 2) return damaged("the suppression", key);
-  return Suppression{static_cast<std::uint16_t>(big((*value)->substr(0, 2))),
-                     std::string((*value)->substr(2))};
+  auto suppression = value_to_suppression(**value);
+  if (!suppression) return damaged("the suppression", key);
+  return suppression;
 }
 
 Result<std::optional<std::string>> Store::handle_address(std::string_view handle) const {

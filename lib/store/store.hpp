@@ -205,6 +205,9 @@ class Store {
   [[nodiscard]] Result<> suppress(const Address& address, std::string_view reason);
   [[nodiscard]] Result<bool> unsuppress(const Address& address);  // false: was not suppressed
   [[nodiscard]] Result<std::optional<Suppression>> suppressed(const Address& address) const;
+  // All of them as each() has subscribers, in the order of expansion, their local parts folded.
+  [[nodiscard]] Result<> each_suppressed(
+      const std::function<bool(const Address&, const Suppression&)>& call) const;
 
   // --- VERP handles ---
   // The address behind a handle; nothing if it was never given out.

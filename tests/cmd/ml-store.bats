@@ -244,6 +244,17 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   ml-store check --json | python3 -c 'import json, sys; assert json.load(sys.stdin)["findings"] == []'
 }
 
+@test "ml-store: suppressed tells whom no list mails and since when and why" {
+  is "" "$(ml-store suppressed)"
+  ml-store suppress Zoe@a.example.org 'left by a link'
+  ml-store suppress ann@example.org
+  today=$(date -u +%F)
+  is "$(printf '%s\t%s\t%s\n' ann@example.org "$today" '' zoe@a.example.org "$today" 'left by a link')" "$(ml-store suppressed)"
+  is "{\"address\":\"zoe@a.example.org\",\"suppressed\":\"$today\",\"reason\":\"left by a link\"}" "$(ml-store suppressed --json | tail -n 1)"
+  ml-store unsuppress ann@example.org
+  is zoe@a.example.org "$(ml-store suppressed | cut -f1)"
+}
+
 @test "ml-store: unsuppress of one who is not suppressed says no" {
   run ml-store unsuppress ann@example.org
   is 1 "$status"
@@ -393,7 +404,7 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
 }
 
 @test "ml-store: each verb has a help that fits a screen" {
-  for verb in import export add remove set show count suppress unsuppress check copy; do
+  for verb in import export add remove set show count suppress unsuppress suppressed check copy; do
     ml-store "$verb" --help >help
     [ "$(wc -l <help)" -le 24 ]
     [ "$(wc -L <help)" -le 100 ]

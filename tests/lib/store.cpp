@@ -618,6 +618,36 @@ TEST_CASE("store: a copy is a store of its own and its directory must be empty")
   CHECK(copied->check()->empty());
 }
 
+TEST_CASE("store: the suppressed are all told in order however many they are") {
+  constexpr std::size_t count = 2 * slice_count;  // the last slice has nobody
+  ScratchStore scratch;
+  { auto store = scratch.store(); }
+  {
+    auto env = Environment::open(scratch.path("store"), Access::write, table_names, {});
+    REQUIRE(env);
+    REQUIRE(env->write([&](StoreTransaction& change) -> Result<> {
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto key = address_key(at(fmt::format("u{:05}@example.org", i)));
+        if (auto done = change.put(table::suppressed, key, std::string_view("\0\1why", 5)); !done) {
+          return done;
+        }
+      }
+      return {};
+    }));
+  }
+  const auto store = Store::open(scratch.home(), Access::read);
+  REQUIRE(store);
+  std::vector<std::string> told;
+  REQUIRE(store->each_suppressed([&](const Address& address, const Suppression& why) {
+    told.push_back(address_to_text(address));
+    return why.day == 1 && why.reason == "why";
+  }));
+  REQUIRE(told.size() == count);
+  CHECK(std::ranges::is_sorted(told));
+  CHECK(told.front() == "u00000@example.org");
+  CHECK(std::ranges::adjacent_find(told) == told.end());
+}
+
 TEST_CASE("store: a store of a later schema is not touched") {
   ScratchStore scratch;
   { auto store = scratch.store(); }
