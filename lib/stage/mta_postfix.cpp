@@ -55,6 +55,28 @@ add() {{
   esac
 }}
 
+# Mail for a domain in mydestination would go to local(8), however the maps below look.
+# is_local DOMAIN
+is_local() {{
+  set -f
+  for place in $(postconf -xh mydestination | tr ',' ' '); do
+    case $place in
+      /*) ! grep -qixF -e "$1" "$place" || return 0 ;;
+      *:*) ! postmap -q "$1" "$place" >/dev/null 2>&1 || return 0 ;;
+      *) [ "$(echo "$place" | tr '[:upper:]' '[:lower:]')" != "$1" ] || return 0 ;;
+    esac
+  done
+  return 1
+}}
+for domain in {names}; do
+  ! is_local "$domain" || {{
+    echo "$domain stands in mydestination: take it out first (or let the lists have aliases:" \
+      "--by alias)" >&2
+    exit 1
+  }}
+done
+set +f
+
 # One Postfix serves one home: its maps and services would take the place of another's.
 was=$(sed -n '1s/^# //p' "$config/mlpipe-domains" 2>/dev/null || :)
 case $was in
@@ -66,7 +88,7 @@ esac
 )sh";
 
 constexpr std::string_view maps =
-    R"sh(# The domains and what delivers their mail. None of them may be in mydestination.
+    R"sh(# The domains and what delivers their mail.
 {{
   echo '# {home}'
   {other_domains}cat <<'END'
@@ -128,7 +150,8 @@ std::string postfix_text(const MtaFacts& facts) {
   std::string text =
       fmt::format(fmt::runtime(beginning), fmt::arg("home", facts.home),
                   fmt::arg("command", facts.command), fmt::arg("all", facts.command_of_all),
-                  fmt::arg("refusal", refusal_of(facts))) +
+                  fmt::arg("refusal", refusal_of(facts)),
+                  fmt::arg("names", each_of(facts.domains, "", "", " "))) +
       maps_text(facts, entry);
   if (facts.way == MtaWay::pipe) {
     text +=
@@ -157,44 +180,95 @@ std::string postfix_text(const MtaFacts& facts) {
 
 std::string postfix_outbound_text(const MtaFacts& facts) {
   constexpr std::string_view form =
-      R"sh(# A second Postfix for what the lists send: no spam or virus scan of each copy, no milters, and a
-# queue of its own, so that a big post does not stand before other mail.
-# Read this, then as root, once: {command} | sh
+      R"sh(# A second Postfix for what the lists send: no spam or virus scan of each copy, and a queue of its
+# own, so that a big post does not stand before other mail.
+# Read this, then as root: {command} | sh
+# It may be run again: when the first instance was changed, when a domain of lists comes or goes.
 # After that the lists send through it, with this line in {home}/lists.toml, above any [table]:
 #   via = "smtp://127.0.0.1:10025"
-set -eu
-postmulti -e init
-postmulti -I postfix-mlpipe -G mta -e create
-config=$(dirname "$(postconf -h config_directory)")/postfix-mlpipe
+set -euf
+main=$(postconf -h config_directory)
+config=$(dirname "$main")/postfix-mlpipe
+case " $(postconf -xh multi_instance_directories | tr ',' ' ') " in
+  *" $config "*) ;;
+  *) postmulti -e init
+     postmulti -I postfix-mlpipe -G mta -e create ;;
+esac
+set_here() {{ postconf -c "$config" -e "$@"; }}
 
-# As the first instance does where it concerns the world outside.
-for name in myhostname relayhost smtp_tls_security_level smtp_tls_CAfile smtp_tls_CApath \
-  smtp_bind_address smtp_bind_address6 inet_protocols; do
-  postconf -c "$config" -e "$name = $(postconf -xh $name)"
+# As the first instance does where it concerns the world outside; what that one no longer has goes.
+outside='myhostname|mydomain|relayhost|sender_dependent_relayhost_maps|inet_protocols'
+outside="$outside|tls_[a-z_0-9]*|smtp_(sasl|tls|dns)_[A-Za-z_0-9]*|smtp_helo_name"
+outside="$outside|smtp_bind_address6?|smtp_address_preference|smtp_host_lookup"
+outside="$outside|smtp_sender_dependent_authentication"
+named() {{ postconf "$@" -n | sed 's/ *=.*//' | grep -xE "$outside" | grep -v cache_database || :; }}
+for name in $(named); do
+  set_here "$name = $(postconf -xh "$name")"
+done
+for name in $(named -c "$config"); do
+  named | grep -qx "$name" || postconf -c "$config" -X "$name"
 done
 # From this machine only, for anywhere; nothing is delivered here.
-postconf -c "$config" -e \
+set_here \
   'inet_interfaces = loopback-only' 'mynetworks = 127.0.0.0/8 [::1]/128' \
   'mydestination =' 'local_transport = error:5.1.1 no mailboxes here' 'alias_maps =' \
   'local_recipient_maps =' 'authorized_submit_users =' \
   'smtpd_relay_restrictions = permit_mynetworks, reject' \
   'smtpd_recipient_restrictions = permit_mynetworks, reject'
-# No scan: the post was scanned once, when it came in.
-postconf -c "$config" -e \
-  'content_filter =' 'smtpd_milters =' 'non_smtpd_milters =' 'header_checks =' 'body_checks =' \
-  'receive_override_options = no_unknown_recipient_checks, no_header_body_checks, no_milters'
+# How big a post may be was judged when it came in.
+set_here 'message_size_limit = 0' 'mailbox_size_limit = 0'
+
+# No scan: the post was scanned once, when it came in. Of the milters those that sign stay, which
+# are known by their name or OpenDKIM's port; on a second run those that stand here.
+queue=$(postconf -xh queue_directory)
+milters=$(postconf -c "$config" -xh smtpd_milters)
+if [ -z "$milters" ]; then
+  for milter in $(postconf -xh smtpd_milters non_smtpd_milters | tr ',{{}}' '   '); do
+    case $milter in
+      inet:*:8891 | inet:8891@* | *:*dkim*) ;;
+      *:*) echo "$milter is left out here; if it signs (DKIM):" \
+             "postconf -c $config -e smtpd_milters=$milter receive_override_options=" >&2
+           continue ;;
+      *) continue ;;
+    esac
+    # A socket below the first one's queue.
+    case $milter in
+      unix:* | local:*) [ ! -S "$queue/${{milter#*:}}" ] || milter=unix:$queue/${{milter#*:}} ;;
+    esac
+    case " $milters " in
+      *" $milter "*) ;;
+      *) milters="${{milters:+$milters }}$milter" ;;
+    esac
+  done
+fi
+set_here 'content_filter =' "smtpd_milters = $milters" 'non_smtpd_milters =' 'header_checks =' \
+  'body_checks =' "milter_default_action = $(postconf -xh milter_default_action)" \
+  "milter_protocol = $(postconf -xh milter_protocol)"
+if [ -n "$milters" ]; then
+  set_here 'receive_override_options = no_unknown_recipient_checks, no_header_body_checks'
+else
+  set_here \
+    'receive_override_options = no_unknown_recipient_checks, no_header_body_checks, no_milters'
+fi
 # At the speed of ml-send: it is the only client, and may have a sender for each copy.
-postconf -c "$config" -e \
+set_here \
   'smtpd_authorized_verp_clients = 127.0.0.0/8 [::1]/128' \
   'smtpd_client_connection_count_limit = 0' \
   'smtpd_error_sleep_time = 0' 'in_flow_delay = 0'
 # Bounces go to the first instance and from there to the lists.
-postconf -c "$config" -e 'transport_maps = inline:{{ {domains} }}'
+set_here 'transport_maps = inline:{{ {domains} }}'
 postconf -c "$config" -M '127.0.0.1:10025/inet=127.0.0.1:10025 inet n - n - - smtpd'
 postconf -c "$config" -MX smtp/inet
-postconf -c "$config" -e 'master_service_disable ='
+set_here 'master_service_disable ='
+# Debian: resolv.conf and certificates into the chroot of this instance.
+debian=/usr/lib/postfix/configure-instance.sh
+[ ! -x "$debian" ] || "$debian" postfix-mlpipe
 postmulti -i postfix-mlpipe -e enable
-postmulti -i postfix-mlpipe -p start
+if postmulti -i postfix-mlpipe -p status >/dev/null 2>&1; then
+  postmulti -i postfix-mlpipe -p reload
+else
+  postmulti -i postfix-mlpipe -p start
+fi
 )sh";
   return fmt::format(fmt::runtime(form), fmt::arg("command", facts.command),
                      fmt::arg("home", facts.home),

@@ -150,19 +150,18 @@ std::string qmail_text(const MtaFacts& facts) {
   return begun(facts, "qmail", "") +
          fmt::format(
              "# qmail itself refuses no address when it is named: ml-run does, in a bounce.\n"
-             "# As root:\n"
-             "cat >>/var/qmail/control/rcpthosts <<'END'\n"
-             "{3}END\n"
-             "cat >>/var/qmail/control/virtualdomains <<'END'\n"
-             "{2}END\n"
+             "# As root, and again when domains come:\n"
+             "add() {{ grep -qsxF -e \"$2\" \"$1\" || echo \"$2\" >>\"$1\"; }}\n"
+             "{3}{2}"
              "cat >~{1}/.qmail-default <<'END'\n"
              "|{0} -f \"$SENDER\" -- \"$EXT@$HOST\"\n"
              "END\n"
              "chown {1} ~{1}/.qmail-default\n"
              "# and have qmail-send read its control files again (SIGHUP).\n",
              run_command(facts), facts.user,
-             each_of(facts.domains, "", ":" + facts.user + "\n", ""),
-             each_of(facts.domains, "", "\n", ""));
+             each_of(facts.domains, "add /var/qmail/control/virtualdomains ",
+                     ":" + facts.user + "\n", ""),
+             each_of(facts.domains, "add /var/qmail/control/rcpthosts ", "\n", ""));
 }
 
 }  // namespace ml

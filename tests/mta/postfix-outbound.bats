@@ -34,13 +34,20 @@ setup() { PATH="$P:$PATH"; }
     cp /etc/postfix/master.cf.proto /etc/postfix/master.cf
     postconf -e compatibility_level=3.6 maillog_file=/var/log/mail.log myhostname=mx.lists.test \
       inet_protocols=ipv4 inet_interfaces=127.0.0.1 "mynetworks=127.0.0.0/8" mydestination= \
-      "relayhost=[127.0.0.1]:$sink_port" "content_filter=error:5.7.1 scanned"
+      "relayhost=[127.0.0.1]:$sink_port" "content_filter=error:5.7.1 scanned" \
+      smtp_helo_name=helo.lists.test "smtp_tls_policy_maps=inline:{a.example=encrypt}" \
+      "smtp_sasl_password_maps=inline:{a.example=u:p}" smtp_sasl_security_options=noanonymous \
+      "smtpd_milters=inet:127.0.0.1:1, inet:127.0.0.1:8891" milter_default_action=accept
     postconf -MX smtp/inet
     postconf -M "127.0.0.1:$port/inet=127.0.0.1:$port inet n - n - - smtpd" \
       "postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd"
     postfix start
     trap "postmulti -p stop" EXIT
+    sh "$tmp/outbound" 2>"$tmp/said"
+    postconf -c /etc/postfix-mlpipe -n >"$tmp/first"
+    postconf -X smtp_sasl_security_options
     sh "$tmp/outbound"
+    postconf -c /etc/postfix-mlpipe -n >"$tmp/second"
     for i in $(seq 200); do
       (exec 3<>"/dev/tcp/127.0.0.1/$out_port") 2>/dev/null && break
       sleep 0.05 # polls
@@ -57,4 +64,12 @@ setup() { PATH="$P:$PATH"; }
   is 0 "$status"
   is "ann@example.org bob@example.net bob@example.net bob@example.net" "$(recipients)"
   grep -q scanned "$T"/sink/mail/*
+  for line in "smtp_helo_name = helo.lists.test" "smtp_tls_policy_maps = inline:{a.example=encrypt}" \
+    "smtp_sasl_password_maps = inline:{a.example=u:p}" "message_size_limit = 0" \
+    "smtpd_milters = inet:127.0.0.1:8891" "milter_default_action = accept"; do
+    grep -qxF "$line" "$T/first" || { cat "$T/first" && false; }
+  done
+  grep -q "^inet:127.0.0.1:1 is left out here" "$T/said"
+  # Run again it goes on, and what the first instance no longer says goes.
+  is "smtp_sasl_security_options = noanonymous" "$(diff "$T/first" "$T/second" | sed -n 's/^[<>] //p')"
 }
