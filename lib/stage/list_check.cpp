@@ -20,6 +20,7 @@
 #include "stage/pipeline_check.hpp"
 #include "stage/receive.hpp"
 #include "stage/relay_check.hpp"
+#include "stage/route.hpp"
 #include "stage/runner.hpp"
 #include "stage/send_given.hpp"
 #include "store/keys.hpp"
@@ -125,6 +126,9 @@ void check_runners(const Home& home, Findings& findings) {
     }
   }
 }
+
+// How the mail of a list comes in. Aliases leave the rest of their domain to the mail server.
+enum class WayIn { domain, alias, unknown };
 
 // How Postfix hands on the mail of the lists that were looked at.
 struct Routes {
@@ -237,16 +241,17 @@ bool check_domain(const ListName& list, Findings& findings) {
   return true;
 }
 
-void check_route(const ListName& list, Routes& routes, Findings& findings) {
-  if (!has_postfix()) return;
+WayIn check_route(const ListName& list, Routes& routes, Findings& findings) {
+  if (!has_postfix()) return WayIn::unknown;
   if (check_domain(list, findings)) {
     routes.any_domain = true;
-    return;
+    return WayIn::domain;
   }
   const std::vector<std::string> maps = tables_of("alias_maps");
   const bool posts = check_alias(maps, list.local, "ml-receive", list, findings);
   const bool bounces = check_alias(maps, list.local + "-bounces", "ml-bounce", list, findings);
   (posts || bounces ? routes.any_alias : routes.any_unknown) = true;
+  return posts || bounces ? WayIn::alias : WayIn::unknown;
 }
 
 // The words of ml-bounce's letters, which it would miss only when it has one to write.
@@ -290,16 +295,34 @@ void check_relays(const Home& home, const std::vector<ListName>& lists, Findings
   }
 }
 
-void check_owner(const ListName& list, const Settings& settings, Findings& findings) {
+void check_owner(const Home& home, const Store& store, const ListName& list, WayIn way,
+                 Findings& findings) {
+  const auto read = load_settings(home, &list);
+  const auto delimiter = delimiter_of(home);
+  if (!read || !delimiter) return;  // told already
+  const Settings& settings = *read;
   const std::string about = list.text() + " owner";
   const auto owners = settings.many("owner").value_or(std::vector{"postmaster@" + list.domain});
   if (owners.empty()) return findings.no(about, "nobody: set owner in " + settings_path(list));
   for (const std::string& owner : owners) {
     const auto address = text_to_address(owner);
-    if (!findings.good(address, about, owner)) continue;
+    if (!address) {
+      findings.no(about, address.error().text);
+      continue;
+    }
     const auto part = split_local_part(address->local);
+    const auto stray = is_stray(store, owner, *delimiter);
     if (address->domain == list.domain && part && part->list == list.local) {
       findings.no(about, owner + " is the list's own: mail to it would come round again");
+    } else if (!stray) {
+      findings.no(about, stray.error().text);
+    } else if (*stray && way != WayIn::alias) {
+      findings.no(about,
+                  fmt::format("{} is in a domain of lists and no list's: a mail server that "
+                              "hands over the whole domain has nobody there; set owner in {}",
+                              owner, home.path(settings_path(list))));
+    } else {
+      findings.ok(about, owner);
     }
   }
 }
@@ -319,7 +342,6 @@ void check_list(const Home& home, const Store& store, const ListName& list, Find
   ReceiveOptions options;
   options.list = list.text();
   findings.good(receive_rules(home, options), list.text() + " posts", "ml-receive has its rules");
-  check_owner(list, *settings, findings);
   check_letters(home, list, *settings, findings);
   check_pipelines(list, *settings, findings);
 }
@@ -363,7 +385,7 @@ Result<Status> check_lists(const Home& home, const std::optional<ListName>& list
   Routes routes;
   for (const ListName& one : *lists) {
     check_list(home, *store, one, findings);
-    check_route(one, routes, findings);
+    check_owner(home, *store, one, check_route(one, routes, findings), findings);
   }
   check_postfix(home, routes, findings);
   return findings.status();

@@ -24,7 +24,8 @@
 
 namespace ml {
 
-// `owner`: postmaster@ the list's domain if not given. A list that is there already is Status::no.
+// `owner`: postmaster@ the list's domain if not given; a line on standard error warns where nobody
+// would get its mail. A list that is there already is Status::no.
 [[nodiscard]] Result<Status> create_list(const Home& home, const ListName& list,
                                          const std::optional<std::string>& owner);
 

@@ -60,6 +60,20 @@ Result<std::optional<Route>> text_to_route(const Store& store, std::string_view 
   return reading_to_route(store, {verp->list_local, Role::bounces, {}}, verp->domain);
 }
 
+Result<bool> is_stray(const Store& store, std::string_view address, char delimiter) {
+  const auto parsed = text_to_address(address);
+  if (!parsed) return false;
+  const auto lists = store.lists();
+  if (!lists) return fail(lists);
+  const std::string behind = '@' + parsed->domain;
+  if (std::ranges::none_of(*lists, [&](const auto& list) { return list.ends_with(behind); })) {
+    return false;
+  }
+  const auto route = text_to_route(store, address, delimiter);
+  if (!route) return fail(route);
+  return !*route;
+}
+
 Result<char> delimiter_of(const Home& home) {
   const auto site = load_settings(home, nullptr);
   if (!site) return fail(site);

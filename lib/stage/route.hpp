@@ -30,6 +30,10 @@ struct Route {
 [[nodiscard]] Result<std::optional<Route>> text_to_route(const Store& store,
                                                          std::string_view address, char delimiter);
 
+// True if it stands in a domain of lists and is the address of none of them: a mail server that
+// hands such a domain over whole has nobody for it. Not for what is no address.
+[[nodiscard]] Result<bool> is_stray(const Store& store, std::string_view address, char delimiter);
+
 // The site setting `delimiter`: '+', or '-', where the longest name that is a list wins.
 [[nodiscard]] Result<char> delimiter_of(const Home& home);
 [[nodiscard]] Result<char> delimiter_of(const Settings& site);

@@ -234,10 +234,10 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
 }
 
 @test "ml-list: check finds what it can and is 1 if anything must be mended" {
-  ml-list create news@x.org
+  ml-list create news@x.org --owner ann@example.org
   ml-list check news@x.org >out || true
   is "" "$(cut -f1 out | grep -vxE 'ok|no|\?' || true)"
-  grep -q "^ok"$'\t'"news@x.org owner"$'\t'"postmaster@x.org" out
+  grep -q "^ok"$'\t'"news@x.org owner"$'\t'"ann@example.org" out
   printf 'pots = "anyone"\nowner = "news-owner@x.org"\n' >"$ML_HOME/lists/x.org/news.toml"
   chmod 755 "$ML_HOME"
   run --separate-stderr ml-list check
@@ -260,6 +260,49 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   run sh -c 'ml-list mta postfix 2>said | PATH=/nowhere /bin/sh'
   is 1 "$status"
   [[ "$output" == *"belongs to root"* ]]
+}
+
+@test "ml-list: an owner in a domain of lists who is no list's is told by create and by check" {
+  export MAIL_CONFIG="$PWD/no-postfix"
+  run ml-list create news@x.org
+  is 0 "$status"
+  [[ "$output" == *"the owner of news@x.org is postmaster@x.org, in a domain of lists"*"set owner in "*/news.toml ]]
+  run ml-list check news@x.org
+  [[ "$output" == *$'no\tnews@x.org owner\tpostmaster@x.org is in a domain of lists'* ]]
+  ml-list create postmaster@x.org --owner ann@example.org
+  for owner in postmaster@x.org Postmaster-owner@X.org ann@example.org; do
+    echo "owner = '$owner'" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-list check news@x.org
+    [[ "$output" == *$'ok\tnews@x.org owner\t'$owner* ]]
+  done
+  run ml-list create more@x.org
+  is "" "$output"
+}
+
+@test "ml-list: the script for Postfix stops where a domain of lists stands in mydestination" {
+  [ -x /usr/sbin/postconf ] || skip "no Postfix here"
+  export MAIL_CONFIG="$PWD/postfix" PATH="$PATH:/usr/sbin"
+  mkdir postfix
+  : >postfix/master.cf
+  echo x.org >file
+  ml-list create news@x.org --owner ann@example.org
+  for place in 'X.org' '$mydomain, localhost' "$PWD/file" 'inline:{x.org=1}'; do
+    printf '%s\n' 'compatibility_level = 3.6' 'mydomain = x.org' "mydestination = y.org, $place" >postfix/main.cf
+    cp postfix/main.cf before
+    run sh -c 'ml-list mta postfix --by lmtp | sh'
+    is "$place 1" "$place $status"
+    [[ "$output" == *"x.org stands in mydestination"* ]]
+    cmp before postfix/main.cf
+    is "" "$(ls postfix | grep mlpipe || true)"
+  done
+}
+
+@test "ml-list: the lines for qmail are added once however often they run" {
+  for list in news@x.org news@y.org; do ml-list create $list --owner ann@example.org; done
+  ml-list mta qmail 2>log | sed -n "s,/var/qmail/control,$PWD,; /^add/p" >script
+  for i in 1 2; do sh script; done
+  is "x.org y.org" "$(paste -sd' ' rcpthosts)"
+  is "x.org:$(id -un) y.org:$(id -un)" "$(paste -sd' ' virtualdomains)"
 }
 
 @test "ml-list: check finds a file-size limit" {
