@@ -49,7 +49,8 @@ Result<Status> run(int argc, char** argv) {
       .text(query.message_id, "--message-id", "ID", "of the message with this Message-ID")
       .text(query.list, "--list", "LIST", "of messages to this list")
       .text(query.address, "--address", "ADDRESS", "only this recipient")
-      .text(outcome, "--outcome", "WORD", "delivered, refused, deferred, unanswered or left")
+      .text(outcome, "--outcome", "WORD",
+            "delivered, refused, deferred, unanswered, left or given-up")
       .flag(query.every_attempt, "--all", "every attempt, not only what came of it")
       .flag(json, "--json", "an array of objects")
       .flag(prunes, "--prune", "forget the recipients of what was done two weeks ago")

@@ -94,6 +94,8 @@ struct Journal::Inside {
   }
   Result<> record(Mapped& segment, SlotNumber number, Outcome outcome, const LogLine& line,
                   std::int64_t now);
+  Result<> record_as(char letter, Mapped& segment, SlotNumber number, Outcome outcome,
+                     const LogLine& line, std::int64_t now);
   Result<> read_logged();
   Result<> check_sync();
   Result<std::vector<Fd>> take_unsynced(std::int64_t now);
@@ -199,10 +201,15 @@ Result<Journal::Inside::Mapped*> Journal::Inside::map_segment(std::uint32_t segm
 
 inline Result<> Journal::Inside::record(Mapped& segment, SlotNumber number, Outcome outcome,
                                         const LogLine& what, std::int64_t now) {
-  segment.dirty = true;
   // What an entry keeps stays with it, whatever came of the attempt.
   if (from_entry && outcome == Outcome::deferred) outcome = Outcome::left;
-  slot(segment, number).change(seconds(now), letter_of(outcome));
+  return record_as(letter_of(outcome), segment, number, outcome, what, now);
+}
+
+inline Result<> Journal::Inside::record_as(char letter, Mapped& segment, SlotNumber number,
+                                           Outcome outcome, const LogLine& what, std::int64_t now) {
+  segment.dirty = true;
+  slot(segment, number).change(seconds(now), letter);
   // There was room for the outcome: whoever is still heard out after a failure is not forgotten.
   if (failed) return retry("the journal {} has failed", directory);
   ++since_sync;
@@ -312,6 +319,7 @@ void recall_into(Journal::Before& before, const Recall::Found& found) {
   before.slot = found.number;
   before.outcome = letter_to_outcome(found.state);
   before.kept = is_kept(found.state);
+  before.given_up = is_given_up(found.state);
   if (before.outcome == Outcome::in_flight) before.outcome = Outcome::unanswered;
   before.told = found.state == refused_and_told;
 }
@@ -369,7 +377,9 @@ Result<> Journal::complete_log(const Before& before, std::string_view address) {
 
 Result<SlotNumber> Journal::reserve(const Before& before) {
   if (inside_->failed) return retry("the journal {} has failed", inside_->directory);
-  if (!before.kept) {
+  // What an entry takes up again it keeps again.
+  const bool is_entrys = before.kept || (before.given_up && inside_->from_entry);
+  if (!is_entrys) {
     if (auto reopened = inside_->reopen(); !reopened) return fail(reopened);
   }
   const SlotNumber number = before.slot ? *before.slot : inside_->next;
@@ -404,6 +414,15 @@ Result<> Journal::amend(SlotNumber number, Outcome outcome, const LogLine& line,
   auto segment = inside_->segment_of(number);
   if (!segment) return fail(segment);
   return inside_->record(**segment, number, outcome, line, now);
+}
+
+Result<> Journal::give_up(const Before& before, const LogLine& line, std::int64_t now) {
+  if (!before.kept || !inside_->from_entry) return {};
+  auto segment = inside_->segment_of(*before.slot);
+  if (!segment) return fail(segment);
+  const bool doubt = before.outcome == Outcome::unanswered;
+  const char letter = doubt ? given_up_in_doubt : static_cast<char>(Outcome::given_up);
+  return inside_->record_as(letter, **segment, *before.slot, Outcome::given_up, line, now);
 }
 
 Result<> Journal::sync(std::int64_t now) {
@@ -467,7 +486,7 @@ Result<Journal::Inside::Count> Journal::Inside::count() {
       ++count.totals.delivered;
     } else if (letter_to_outcome(letter) == Outcome::refused) {
       ++count.totals.refused;
-    } else if (is_kept(letter)) {
+    } else if (is_kept(letter) || is_given_up(letter)) {
       ++count.totals.left;
     } else if (letter != 0) {
       ++count.waiting;
@@ -496,6 +515,14 @@ Result<Totals> Journal::close(std::int64_t now) {
   }
   if (!placed) return fail(placed);
   return totals;
+}
+
+Result<Totals> Journal::renew(std::int64_t now) {
+  if (inside_->has_closed) return close(now);
+  if (auto synced = sync(now); !synced) return fail(synced);
+  auto counted = inside_->count();
+  if (!counted) return fail(counted);
+  return counted->totals;
 }
 
 }  // namespace ml

@@ -21,14 +21,17 @@
 //   | - F R   | 4yz, or of the relay or message class; the fuse undoes R  | T  | round: `sync`   |
 //   | F       | connection lost or no reply at the dot                    | U  | or 10,000       |
 //   | - T U   | the queue entry that keeps it is durable                  | L  | before exit     |
-//   | F U T L | taken up again                                            | F  | as above        |
+//   | F U T   | taken up again                                            | F  | as above        |
 //   | L       | taken up by an entry that keeps it                        | f  | as F            |
 //   | f       | lost, or no reply                                         | u  | as U            |
 //   | f u     | put off by the relay: the entry keeps it                  | L  | as T            |
+//   | L       | the entry that keeps it is about to go without it         | G  | before the      |
+//   | f u     | the same                                                  | X  | entry goes      |
+//   | G X     | taken up by any stream; by an entry: f                    | F  | as above        |
 //   | R       | his record was handed over to whoever is to know of it    | Q  | before exit     |
 //   | -       | the input ended with `end 0`, and everybody in the slots  | C  | before exit 0   |
-//   |         | is one of D R Q L f u: those of other streams too         |    |                 |
-//   | C       | a stream brings somebody who is none of D R Q L f u        | -  | before his F    |
+//   |         | is one of D R Q L f u G X: those of other streams too     |    |                 |
+//   | C       | a stream brings somebody who is none of D R Q L f u       | -  | before his F    |
 //
 // Lines of the log are written in blocks, each before the slots of its recipients are synced. A
 // kill or a full disk may lose the last of them: a run that passes over such a recipient writes his
@@ -36,6 +39,23 @@
 //
 // Recovery, under the lock: D, R and Q are skipped; an R is handed over then. L is
 // skipped, and so are f and u, unless the stream is an entry that keeps it (it bears the mark).
+//
+// An entry keeps its recipients as long as it is in some queue, `failed` too: there they are L, and
+// whoever retries it sends to them. Where it goes with recipients in it, given up or removed by
+// hand, they are G before it does, and anybody's: the same message again, marked or not, sends to
+// them and to nobody who is D, R or Q (X is counted as unanswered). The lock is held until the
+// entry has gone, so that no sender leaves them to it meanwhile.
+//
+//   | killed                       | the entry | the journal | what follows                    |
+//   | ---------------------------- | --------- | ----------- | ------------------------------- |
+//   | before all of them are G     | there     | L G         | it is given up or removed again |
+//   | before the entry goes, or a  | there     | G           | it and any other stream send by |
+//   | power cut brings it back     |           |             | his record: the first has him,  |
+//   |                              |           |             | the next finds D                |
+//   | after                        | gone      | G           | any stream                      |
+//
+// G is of a letter that readers before it take for none of theirs: as T, sent to by any stream.
+//
 // `closed` says that nobody waits, and keeps nobody from the message: each recipient goes by his
 // own record, so that who was not among those of a trial is sent to by the whole. For the first of
 // them C goes, durably, and comes back with the totals of all when this stream has ended: killed
@@ -132,6 +152,7 @@ class Journal {
     std::optional<Outcome> outcome;  // in_flight is given as unanswered
     bool told = false;               // refused, and handed over
     bool kept = false;               // by a queue entry: L f u
+    bool given_up = false;           // by one that went: G X
   };
   // `address`: canonical, so that a retry that spells it otherwise finds it.
   [[nodiscard]] Result<Before> before(std::string_view address);
@@ -159,6 +180,9 @@ class Journal {
   // Another outcome for a slot settled in this run: R is taken back, T is left to an entry.
   [[nodiscard]] Result<> amend(SlotNumber slot, Outcome outcome, const LogLine& line,
                                std::int64_t now);
+  // Of a recipient whom an entry keeps, for this stream is that entry and goes without him: G or X.
+  // It is durable with the next sync().
+  [[nodiscard]] Result<> give_up(const Before& before, const LogLine& line, std::int64_t now);
 
   // Everything recorded so far is on disk when this returns.
   [[nodiscard]] Result<> sync(std::int64_t now);
@@ -176,6 +200,8 @@ class Journal {
   // Every recipient of this stream has its final state: syncs all and writes C, unless somebody of
   // another one has not. What it counted.
   [[nodiscard]] Result<Totals> close(std::int64_t now);
+  // For who sends nothing: syncs all, and C, where it is, is of now: it is idle from here on.
+  [[nodiscard]] Result<Totals> renew(std::int64_t now);
 
  private:
   struct Inside;

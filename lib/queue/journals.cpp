@@ -95,10 +95,15 @@ Result<OutcomeCounts> count_outcomes(const JournalFacts& facts) {
         ++counts.left;
         continue;
       }
+      if (is_given_up(slot.state())) {
+        ++counts.given_up;
+        continue;
+      }
       switch (letter_to_outcome(slot.state())) {
         case Outcome::delivered: ++counts.delivered; break;
         case Outcome::refused: ++counts.refused; break;
-        case Outcome::left: break;
+        case Outcome::left:
+        case Outcome::given_up: break;
         case Outcome::deferred: ++counts.deferred; break;
         case Outcome::unanswered:
         case Outcome::in_flight: ++counts.unanswered; break;

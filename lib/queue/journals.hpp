@@ -41,6 +41,9 @@ struct OutcomeCounts {
   std::uint64_t left = 0;
   std::uint64_t deferred = 0;
   std::uint64_t unanswered = 0;
+  std::uint64_t given_up = 0;
+  // Everybody who does not have it and was not refused.
+  [[nodiscard]] std::uint64_t open() const { return left + deferred + unanswered + given_up; }
 };
 [[nodiscard]] Result<OutcomeCounts> count_outcomes(const JournalFacts& facts);
 

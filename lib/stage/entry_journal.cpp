@@ -5,7 +5,7 @@
 
 namespace ml {
 
-Result<std::optional<SettledRecipients>> journal_of(const Home& home, const MessageRecord& record) {
+std::optional<JournalTerms> journal_terms_of(const MessageRecord& record) {
   JournalTerms terms;
   terms.id = record.id;
   terms.part = record.attributes.value("part").value_or("");
@@ -14,7 +14,13 @@ Result<std::optional<SettledRecipients>> journal_of(const Home& home, const Mess
     if (!text) return std::nullopt;
     terms.message = sha256(*text);
   }
-  return SettledRecipients::open(home, terms);
+  return terms;
+}
+
+Result<std::optional<SettledRecipients>> journal_of(const Home& home, const MessageRecord& record) {
+  const auto terms = journal_terms_of(record);
+  if (!terms) return std::nullopt;
+  return SettledRecipients::open(home, *terms);
 }
 
 }  // namespace ml

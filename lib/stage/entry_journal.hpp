@@ -13,6 +13,9 @@
 
 namespace ml {
 
+// Its id, part and message. Nothing of a message that nothing of ours can have sent.
+[[nodiscard]] std::optional<JournalTerms> journal_terms_of(const MessageRecord& record);
+
 // As SettledRecipients::open(). Nothing too for a message that nothing of ours can have sent.
 [[nodiscard]] Result<std::optional<SettledRecipients>> journal_of(const Home& home,
                                                                   const MessageRecord& record);

@@ -25,6 +25,7 @@ constexpr std::array words_of_outcomes{
     std::pair{Outcome::deferred, std::string_view("deferred")},
     std::pair{Outcome::unanswered, std::string_view("unanswered")},
     std::pair{Outcome::left, std::string_view("left")},
+    std::pair{Outcome::given_up, std::string_view("given-up")},
 };
 
 std::string_view bare(std::string_view message_id) {
@@ -117,7 +118,8 @@ Result<std::string_view> state_of(Entries& entries, const JournalFacts& facts,
     if (!waits) return fail(waits);
     return *waits ? "queued" : "given-up";
   }
-  return counts.deferred + counts.unanswered > 0 ? "unfinished" : "done";
+  if (counts.deferred + counts.unanswered > 0) return "unfinished";
+  return counts.given_up > 0 ? "given-up" : "done";
 }
 
 Result<> write_message(LogReport& report, Entries& entries, const JournalFacts& facts) {
@@ -133,7 +135,7 @@ Result<> write_message(LogReport& report, Entries& entries, const JournalFacts& 
   report.text("begun", time_to_stamp(facts.begun));
   report.number("delivered", counts->delivered);
   report.number("refused", counts->refused);
-  report.number("open", counts->left + counts->deferred + counts->unanswered);
+  report.number("open", counts->open());
   report.text("state", *state);
   report.text("list", facts.list);
   report.text("message-id", facts.message_id);

@@ -28,7 +28,7 @@ struct LogQuery {
   }
 };
 
-// "delivered", "refused", "deferred", "unanswered", "left"; nothing for another word.
+// "delivered", "refused", "deferred", "unanswered", "left", "given-up"; nothing for another word.
 [[nodiscard]] std::optional<Outcome> text_to_outcome(std::string_view text);
 
 [[nodiscard]] std::string_view outcome_to_text(Outcome outcome);
@@ -36,8 +36,8 @@ struct LogQuery {
 // Writes what was found, a line each, TABs between; gives the number of lines.
 //
 // Messages: id, when it was begun, delivered, refused, not yet delivered, state (done, queued,
-// sending or unfinished), list, Message-ID. Recipients, sorted by their octets: address, outcome,
-// time, relay, reply, id.
+// given-up, sending or unfinished), list, Message-ID. Recipients, sorted by their octets: address,
+// outcome, time, relay, reply, id.
 [[nodiscard]] Result<std::uint64_t> look_up(const Home& home, const LogQuery& query, Out& out);
 
 }  // namespace ml

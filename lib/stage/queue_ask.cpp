@@ -10,6 +10,7 @@
 #include "base/fd.hpp"
 #include "base/text.hpp"
 #include "list/name.hpp"
+#include "stage/given_up.hpp"
 #include "stage/runner.hpp"
 #include "stage/section_role.hpp"
 #include "stream/reader.hpp"
@@ -62,12 +63,22 @@ Result<std::string> queue_of_role(const Taken& taken) {
                printable(role, 40));
 }
 
+// Whom it keeps another stream of the message is sent to from then on.
+Result<> remove(const Asking& asking, const Taken& taken) {
+  const Queue& queue = asking.queue;
+  const std::string why = fmt::format("removed by hand from the queue {}", queue.name());
+  const auto given_up = GivenUp::record(asking.home, taken.fd(), Sections::all, why);
+  if (given_up) return queue.remove(taken);
+  return retry("{} stays in the queue {}: {}", taken.facts().name, queue.name(),
+               given_up.error().text);
+}
+
 Result<> ask_one(Asking& asking, const Taken& taken) {
   const Queue& queue = asking.queue;
   const std::string& name = taken.facts().name;
   const auto origin = origin_of(queue, name);
   switch (asking.what) {
-    case Ask::remove: return queue.remove(taken);
+    case Ask::remove: return remove(asking, taken);
     case Ask::hold: return queue.hold(taken);
     case Ask::retry:
     case Ask::release: break;

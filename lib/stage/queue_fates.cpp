@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "stage/entry_rest.hpp"
 #include "stage/give_up.hpp"
+#include "stage/given_up.hpp"
 
 namespace ml {
 namespace {
@@ -78,20 +79,21 @@ std::time_t EntryFates::pause(const Taken& taken) const {
 // First those go who were delivered to after all, and what is left is given up when it is due
 // again: as long as that cannot be known, nobody is told of anybody, and where it never can be
 // somebody has to look at it. A list's recipients are told
-// to ml-bounce, which knows what to make of it; anything else is for a person: where an entry has
-// both, that stays, and is given up when it is due again. Killed in between, it is given up again
-// and is the same entry there.
+// to ml-bounce, which knows what to make of it, and then are anybody's; anything else is for a
+// person: where an entry has both, that stays, and is given up when it is due again. Killed in
+// between, it is given up again and is the same entry there.
 Result<> EntryFates::give_up(const Taken& taken) {
   const EntryNote& last = taken.facts().note;
   const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,
                                       last.reason.empty() ? "" : ": ", last.reason);
   if (queue_.name() == "bounces") return move_to_failed(taken, why);
   const auto left = rest_of_entry(home_, queue_, taken, RestOf::all);
-  if (!left) {
+  const auto not_yet = [&](const Error& error) {
     log(fmt::format("{} of the queue {} is not given up yet: {}", taken.facts().name, queue_.name(),
-                    left.error().text));
+                    error.text));
     return queue_.put_off(taken, options_.first_pause, last);
-  }
+  };
+  if (!left) return not_yet(left.error());
   if (left->kind == EntryRest::Kind::unknown) {
     return move_to_failed(
         taken, fmt::format("4.4.7 given up after {} s: {}", options_.give_up, left->damage));
@@ -109,7 +111,13 @@ Result<> EntryFates::give_up(const Taken& taken) {
   auto told = tell_bounces(home_, taken, why, *rest);
   if (!told) return fail(told);
   if (*told == SectionsTold::nothing) return move_to_failed(taken, why);
-  log(fmt::format("{} of the queue {}: {}", taken.facts().name, queue_.name(), why));
+  const auto given_up = GivenUp::record(home_, taken.fd(), Sections::of_lists, why);
+  if (!given_up) return not_yet(given_up.error());
+  const std::string how_many =
+      given_up->out_of() == 0
+          ? ""
+          : fmt::format("{} of {} recipients: ", given_up->recipients(), given_up->out_of());
+  log(fmt::format("{} of the queue {}: {}{}", taken.facts().name, queue_.name(), how_many, why));
   if (*told == SectionsTold::all) return queue_.remove(taken);
   return queue_.replace(taken, rest->draft(), rest->file(), 1, last);
 }

@@ -243,3 +243,84 @@ END
   for _ in 1 2; do attempt outbound -- ml-send --via smtp://127.0.0.1:1 --max-wait 0 --undelivered queue; done
   is "a@x.org b@x.org" "$(waits outbound)"
 }
+
+# sent: to whom the relay has had a copy so far.
+sent() { cut -f2 log | sort | paste -sd' '; }
+# left_to_outbound: c@x.org and d@x.org wait there, a@x.org has it.
+left_to_outbound() {
+  sink --fault 'rcpt~c=450 4.2.0 later' --fault 'rcpt~d=450 4.2.0 later'
+  post a@x.org c@x.org d@x.org unknown@x.org >in
+  ml-send --via "$via" --max-wait 0 --undelivered queue --refused queue <in 2>>errors
+  is "c@x.org d@x.org" "$(waits outbound)"
+  sunk
+}
+
+@test "who was given up gets the same message when it is posted again and nobody else does" {
+  home
+  left_to_outbound
+  sink
+  ml-send --via "$via" <in 2>>errors
+  is "a@x.org" "$(sent)"
+  is $'c@x.org\tleft d@x.org\tleft' "$(ml-log $id --outcome left | cut -f1,2 | paste -sd' ')"
+  give_up outbound
+  until_true grep -q 'c@x.org.*status=4.4.7' told
+  grep -q "$id of the queue outbound: 2 of 4 recipients: 4.4.7 given up after" errors
+  is $'c@x.org\tgiven-up\t450 4.2.0 later d@x.org\tgiven-up\t450 4.2.0 later' \
+    "$(ml-log $id --outcome given-up | cut -f1,2,5 | paste -sd' ')"
+  is $'1\t1\t2\tgiven-up' "$(ml-log | cut -f3-6)"
+  ml-send --via "$via" <in 2>>errors
+  is "a@x.org c@x.org d@x.org" "$(sent)"
+  is $'3\t1\t0\tdone' "$(ml-log | cut -f3-6)"
+  ml-send --via "$via" <in 2>>errors
+  is "a@x.org c@x.org d@x.org" "$(sent)"
+}
+
+@test "ml-queue remove: whom the entry kept gets the same message when it is posted again" {
+  home
+  left_to_outbound
+  ml-queue show outbound $id >entry
+  ml-queue remove outbound $id
+  is given-up "$(ml-log | cut -f6)"
+  # Some of them are left once more, to another entry.
+  sink --fault 'rcpt~d=450 4.2.0 later'
+  ml-send --via "$via" --max-wait 0 --undelivered queue <in 2>>errors
+  is "d@x.org" "$(waits outbound)"
+  is "a@x.org c@x.org" "$(sent)"
+  is queued "$(ml-log | cut -f6)"
+  sunk
+  # The entry that was removed, as a power cut may bring it back, and the new one.
+  sink
+  ml-queue put outbound <entry 2>>errors
+  ml-queue run outbound --until-empty --pause 1 --max-pause 1 -- ml-send --via "$via" 2>>errors
+  is "a@x.org c@x.org d@x.org" "$(sent)"
+  is "" "$(waits outbound)"
+  is done "$(ml-log | cut -f6)"
+}
+
+@test "what has failed keeps its recipients until it is retried or removed" {
+  home
+  left_to_outbound
+  ml-queue run outbound -- 'cat >/dev/null; exit 65' 2>>errors
+  sink
+  ml-send --via "$via" <in 2>>errors
+  is "a@x.org" "$(sent)"
+  is queued "$(ml-log | cut -f6)"
+  ml-queue run failed -- ml-send --via "$via" 2>>errors
+  is "a@x.org c@x.org d@x.org" "$(sent)"
+  ml-send --via "$via" <in 2>>errors
+  is "a@x.org c@x.org d@x.org" "$(sent)"
+}
+
+@test "ml-queue remove: an entry whose message is being sent stays" {
+  home
+  left_to_outbound
+  exec 5<>"$(echo "$ML_HOME"/journal/*/$id/lock)"
+  flock 5
+  run ml-queue remove outbound $id 5>&-
+  is 75 "$status"
+  [[ "$output" == *"$id stays in the queue outbound: process "*" is sending $id just now"* ]]
+  exec 5>&-
+  is "c@x.org d@x.org" "$(waits outbound)"
+  ml-queue remove outbound $id
+  is "" "$(waits outbound)"
+}
