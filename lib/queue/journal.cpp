@@ -417,7 +417,7 @@ Result<> Journal::amend(SlotNumber number, Outcome outcome, const LogLine& line,
 }
 
 Result<> Journal::give_up(const Before& before, const LogLine& line, std::int64_t now) {
-  if (!before.kept || !inside_->from_entry) return {};
+  if ((!before.kept && !before.given_up) || !inside_->from_entry) return {};
   auto segment = inside_->segment_of(*before.slot);
   if (!segment) return fail(segment);
   const bool doubt = before.outcome == Outcome::unanswered;

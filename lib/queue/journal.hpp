@@ -181,7 +181,7 @@ class Journal {
   [[nodiscard]] Result<> amend(SlotNumber slot, Outcome outcome, const LogLine& line,
                                std::int64_t now);
   // Of a recipient whom an entry keeps, for this stream is that entry and goes without him: G or X.
-  // It is durable with the next sync().
+  // It is durable with the next sync(). Who is that already has his line once more.
   [[nodiscard]] Result<> give_up(const Before& before, const LogLine& line, std::int64_t now);
 
   // Everything recorded so far is on disk when this returns.

@@ -56,7 +56,7 @@ Result<> GivenUp::begin(const Home& home, const MessageRecord& record, std::int6
 Result<> GivenUp::add(std::string_view address, std::string_view why, std::int64_t now) {
   const auto before = journal_->before(address_in_journal(address));
   if (!before) return fail(before);
-  if (!before->kept) return {};
+  if (!before->kept && !before->given_up) return {};
   const auto said = replies_.of(*before->slot);
   if (!said) return fail(said);
   const LogLine line =

@@ -97,6 +97,18 @@ class Fixture : public QueueHome {
     return all;
   }
 
+  // Outcome and reply of each recipient's last line in the log.
+  std::map<std::string, std::string> last_lines() {
+    std::map<std::string, std::string> last;
+    const std::string journal = home.path(journal_path("a", ""));
+    REQUIRE(each_outcome(journal, [&](const OutcomeLine& line) -> Result<> {
+      last[std::string(line.address)] =
+          std::string(1, static_cast<char>(line.outcome)) + ' ' + std::string(line.reply);
+      return {};
+    }));
+    return last;
+  }
+
   OutcomeCounts counts() {
     OutcomeCounts all;
     REQUIRE(each_journal(home, "a", [&](const JournalFacts& facts) -> Result<> {
@@ -159,12 +171,7 @@ TEST_CASE_METHOD(Fixture, "given up: another stream sends to exactly those whom 
 TEST_CASE_METHOD(Fixture, "given up: the log says so with the last reply", "[given_up]") {
   const Taken entry = taken(leave(everybody));
   REQUIRE(give_up(entry));
-  std::map<std::string, std::string> last;
-  REQUIRE(each_outcome(home.path(journal_path("a", "")), [&](const OutcomeLine& line) -> Result<> {
-    last[std::string(line.address)] =
-        std::string(1, static_cast<char>(line.outcome)) + ' ' + std::string(line.reply);
-    return {};
-  }));
+  auto last = last_lines();
   CHECK(last["l1@x.org"] == "G 450 4.2.0 later");
   CHECK(last["d@x.org"].front() == 'D');
 }
@@ -207,11 +214,19 @@ TEST_CASE_METHOD(Fixture, "given up: a kill at each step loses nobody and double
 
 TEST_CASE_METHOD(Fixture, "given up: once more after a kill it is the same", "[given_up]") {
   const Taken entry = taken(leave(everybody));
-  REQUIRE(give_up(entry));
-  const auto again = give_up(entry);
-  REQUIRE(again);
-  CHECK(again->recipients() == 0);
-  CHECK(counts().given_up == 2);
+  in_killed_child([&] {
+    auto journal = Journal::open(home, terms_of(mark), now);
+    REQUIRE(journal->give_up(*journal->before("l2@x.org"), {"l2@x.org", "-", "-"}, now));
+    raise(SIGKILL);  // before its line is written
+  });
+  CHECK(last_lines()["l2@x.org"].front() == 'L');
+  for (int i = 0; i < 2; ++i) {
+    const auto given_up = give_up(entry);
+    REQUIRE(given_up);
+    CHECK(given_up->recipients() == 2);
+    CHECK(counts().given_up == 2);
+  }
+  CHECK(last_lines()["l2@x.org"] == "G 450 4.2.0 later");
 }
 
 TEST_CASE_METHOD(Fixture, "given up: who may have it is unanswered for the next stream",
