@@ -35,7 +35,9 @@ class Connections::Connection : public Outcomes {
     if (fate == Fate::delivered) {
       owner_.relays_.delivered(relay);
     } else if (fate == Fate::refused || fate == Fate::left) {
-      if (owner_.relays_.failed(relay, fate, reply)) should_end = true;
+      std::optional<std::string_view> domain;
+      if (outlet->answers_recipient()) domain = owner_.source_.domain(id);
+      if (owner_.relays_.failed(relay, fate, reply, domain)) should_end = true;
     }
     owner_.source_.settled(id, fate, reply, relay);
   }
@@ -115,6 +117,10 @@ bool Connections::offer(Connection& connection) {
   if (relays_.has_shares()) limit = relays_.share_of(connection.relay, limit);
   relays_.lacks(connection.relay, connection.outlet->lacks());
   const Needs elsewhere = relays_.left_to_others(connection.relay);
+  const auto domains = relays_.domains_to_pass_over(connection.relay);
+  if (!domains.empty() && !source_.put_others_first(domains)) {
+    relays_.nobody_else_waits(connection.relay);
+  }
   const bool found = source_.next(transaction_, connection.outlet->form(), limit, elsewhere);
   connection.is_unfit = !found && elsewhere.any() && source_.waiting() > 0;
   if (found && relays_.has_shares()) {

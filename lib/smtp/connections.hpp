@@ -20,6 +20,9 @@
 #include <csignal>
 #include <list>
 #include <memory>
+#include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/fd.hpp"
@@ -38,6 +41,10 @@ class Source {
   [[nodiscard]] virtual bool next(Transaction& transaction, WireForm form, std::size_t limit,
                                   const Needs& elsewhere) = 0;
   [[nodiscard]] virtual std::size_t waiting() const = 0;
+  // Whoever is next is of none of these domains; false: nobody else waits.
+  [[nodiscard]] virtual bool put_others_first(std::span<const std::string> domains) = 0;
+  // Of a recipient that was given and is not settled.
+  [[nodiscard]] virtual std::string_view domain(std::uint64_t id) const = 0;
   virtual void in_flight(std::uint64_t id) = 0;
   // `relay`: its number in Relays.
   virtual void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) = 0;

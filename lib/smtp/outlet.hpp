@@ -52,6 +52,9 @@ class Outlet {
   // Writes what there is to write; never blocks. To be called when all that is wanted was given,
   // so that it goes out in one piece.
   virtual void flush(Clock::time_point /*now*/) {}
+  // While a recipient is settled by a reply: it was to this recipient alone (RCPT, LMTP's last),
+  // and not to the message.
+  [[nodiscard]] virtual bool answers_recipient() const { return false; }
   // From now on nothing may wait longer than until then.
   virtual void hurry(const Latest& /*latest*/) {}
 

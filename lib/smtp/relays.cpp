@@ -7,7 +7,6 @@
 namespace ml {
 namespace {
 
-constexpr std::size_t longest_deferred_run = 20;
 constexpr std::size_t fewest_lockstep_messages = 8;
 constexpr std::size_t most_faults = 3;
 constexpr std::size_t short_connections = 20;
@@ -196,7 +195,7 @@ OutletManner Relays::manner(std::size_t index) const {
 void Relays::delivered(std::size_t index) {
   State& state = all_[index];
   state.fuse.delivered();
-  state.deferred = 0;
+  state.deferrals.end();
   state.faults = 0;
   state.troubled_since.reset();
   state.pause = {};
@@ -207,13 +206,18 @@ void Relays::delivered(std::size_t index) {
   ++state.connections;
 }
 
-bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
+bool Relays::failed(std::size_t index, Fate fate, const Reply& reply,
+                    std::optional<std::string_view> domain) {
   State& state = all_[index];
   if (reply.ours) return false;
   state.faults = 0;  // it has understood that one
   if (is_of_relay(reply)) {
-    state.why = reply;
-    return ++state.deferred >= longest_deferred_run;
+    domain ? state.deferrals.of_recipient(*domain) : state.deferrals.of_message();
+    if (!state.out) {
+      state.why = reply;
+      state.why_is_to_recipient = true;
+    }
+    return state.deferrals.speak_of_relay();
   }
   if (terms_.fuse == FuseUse::off) return false;
   const bool blows =
@@ -221,6 +225,7 @@ bool Relays::failed(std::size_t index, Fate fate, const Reply& reply) {
   if (blows && !state.out) {
     state.out = true;
     state.why = reply;
+    state.why_is_to_recipient = true;
   }
   return blows;
 }
@@ -232,8 +237,12 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
   if (outlet.recipient_limit() > 0) state.recipient_limit = outlet.recipient_limit();
   if (outlet.message_limit() > 0) state.message_limit = outlet.message_limit();
   if (outlet.messages() > 0) state.faults = 0;
-  const bool deferring = state.deferred >= longest_deferred_run;
+  const bool deferring = state.deferrals.speak_of_relay();
   if (state.out) return {};
+  if (outlet.parting() > Parting::full) {
+    state.why = outlet.last_words();
+    state.why_is_to_recipient = false;
+  }
   switch (outlet.parting()) {
     case Parting::none:
     case Parting::quit:
@@ -243,7 +252,6 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
     case Parting::full: return {};
     case Parting::busy:
     case Parting::lost:
-      state.why = outlet.last_words();
       if (outlet.messages() > 0) be_wary(state, outlet.messages());
       if (outlet.messages() > 0 && !deferring) return {};
       if (live == 0) return rest(state, now);
@@ -252,7 +260,6 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       return {};
     case Parting::no_tls:
     case Parting::relay_refuses:
-      state.why = outlet.last_words();
       if (outlet.parting() == Parting::no_tls && may_do_without_tls(state.relay)) {
         state.relay.tls = Tls::none;
         return fmt::format("relay {} has no TLS that works ({}); going on in clear",
@@ -260,7 +267,6 @@ std::string Relays::parted(std::size_t index, const Outlet& outlet, std::size_t 
       }
       return drop(state, state.why.ours ? "cannot be used" : "does not talk to us");
     case Parting::fault:
-      state.why = outlet.last_words();
       state.lockstep = std::max(fewest_lockstep_messages, state.lockstep * 2);
       if (++state.faults >= most_faults) return drop(state, "does not understand us");
       if (outlet.messages() == 0 && live > 0) keep_to(state, live);
@@ -296,9 +302,26 @@ std::string Relays::drop(State& state, std::string_view because) {
                      reply_to_text(state.why));
 }
 
+const Relays::State* Relays::first_out() const {
+  const auto out = std::ranges::find_if(all_, &State::out);
+  return out == all_.end() ? nullptr : &*out;
+}
+
 Reply Relays::why_out() const {
-  const auto out = std::ranges::find_if(all_, [](const State& state) { return state.out; });
-  return out == all_.end() ? local_reply(451, {4, 4, 0}, "no relay was free") : out->why;
+  const State* const out = first_out();
+  if (out == nullptr) return local_reply(451, {4, 4, 0}, "no relay was free");
+  if (out->fuse.blown()) {
+    return local_reply(451, {4, 4, 0}, "not tried: the relay refused many others");
+  }
+  if (out->why_is_to_recipient) {
+    return local_reply(451, {4, 4, 5}, "not tried: the relay was busy, it deferred others");
+  }
+  return out->why;
+}
+
+Reply Relays::last_words() const {
+  const State* const out = first_out();
+  return out == nullptr ? why_out() : out->why;
 }
 
 }  // namespace ml

@@ -14,7 +14,8 @@
 //   |                                        | connections as it bore                            |
 //   | 8 messages taken                       | one connection more, up to `connections`; once    |
 //   |                                        | one was too many, 200 messages                    |
-//   | 20 recipients running deferred by it   | the same                                          |
+//   | 20 recipients running deferred by it,  | the same; of fewer domains, others are tried      |
+//   | of several domains (Deferrals)         | before them                                       |
 //   | it refuses to talk to us               | out                                               |
 //   | its TLS does not work, and may be      | no more TLS with it                               |
 //   | a fault                                | a new connection, its first messages in lockstep  |
@@ -55,6 +56,7 @@
 #include <string>
 #include <vector>
 
+#include "smtp/deferrals.hpp"
 #include "smtp/outlet.hpp"
 #include "smtp/relay.hpp"
 #include "smtp/verdict.hpp"
@@ -122,9 +124,17 @@ class Relays {
   // What of it another relay may be able to take, that is not in trouble.
   [[nodiscard]] Needs left_to_others(std::size_t index) const;
 
-  // One recipient's fate by it. failed() is true if its connection should end now.
+  // One recipient's fate by it. failed() is true if its connection should end now. `domain` is the
+  // recipient's where the reply was to the recipient; nothing: it was to the message.
   void delivered(std::size_t index);
-  [[nodiscard]] bool failed(std::size_t index, Fate fate, const Reply& reply);
+  [[nodiscard]] bool failed(std::size_t index, Fate fate, const Reply& reply,
+                            std::optional<std::string_view> domain);
+  // It defers one after another: before those of these domains it is to have others, if others wait
+  // (Deferrals).
+  [[nodiscard]] std::span<const std::string> domains_to_pass_over(std::size_t index) const {
+    return all_[index].deferrals.domains_to_pass_over();
+  }
+  void nobody_else_waits(std::size_t index) { all_[index].deferrals.nobody_else_waits(); }
   // A connection of it is over, `live` others are not. Gives a line for people where they should
   // know.
   [[nodiscard]] std::string parted(std::size_t index, const Outlet& outlet, std::size_t live,
@@ -135,8 +145,10 @@ class Relays {
   [[nodiscard]] const std::string& why_blown(std::size_t index) const {
     return all_[index].fuse.why();
   }
-  // What to tell a recipient for whom no relay is left.
+  // What to tell a recipient for whom no relay is left: never what was said to another recipient.
   [[nodiscard]] Reply why_out() const;
+  // The same for people: what the relay said last.
+  [[nodiscard]] Reply last_words() const;
   [[nodiscard]] std::size_t size() const { return all_.size(); }
 
  private:
@@ -145,6 +157,7 @@ class Relays {
     Fuse fuse;
     bool out = false;
     Reply why;
+    bool why_is_to_recipient = false;  // or to a message, and not about the relay itself
     std::optional<Clock::time_point> troubled_since;
     Clock::time_point free_at = Clock::time_point::min();
     Clock::duration pause{};
@@ -152,7 +165,7 @@ class Relays {
     std::size_t lockstep = 0;            // messages, for the next connection
     std::size_t wary_after = 0;          // messages, when it last ended one itself
     std::size_t short_ones = 0;          // connections to come that we end there
-    std::size_t deferred = 0;            // recipients running
+    Deferrals deferrals;                 // running
     std::size_t recipient_limit = 1000;  // Postfix's own; who takes fewer says so
     std::size_t message_limit = 0;
     std::size_t connections = 1;                   // at most, now
@@ -168,6 +181,7 @@ class Relays {
   static void be_wary(State& state, std::size_t messages);
   [[nodiscard]] std::string rest(State& state, Clock::time_point now);
   [[nodiscard]] std::string drop(State& state, std::string_view because);
+  [[nodiscard]] const State* first_out() const;
 
   [[nodiscard]] bool is_waited_for(const State& behind, const State& ahead, Room room,
                                    Clock::time_point now) const;

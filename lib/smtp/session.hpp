@@ -35,6 +35,10 @@ class Session : public Outlet {
   void hear(short ready, Clock::time_point now) override;
   void flush(Clock::time_point now) override;
   void hurry(const Latest& latest) override;
+  [[nodiscard]] bool answers_recipient() const override {
+    const Step step = dialogue_.awaited();
+    return step == Step::rcpt || step == Step::lmtp_dot;
+  }
   [[nodiscard]] Parting parting() const override { return dialogue_.parting(); }
   [[nodiscard]] const Reply& last_words() const override { return dialogue_.last_words(); }
   [[nodiscard]] std::size_t messages() const override { return dialogue_.messages(); }

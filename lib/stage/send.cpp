@@ -72,6 +72,12 @@ class Sender : public Source {
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit,
                           const Needs& elsewhere) override;
   [[nodiscard]] std::size_t waiting() const override { return window_.waiting(); }
+  [[nodiscard]] bool put_others_first(std::span<const std::string> domains) override {
+    return window_.put_others_first(domains);
+  }
+  [[nodiscard]] std::string_view domain(std::uint64_t id) const override {
+    return window_[id].domain();
+  }
   void in_flight(std::uint64_t id) override { ledger_.fly(window_[id].slot, now_); }
   void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t relay) override;
   void told(std::string_view line) override {
@@ -327,7 +333,7 @@ Result<> Sender::serve(Until until) {
     reports_.flush_due(now);
     if (!given_up_ && waiting() > 0 && connections_.all_out()) {
       given_up_ = relays_.why_out();
-      why_out_ = reply_to_text(*given_up_);
+      why_out_ = reply_to_text(relays_.last_words());
     }
     if (given_up_) leave_pending(*given_up_);
     keep(ledger_.sync_if_due(now_));

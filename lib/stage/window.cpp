@@ -1,6 +1,10 @@
 #include "stage/window.hpp"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "base/text.hpp"
 
 namespace ml {
 namespace {
@@ -37,11 +41,29 @@ Window::Place Window::take_place() {
   return place;
 }
 
+void Window::rejoin() {
+  if (returned_.empty()) return;
+  pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
+  returned_.clear();
+}
+
+bool Window::put_others_first(std::span<const std::string> domains) {
+  rejoin();
+  const auto is_other = [&](Place place) {
+    const std::string_view its = (*this)[place].domain();
+    return std::ranges::none_of(domains,
+                                [&](std::string_view one) { return same_nocase(one, its); });
+  };
+  const auto found = std::find_if(pending_.rbegin(), pending_.rend(), is_other);
+  if (found == pending_.rend()) return false;
+  const Place other = *found;
+  pending_.erase(std::prev(found.base()));
+  pending_.push_front(other);
+  return true;
+}
+
 bool Window::next(Transaction& transaction, std::size_t limit, const Needs& elsewhere) {
-  if (!returned_.empty()) {
-    pending_.insert(pending_.begin(), returned_.begin(), returned_.end());
-    returned_.clear();
-  }
+  rejoin();
   while (elsewhere.smtputf8 && !pending_.empty() && (*this)[pending_.front()].wire.needs_smtputf8) {
     picky_.push_back(pending_.front());
     pending_.pop_front();

@@ -16,6 +16,7 @@
 //   | waiting   | next                   | in flight | in their order, but for those whose needs |
 //   |           |                        |           | another relay may meet: they wait for it  |
 //   | in flight | come_back              | waiting   | before all others                         |
+//   | waiting   | put_others_first       | waiting   | one before all others                     |
 //   | in flight | settle                 | free      |                                           |
 //   | waiting   | take_all               | taken     | nobody is sent to any more                |
 //   | taken     | drop                   | free      |                                           |
@@ -25,6 +26,7 @@
 #include <deque>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -51,6 +53,10 @@ struct Waiting {
 
   // A copy of the line, and nothing known yet of its recipient.
   void read(std::string_view text, const RcptRecord& record);
+  // As the wire spells it.
+  [[nodiscard]] std::string_view domain() const {
+    return wire.address.substr(wire.address.rfind('@') + 1);
+  }
 };
 
 // Whether several recipients can be in one transaction of a message.
@@ -73,6 +79,7 @@ class Window {
 
   // The recipient there; it stays where it is.
   [[nodiscard]] Waiting& operator[](Place place) { return *places_[place]; }
+  [[nodiscard]] const Waiting& operator[](Place place) const { return *places_[place]; }
   [[nodiscard]] Place take_place();
   void append(Place place) {
     newest_shares_ = (*this)[place].rcpt.sender == "-";
@@ -84,6 +91,9 @@ class Window {
   // single transactions one: who they are, their sender and its parameters; the message is the
   // caller's. Whoever needs one of `elsewhere` is passed over. False: nobody else waits.
   [[nodiscard]] bool next(Transaction& transaction, std::size_t limit, const Needs& elsewhere);
+  // The last that waits and is of none of these domains goes before all others: it stands farthest
+  // from them. False: nobody else waits.
+  [[nodiscard]] bool put_others_first(std::span<const std::string> domains);
   void come_back(Place place) {
     --in_flight_;
     returned_.push_back(place);
@@ -106,6 +116,8 @@ class Window {
   }
 
  private:
+  void rejoin();
+
   Room room_;
   Transactions kind_ = Transactions::shared;
   std::vector<std::unique_ptr<Waiting>>

@@ -136,6 +136,65 @@ load sink
   done
 }
 
+@test "faults: neighbours of one domain that are deferred do not keep the relay from those behind them" {
+  verp $(seq -f 'a%g@a.example' 5) $(seq -f 'blk%g@blk.example' 600) $(seq -f 'z%g@z.example' 30) >in
+  for extension in --chunking --without=SIZE --without=PIPELINING --lmtp; do
+    for code in '451 4.7.1' '452 4.3.1' 450; do
+      sink $extension --fault "rcpt~blk=$code not now"
+      [ $extension != --lmtp ] || via=lmtp${via#smtp}
+      run ml-send --again --via "$via" --undelivered left <in
+      echo "with $extension $code: $output"
+      is 75 "$status"
+      [[ "$output" != *busy* ]]
+      sunk
+      is 35 "$(wc -l <log)"
+      is 600 "$(rcpts left | grep -c ^blk)"
+      is 600 "$(grep -c "reply=$code not now" left)"
+      is 600 "$(rcpts left | wc -l)"
+      rm left
+    done
+  done
+}
+
+@test "faults: several domains beside one another that are deferred do not keep the relay from the others" {
+  verp $(for i in {1..9}; do seq -f "blk%g@blk$i.example" 30; done) $(seq -f 'z%g@z.example' 30) >in
+  sink --fault 'rcpt~blk=451 4.7.1 not now'
+  run ml-send --via "$via" --undelivered left <in
+  sunk
+  is 30 "$(wc -l <log)"
+  is 270 "$(rcpts left | grep -c ^blk)"
+}
+
+@test "faults: a relay that defers everybody is left alone and whoever it was not asked for is told so" {
+  verp $(for i in {1..200}; do seq -f "u%g@d$i.example" 10; done) >in
+  for fault in 'rcpt=452 4.3.1 disk full' 'dot=451 4.3.0 no scanner'; do
+    sink --fault "$fault"
+    run ml-send --again --max-wait 1 --via "$via" --undelivered left <in
+    is 75 "$status"
+    [[ "$output" == *"is busy (${fault#*=}); it is given up"* ]]
+    sunk
+    is 2000 "$(rcpts left | wc -l)"
+    is 2000 "$(($(grep -c "attempts=1.*relay=" left) + $(grep -c 'reply=451 4.4.5 not tried: the relay was busy' left)))"
+    [ "$(grep -c "reply=${fault#*=}" left)" -lt 200 ]
+    grep -q "reply=${fault#*=}" left
+    run grep -q 'reply=451 4.4.5 .*relay=\|attempts=.*reply=451 4.4.5' left
+    is 1 "$status"
+    rm left
+  done
+}
+
+@test "faults: whoever the fuse kept from being tried does not get what was said to others" {
+  verp $(seq -f 'unknown%g@x.org' 30) $(seq -f 'u%g@x.org' 600) >in
+  sink
+  run ml-send --via "$via" --undelivered left <in
+  is 75 "$status"
+  sunk
+  [[ "$output" == *"stopped: 20 recipients running got the same reply: 550 5.1.1"* ]]
+  run grep -P '^rcpt\tu\d.*550 5' left
+  is "" "$output"
+  grep -qP '^rcpt\tu600@.*status=4\.4\.0.*reply=451 4\.4\.0 not tried' left
+}
+
 @test "faults: a relay that falls silent in the middle of a dialogue costs nobody the message" {
   verp $(seq -f 'u%g@x.org' 9) >in
   local senders=() dir

@@ -243,6 +243,8 @@ class Recipients : public Source {
     return !transaction.recipients.empty();
   }
   [[nodiscard]] std::size_t waiting() const override { return pending_.size(); }
+  bool put_others_first(std::span<const std::string>) override { return false; }
+  [[nodiscard]] std::string_view domain(std::uint64_t) const override { return "x.org"; }
   void in_flight(std::uint64_t id) override { REQUIRE(all_[id].is_given); }
   void settled(std::uint64_t id, Fate fate, const Reply& reply, std::size_t) override {
     INFO(all_[id].address << ": " << reply.text());

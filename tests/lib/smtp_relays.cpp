@@ -145,15 +145,57 @@ TEST_CASE("relays: eight messages earn a connection and after too many two hundr
 
 TEST_CASE("relays: twenty recipients running deferred by it are a busy relay", "[smtp]") {
   Relays one = relays({"smtp://a"});
-  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(451, {4, 3, 0})));
+  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(451, {4, 3, 0}), {}));
   one.delivered(0);
   // Mailboxes that are full say nothing of it, nor does what we say ourselves.
-  for (int i = 0; i < 30; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(452, {4, 2, 2})));
-  for (int i = 0; i < 30; ++i) CHECK_FALSE(one.failed(0, Fate::left, deferral()));
-  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(451, {4, 3, 0})));
-  CHECK(one.failed(0, Fate::left, said(451, {4, 3, 0})));
+  for (int i = 0; i < 30; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(452, {4, 2, 2}), {}));
+  for (int i = 0; i < 30; ++i) CHECK_FALSE(one.failed(0, Fate::left, deferral(), {}));
+  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, said(451, {4, 3, 0}), {}));
+  CHECK(one.failed(0, Fate::left, said(451, {4, 3, 0}), {}));
   CHECK_FALSE(one.parted(0, Ended(Parting::quit, 7), 0, start).empty());
   CHECK(one.next_chance() == start + 500ms);
+}
+
+TEST_CASE("relays: neighbours of one domain that are deferred leave the relay to all others",
+          "[smtp]") {
+  Relays one = relays({"smtp://a"});
+  const Reply greylisted = said(451, {4, 7, 1});
+  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, greylisted, "x.org"));
+  CHECK(one.domains_to_pass_over(0).empty());
+  for (int i = 0; i < 1000; ++i) CHECK_FALSE(one.failed(0, Fate::left, greylisted, "X.org"));
+  REQUIRE(one.domains_to_pass_over(0).size() == 1);
+  CHECK(one.domains_to_pass_over(0).front() == "x.org");
+  CHECK(one.parted(0, Ended(Parting::quit, 0), 0, start).empty());
+  CHECK(one.next_chance() == Clock::time_point::min());
+  // Others were looked for: not again for each.
+  one.nobody_else_waits(0);
+  for (int i = 0; i < 19; ++i) CHECK_FALSE(one.failed(0, Fate::left, greylisted, "x.org"));
+  CHECK(one.domains_to_pass_over(0).empty());
+  CHECK_FALSE(one.failed(0, Fate::left, greylisted, "x.org"));
+  CHECK(one.domains_to_pass_over(0).size() == 1);
+  one.delivered(0);
+  CHECK(one.domains_to_pass_over(0).empty());
+}
+
+TEST_CASE("relays: one that defers recipients of five domains running is busy", "[smtp]") {
+  Relays one = relays({"smtp://a"}, {.max_wait = 1s});
+  const Reply full = said(452, {4, 3, 1});
+  for (int i = 0; i < 30; ++i) CHECK_FALSE(one.failed(0, Fate::left, full, "a.org"));
+  for (const char* const domain : {"b.org", "c.org", "d.org"}) {
+    CHECK_FALSE(one.failed(0, Fate::left, full, domain));
+  }
+  CHECK(one.failed(0, Fate::left, full, "e.org"));
+  CHECK_FALSE(one.parted(0, Ended(Parting::quit, 0), 0, start).empty());
+  CHECK(one.next_chance() == start + 500ms);
+  // Then it is one of another domain that shows whether it is well again.
+  CHECK(one.domains_to_pass_over(0).size() == 5);
+  CHECK(one.failed(0, Fate::left, full, "f.org"));
+  static_cast<void>(one.parted(0, Ended(Parting::quit, 0), 0, start + 1s));
+  CHECK_FALSE(one.next_chance());
+  // What was said to others is for people; whoever was not tried is told so.
+  CHECK(one.why_out().ours);
+  CHECK(one.why_out().enhanced == EnhancedCode{4, 4, 5});
+  CHECK(one.last_words().code == 452);
 }
 
 TEST_CASE("relays: one that refuses to talk to us is out", "[smtp]") {
@@ -247,9 +289,11 @@ TEST_CASE("relays: the fuse puts a relay out unless it is off", "[smtp]") {
   for (const FuseUse use : {FuseUse::armed, FuseUse::off}) {
     Relays one = relays({"smtp://a"}, {.fuse = use});
     bool blew = false;
-    for (int i = 0; i < 30; ++i) blew = one.failed(0, Fate::refused, said(550, {5, 1, 1})) || blew;
+    for (int i = 0; i < 30; ++i)
+      blew = one.failed(0, Fate::refused, said(550, {5, 1, 1}), "x.org") || blew;
     CHECK(blew == (use == FuseUse::armed));
     CHECK(one.blown(0) == blew);
+    if (blew) CHECK(one.why_out().code == 451);
     CHECK(one.next_chance().has_value() != blew);
   }
 }

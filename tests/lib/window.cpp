@@ -207,3 +207,22 @@ TEST_CASE("window: a recipient stays where it is however many follow") {
   CHECK(&window[ann] == at);
   CHECK(address == "ann@x.org");
 }
+
+TEST_CASE("window: of those of other domains the last goes before all others") {
+  LinedUp window;
+  const std::vector<std::string> domains{"x.org"};
+  const auto ann = window.add({"ann@x.org", "v+ann@x.org"});
+  for (const char* const name : {"bob@y.org", "cy@z.org", "dan@X.org"}) {
+    window.add({name, std::string("v+") + name});
+  }
+  CHECK(window.put_others_first(domains));
+  CHECK(window.next_ones() == "cy@z.org <v+cy@z.org>");
+  CHECK(window.next_ones() == "ann@x.org <v+ann@x.org>");
+  window.come_back(ann);
+  CHECK(window.put_others_first(domains));
+  CHECK(window.next_ones() == "bob@y.org <v+bob@y.org>");
+  CHECK_FALSE(window.put_others_first(domains));
+  CHECK(window.next_ones() == "ann@x.org <v+ann@x.org>");
+  CHECK(window.next_ones() == "dan@X.org <v+dan@X.org>");
+  CHECK_FALSE(window.put_others_first(domains));
+}
