@@ -44,10 +44,9 @@ struct Asking {
   std::set<std::string> due;
 };
 
-// A queue that nobody made and no program of ours puts into would have no runner.
-Result<> move_to(Asking& asking, const Taken& taken, const std::string& to,
-                 const std::string& name) {
-  auto target = Queue::open(asking.home, to, create_if_own(to));
+Result<> move_to(Asking& asking, const Taken& taken, const std::string& to, const std::string& name,
+                 Create create) {
+  auto target = Queue::open(asking.home, to, create);
   if (!target) return fail(target);
   asking.due.insert(to);
   return asking.queue.move(taken, *target, name, {});
@@ -83,14 +82,18 @@ Result<> ask_one(Asking& asking, const Taken& taken) {
     case Ask::retry:
     case Ask::release: break;
   }
+  // A queue that nobody made and no program of ours puts into would have no runner.
   if (asking.to && *asking.to != queue.name()) {
-    return move_to(asking, taken, *asking.to, origin ? origin->name : name);
+    return move_to(asking, taken, *asking.to, origin ? origin->name : name,
+                   create_if_own(*asking.to));
   }
-  if (origin) return move_to(asking, taken, origin->queue, origin->name);
+  if (origin) {
+    return move_to(asking, taken, origin->queue, origin->name, create_if_own(origin->queue));
+  }
   if (!asking.to && asking.what == Ask::release && queue.name() == "held") {
     const auto own = queue_of_role(taken);
     if (!own) return fail(own);
-    return move_to(asking, taken, *own, name);
+    return move_to(asking, taken, *own, name, Create::yes);  // that of a role, as ml-run makes it
   }
   asking.due.insert(queue.name());
   return queue.release(taken);
