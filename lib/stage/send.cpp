@@ -141,6 +141,7 @@ class Sender : public Source {
   Envelopes envelopes_;
   Letter letter_;
   std::optional<Reply> unsendable_;  // why nobody can get this message
+  std::uint64_t without_copy_ = 0;   // whose values do not fill the slots; of all sections
   bool is_barred_ = false;           // nobody of it is sent to or kept
   bool is_done_ = false;             // everybody has it
   std::uint64_t section_seen_ = 0;
@@ -399,6 +400,7 @@ bool Sender::fill_copy(Transaction& transaction, WireForm form) {
   const auto filled = letter_.fill(*one.copy, form, one.rcpt.address, one.rcpt.attributes);
   if (filled) return true;
   --one.tries;  // nobody was asked
+  ++without_copy_;
   leave(one, local_reply(554, {5, 6, 0}, filled.error().text));
   window_.settle(place);
   transaction.recipients.clear();
@@ -569,12 +571,20 @@ void Sender::tell(const Ledger::Conclusion& all) {
   if (all.queued > 0) log(left(all.queued) + ": the queue outbound");
   if (all.left == 0) return;
   std::string line = left(all.left);
-  if (!all.left_to.empty()) {
+  // The same again would fail in the same way.
+  const bool is_hopeless = without_copy_ >= all.left + all.queued;
+  if (is_hopeless) {
+    if (!all.left_to.empty()) line += fmt::format("; they are in {}", all.left_to);
+  } else if (!all.left_to.empty()) {
     line += fmt::format("; go on with: {} <{}", options_.go_on, text_to_shell_word(all.left_to));
   } else if (!options_.ledger.undelivered) {
     // Of all that is said here, a queue keeps this line.
     if (!why_out_.empty()) line += fmt::format(" ({})", why_out_);
     line += "; the same again goes on";
+  }
+  if (without_copy_ > 0) {
+    line += fmt::format("; {} need{} values for the slots: mend those and run the whole again",
+                        without_copy_, without_copy_ == 1 ? "s" : "");
   }
   verdict_.add({Status::retry, line});
 }

@@ -938,6 +938,7 @@ longest_sleep() {
   grep -q 'Dear Ann of a@x.org.' mail/1.eml
   grep -q 'Bob of b@x.org.' mail/2.eml
   is c@x.org "$(rcpts left)"
+  [[ "$output" == *"1 of 3 left ("*"); they are in left; 1 needs values for the slots: mend those"* ]]
   run ml-send --via bsmtp:- --undelivered left <in
   [[ "$output" == *"Dear Ann of a@x.org."* ]]
 }
