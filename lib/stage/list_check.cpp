@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "list/settings.hpp"
 #include "mail/address.hpp"
+#include "queue/queue.hpp"
 #include "stage/bounce_letter.hpp"
 #include "stage/mta.hpp"
 #include "stage/pipeline_check.hpp"
@@ -112,11 +113,26 @@ void check_programs(Findings& findings) {
       fmt::format("a mail server's has no {}: call the filters by their whole paths", *directory));
 }
 
+// Whose runner was killed waits for the next entry.
+bool has_waiting(const Home& home, const std::string& name) {
+  const auto queue = Queue::open(home, name, Create::no);
+  if (!queue) return false;
+  const auto waits = queue->has_waiting();
+  return waits && *waits;
+}
+
 // Who would run what ml-run stores; a lock file of a runner is only looked at.
 void check_runners(const Home& home, Findings& findings) {
   for (const char* const queue : {"post", "outbound", "bounces"}) {
     const std::string about = fmt::format("queue {}", queue);
-    switch (runner_of(home, queue)) {
+    const Runner runner = runner_of(home, queue);
+    if (runner == Runner::startable && has_waiting(home, queue)) {
+      findings.no(about, fmt::format("entries wait and nobody runs it until the next one comes: "
+                                     "ml-queue run {0} --until-empty -- ml-run --from {0}",
+                                     queue));
+      continue;
+    }
+    switch (runner) {
       case Runner::held: findings.ok(about, "a runner has it"); break;
       case Runner::unit: findings.ok(about, "a unit of systemd runs it"); break;
       case Runner::startable: findings.ok(about, "its first entry starts a runner"); break;

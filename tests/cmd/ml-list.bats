@@ -450,3 +450,13 @@ S
   ml-list mta postfix --by alias x.org | grep -q ' --by alias x.org >.*/aliases-x.org$'
   ml-list mta postfix --by alias | grep -q ' --by alias >.*/aliases$'
 }
+
+@test "ml-list: check says where entries wait and nobody runs their queue" {
+  ml-list create news@x.org --owner ann@y.org
+  run ml-list check
+  [[ "$output" != *"nobody runs it"* ]]
+  stream ann@example.org | ml-queue put post 2>/dev/null
+  run ml-list check
+  is 1 "$status"
+  [[ "$output" == *"no"*"queue post"*"ml-queue run post --until-empty -- ml-run --from post"* ]]
+}
