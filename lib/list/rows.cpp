@@ -65,14 +65,26 @@ TextMailbox split_mailbox(std::string_view text) {
   return {text, {}};
 }
 
-// An exporter that knows no name puts the address in its place; any other @ may be somebody else's.
-bool names_another(const TextMailbox& mailbox) {
-  std::string_view name = mailbox.name;
+// An exporter that knows no name puts the address in its place; another one may be meant in its
+// stead. Without an address around it, an @ is a part of the name: `Sales @ ACME`.
+bool names_another(std::string_view name, const Address& address) {
+  constexpr std::string_view separators = " \t,;:|()<>[]\"";
+  const std::string own = address_to_text(address);
+  const auto is_other = [&](std::string_view word) {
+    const auto found = text_to_address(word);
+    return found && !same_nocase(address_to_text(*found), own);
+  };
   if (name.find('@') == std::string_view::npos) return false;
-  if (name.size() > 1 && name.front() == '\'' && name.back() == '\'') {
-    name = name.substr(1, name.size() - 2);
+  if (is_other(name)) return true;
+  while (!name.empty()) {
+    const auto end = std::min(name.find_first_of(separators), name.size());
+    std::string_view word = name.substr(0, end);
+    name.remove_prefix(std::min(end + 1, name.size()));
+    while (word.starts_with('\'')) word.remove_prefix(1);
+    while (word.ends_with('\'') || word.ends_with('.')) word.remove_suffix(1);
+    if (is_other(word)) return true;
   }
-  return !same_nocase(name, mailbox.address);
+  return false;
 }
 
 // What a value may not be in a stream; empty if it is good.
@@ -115,7 +127,7 @@ std::string take_address(Row& row, std::string_view text) {
   auto address = text_to_address(mailbox.address);
   if (!address) {
     row.bad = address.error().text;
-  } else if (names_another(mailbox)) {
+  } else if (names_another(mailbox.name, *address)) {
     row.bad = fmt::format("'{}' stands beside the address {}: it is not clear whom it means",
                           printable(mailbox.name, shown), address_to_text(*address));
   } else {

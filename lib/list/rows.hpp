@@ -8,8 +8,7 @@
 // a comment tells the format: an address makes text; a TAB, comma or semicolon outside of quotes,
 // or the name of an address column, makes columns. An address may stand as `Ann <ann@example.org>`
 // or `ann@example.org (Ann)`, which gives name=Ann where no column does. A control in that field,
-// or beside the address an @ that is not of this address again, makes a row bad: nobody is mailed
-// for whom it was not meant.
+// or beside the address another one, makes a row bad: nobody is mailed for whom it was not meant.
 //
 //   auto rows = Rows::open("people.csv", {});
 //   if (!rows) return fail(rows);

@@ -91,15 +91,20 @@ Result<Change> import_rows(OpenList& list, const std::string& file, const Import
                            std::optional<State> always = {}) {
   auto rows = Rows::open(file, request.columns);
   if (!rows) return fail(rows);
+  bool empties = false;  // where no row comes
+  if (request.rules.absent != Absent::stay) {
+    const auto counts = list.store.count(list.number);
+    if (!counts) return fail(counts);
+    empties = counts->all > 0;
+  }
   GoodRows good(std::move(*rows), request);
-  bool any = false;
   return list.store.import(
       list.number,
       [&](Entry& entry) -> Result<bool> {
         auto more = good.next(entry);
         if (!more) return more;
-        any = any || *more;
-        if (!any && request.rules.absent != Absent::stay) return no_row(list, good.name());
+        if (!*more && empties) return no_row(list, good.name());
+        empties = false;
         if (always) entry.state = always;
         return more;
       },

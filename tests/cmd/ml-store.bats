@@ -173,6 +173,9 @@ counted() { ml-store count "${2:-news@x.org}" | grep "^$1" | cut -f2; }
   ml-store export --addresses news@x.org | ml-store remove news@x.org -
   is 0 "$(counted all)"
   ml-store import news@x.org </dev/null
+  ml-store import --replace news@x.org </dev/null
+  run ml-store import --replace news@x.org bad
+  is 75 "$status"
 }
 
 @test "ml-store: set changes state and attributes and an empty value takes one away" {

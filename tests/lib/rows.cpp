@@ -246,6 +246,18 @@ TEST_CASE("rows: another address beside the address is a bad row") {
         Found{"1:ann@x.org|name='Ann@x.org'", "2:bob@x.org|name=bob@x.org"});
 }
 
+TEST_CASE("rows: the same address among the words of a name and an @ of no address are good") {
+  CHECK(rows_of("Ann Lee (Ann@x.org) <ann@x.org>\n\"Sales @ ACME\" <sales@acme.example>\n"
+                "\"Ann Lee, ann@x.org\" <ann@x.org>\n@ann <ann@x.org>\n"
+                "'o'neil@x.org' <o'neil@x.org>\n") ==
+        Found{"1:ann@x.org|name=Ann Lee (Ann@x.org)", "2:sales@acme.example|name=Sales @ ACME",
+              "3:ann@x.org|name=Ann Lee, ann@x.org", "4:ann@x.org|name=@ann",
+              "5:o'neil@x.org|name='o'neil@x.org'"});
+  CHECK(bad_lines_of("Ann Lee (ann@y.org) <ann@x.org>\n\"Ann ann@x.org,bob@y.org\" <ann@x.org>\n"
+                     "ann@x.org (or: bob@y.org.)\n\"'bob@y.org'\" <ann@x.org>\n") ==
+        Found{"1", "2", "3", "4"});
+}
+
 TEST_CASE("rows: no value can begin a line or a field of its own") {
   const auto found = rows_of("email,name\nann@example.org,\"x\nend\t0\r\nrcpt\teve@x.org\t-\"\n");
   REQUIRE(found.size() == 1);
