@@ -222,33 +222,38 @@ set_here 'message_size_limit = 0' 'mailbox_size_limit = 0'
 # are known by their name or OpenDKIM's port; on a second run those that stand here.
 queue=$(postconf -xh queue_directory)
 milters=$(postconf -c "$config" -xh smtpd_milters)
+unscanned='receive_override_options = no_unknown_recipient_checks, no_header_body_checks'
 if [ -z "$milters" ]; then
+  all=''
   for milter in $(postconf -xh smtpd_milters non_smtpd_milters | tr ',{{}}' '   '); do
-    case $milter in
-      inet:*:8891 | inet:8891@* | *:*dkim*) ;;
-      *:*) echo "$milter is left out here; if it signs (DKIM):" \
-             "postconf -c $config -e smtpd_milters=$milter receive_override_options=" >&2
-           continue ;;
-      *) continue ;;
-    esac
-    # A socket below the first one's queue.
+    # A socket below the first one's queue; what is no milter is an option of one.
     case $milter in
       unix:* | local:*) [ ! -S "$queue/${{milter#*:}}" ] || milter=unix:$queue/${{milter#*:}} ;;
+      *:*) ;;
+      *) continue ;;
     esac
-    case " $milters " in
-      *" $milter "*) ;;
-      *) milters="${{milters:+$milters }}$milter" ;;
+    case " $all " in
+      *" $milter "*) continue ;;
+    esac
+    all="${{all:+$all }}$milter"
+    case $milter in
+      inet:*:8891 | inet:8891@* | *:*dkim*) milters="${{milters:+$milters }}$milter" ;;
+      *) echo "$milter is left out here" >&2 ;;
     esac
   done
+  if [ "$milters" != "$all" ]; then
+    echo "If what is left out signs (DKIM), run this afterwards, without what does not sign:" >&2
+    echo "postconf -c $config -e 'smtpd_milters = $all' '$unscanned' &&" \
+      "postmulti -i postfix-mlpipe -p reload" >&2
+  fi
 fi
 set_here 'content_filter =' "smtpd_milters = $milters" 'non_smtpd_milters =' 'header_checks =' \
   'body_checks =' "milter_default_action = $(postconf -xh milter_default_action)" \
   "milter_protocol = $(postconf -xh milter_protocol)"
 if [ -n "$milters" ]; then
-  set_here 'receive_override_options = no_unknown_recipient_checks, no_header_body_checks'
+  set_here "$unscanned"
 else
-  set_here \
-    'receive_override_options = no_unknown_recipient_checks, no_header_body_checks, no_milters'
+  set_here "$unscanned, no_milters"
 fi
 # At the speed of ml-send: it is the only client, and may have a sender for each copy.
 set_here \

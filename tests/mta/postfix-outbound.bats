@@ -37,7 +37,10 @@ setup() { PATH="$P:$PATH"; }
       "relayhost=[127.0.0.1]:$sink_port" "content_filter=error:5.7.1 scanned" \
       smtp_helo_name=helo.lists.test "smtp_tls_policy_maps=inline:{a.example=encrypt}" \
       "smtp_sasl_password_maps=inline:{a.example=u:p}" smtp_sasl_security_options=noanonymous \
-      "smtpd_milters=inet:127.0.0.1:1, inet:127.0.0.1:8891" milter_default_action=accept
+      "smtpd_milters=inet:127.0.0.1:1, inet:127.0.0.1:8891, unix:sign/socket" \
+      milter_default_action=accept
+    mkdir /var/spool/postfix/sign
+    python3 -c "import socket; socket.socket(socket.AF_UNIX).bind(\"/var/spool/postfix/sign/socket\")"
     postconf -MX smtp/inet
     postconf -M "127.0.0.1:$port/inet=127.0.0.1:$port inet n - n - - smtpd" \
       "postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd"
@@ -48,6 +51,9 @@ setup() { PATH="$P:$PATH"; }
     postconf -X smtp_sasl_security_options
     sh "$tmp/outbound"
     postconf -c /etc/postfix-mlpipe -n >"$tmp/second"
+    sh -c "$(grep ^postconf "$tmp/said")"
+    sh "$tmp/outbound"
+    postconf -c /etc/postfix-mlpipe -h smtpd_milters receive_override_options >"$tmp/signed"
     for i in $(seq 200); do
       (exec 3<>"/dev/tcp/127.0.0.1/$out_port") 2>/dev/null && break
       sleep 0.05 # polls
@@ -69,7 +75,11 @@ setup() { PATH="$P:$PATH"; }
     "smtpd_milters = inet:127.0.0.1:8891" "milter_default_action = accept"; do
     grep -qxF "$line" "$T/first" || { cat "$T/first" && false; }
   done
-  grep -q "^inet:127.0.0.1:1 is left out here" "$T/said"
+  # The command for those left out keeps the others, and finds the socket from where it is run.
+  is "inet:127.0.0.1:1 is left out here" "$(sed 1q "$T/said")"
+  is "inet:127.0.0.1:1 inet:127.0.0.1:8891 unix:/var/spool/postfix/sign/socket" \
+    "$(sed 1q "$T/signed")"
+  is "no_unknown_recipient_checks, no_header_body_checks" "$(sed -n 2p "$T/signed")"
   # Run again it goes on, and what the first instance no longer says goes.
   is "smtp_sasl_security_options = noanonymous" "$(diff "$T/first" "$T/second" | sed -n 's/^[<>] //p')"
 }
