@@ -51,7 +51,7 @@ bool Lines::read_once() {
     auto more = fill();
     if (!more || !*more) ended_ = std::move(more);
   }
-  return ended_ || ready() || scanned_ > limit_;
+  return gives();
 }
 
 // Reads on to the line's LF, keeping only its first octets.

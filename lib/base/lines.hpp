@@ -77,6 +77,8 @@ class Lines {
   // For who waits until the descriptor can be read, and must not wait in next(), where half a line
   // stands: reads once. True: next() has something to give, and does not read.
   [[nodiscard]] bool read_once();
+  // What it has said, as it is now.
+  [[nodiscard]] bool gives() { return ended_ || ready() || scanned_ > limit_; }
 
   // What was read and not yet given out; for callers that go on by octets.
   [[nodiscard]] std::string_view pending() const { return {block_.get() + begin_, end_ - begin_}; }

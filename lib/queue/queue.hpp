@@ -151,8 +151,9 @@ class Queue {
   // follows in here is called under that lock.
   [[nodiscard]] Result<Fd> lock(std::string_view name) const;
   [[nodiscard]] Result<> rename(const std::string& from, const std::string& to) const;
-  // Below later/, the directory made durable if it is new. Gives the new place.
+  // For an entry whose name is taken: another one of the same queue of origin.
   [[nodiscard]] static std::string other_name(std::string_view name);
+  // Below later/, the directory made durable if it is new. Gives the new place.
   [[nodiscard]] Result<std::string> rename_later(const std::string& from, std::string_view name,
                                                  std::time_t pause) const;
   [[nodiscard]] Result<> relocate(const Taken& taken, const std::string& to) const;

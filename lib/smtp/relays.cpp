@@ -148,17 +148,23 @@ std::size_t Relays::share_of(std::size_t index, std::size_t limit) const {
   return std::max<std::size_t>(1, limit * own.weight / most);
 }
 
+// Only to one that has all that this one has: two would leave a message to each other.
 Needs Relays::left_to_others(std::size_t index) const {
+  const auto largest = [](const Needs& lacks) {
+    return lacks.sizes.any() ? lacks.sizes.over : UINT64_MAX;
+  };
   const Needs& own = all_[index].lacks;
   Needs found;
   if (!own.any()) return found;
   for (const State& other : all_) {
-    if (other.out || other.troubled_since) continue;
-    found.eight_bit = found.eight_bit || (own.eight_bit && !other.lacks.eight_bit);
-    found.smtputf8 = found.smtputf8 || (own.smtputf8 && !other.lacks.smtputf8);
-    const std::uint64_t its = other.lacks.sizes.any() ? other.lacks.sizes.over : UINT64_MAX;
-    if (own.sizes.any() && its > own.sizes.over) {
-      found.sizes = {own.sizes.over, std::max(found.sizes.up_to, its)};
+    const Needs& lacks = other.lacks;
+    const bool lacks_more = (lacks.eight_bit && !own.eight_bit) ||
+                            (lacks.smtputf8 && !own.smtputf8) || largest(lacks) < largest(own);
+    if (other.out || other.troubled_since || lacks_more) continue;
+    found.eight_bit = found.eight_bit || (own.eight_bit && !lacks.eight_bit);
+    found.smtputf8 = found.smtputf8 || (own.smtputf8 && !lacks.smtputf8);
+    if (largest(lacks) > largest(own)) {
+      found.sizes = {own.sizes.over, std::max(found.sizes.up_to, largest(lacks))};
     }
   }
   return found;

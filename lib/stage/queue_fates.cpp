@@ -78,10 +78,10 @@ std::time_t EntryFates::pause(const Taken& taken) const {
 
 // First those go who were delivered to after all, and what is left is given up when it is due
 // again: as long as that cannot be known, nobody is told of anybody, and where it never can be
-// somebody has to look at it. A list's recipients are told
-// to ml-bounce, which knows what to make of it, and then are anybody's; anything else is for a
-// person: where an entry has both, that stays, and is given up when it is due again. Killed in
-// between, it is given up again and is the same entry there.
+// somebody has to look at it. A list's recipients are told to ml-bounce, which knows what to make
+// of it, and then are anybody's; anything else is for a person: where an entry has both, that
+// stays, and is given up when it is due again. Killed in between, it is given up again and is the
+// same entry there.
 Result<> EntryFates::give_up(const Taken& taken) {
   const EntryNote& last = taken.facts().note;
   const std::string why = fmt::format("4.4.7 given up after {} s{}{}", options_.give_up,

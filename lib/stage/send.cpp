@@ -49,12 +49,13 @@ std::string status_of(const Reply& reply) {
 
 class Sender : public Source {
  public:
-  Sender(Reader& in, SendOptions options)
+  // `ledger` has been opened.
+  Sender(Reader& in, SendOptions options, Ledger& ledger)
       : in_(in),
         options_(std::move(options)),
         relays_(options_.relays, options_.terms),
         connections_(relays_, *this, {.rate = options_.rate}),
-        ledger_(options_.ledger),
+        ledger_(ledger),
         progress_(options_.progress),
         reports_(options_.reports),
         envelopes_(options_.envelopes),
@@ -66,7 +67,7 @@ class Sender : public Source {
   }
 
   // 75 where a report that was asked for cannot be written.
-  [[nodiscard]] Result<> open();
+  [[nodiscard]] Result<> open() { return reports_.open(); }
   Result<Status> run();
 
   [[nodiscard]] bool next(Transaction& transaction, WireForm form, std::size_t limit,
@@ -128,7 +129,7 @@ class Sender : public Source {
   Clock::time_point signals_due_ = Clock::time_point::min();
   Relays relays_;
   Connections connections_;
-  Ledger ledger_;
+  Ledger& ledger_;
   ProgressLine progress_;
   SendReports reports_;
   Verdict verdict_;
@@ -168,11 +169,6 @@ class Sender : public Source {
 };
 
 // ---- the stream
-
-Result<> Sender::open() {
-  if (auto opened = ledger_.open(); !opened) return opened;
-  return reports_.open();
-}
 
 Result<Status> Sender::run() {
   auto sent = deliver();
@@ -609,7 +605,10 @@ Result<Status> send(Reader& in, SendOptions options) {
                            dsn_rcpt_parameters(options.envelopes.notify, {})}) {
     if (!made) return retry("--{}", made.error().text);
   }
-  Sender sender(in, std::move(options));
+  // Before signals wait to be let in: whoever opens a pipe may wait for its reader.
+  Ledger ledger(options.ledger);
+  if (auto opened = ledger.open(); !opened) return fail(opened);
+  Sender sender(in, std::move(options), ledger);
   if (auto opened = sender.open(); !opened) return fail(opened);
   return sender.run();
 }

@@ -61,6 +61,19 @@ Record Reader::next() {
   }
 }
 
+// What is passed over is passed over here, since next() would read on behind it.
+bool Reader::ready() {
+  while (!held_back_ && state_ == State::skipping && lines_.take(line_)) {
+    too_long_ = false;
+    held_back_ = leaves_skipped_section();
+  }
+  return held_back_ || lines_.ready();
+}
+
+bool Reader::read_once() {
+  return lines_.read_once() && (ready() || lines_.gives());
+}
+
 // While skipping: an end closes the section that has had its end from us; a message begins
 // the next one. False if this line is to be passed over.
 bool Reader::leaves_skipped_section() {

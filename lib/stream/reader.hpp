@@ -53,10 +53,10 @@ class Reader {
   [[nodiscard]] const EndRecord& end() const { return end_; }
 
   // True when the next record is in memory, so that next() cannot block.
-  [[nodiscard]] bool ready() { return held_back_ || lines_.ready(); }
+  [[nodiscard]] bool ready();
   // Where it is not: reads once, for who waits until the input can be read. True: next() cannot
   // block now, but in a line that is too long.
-  [[nodiscard]] bool read_once() { return lines_.read_once(); }
+  [[nodiscard]] bool read_once();
 
  private:
   // between: no section is open. inside: its message was given out, its end was not.

@@ -333,3 +333,12 @@ PYTHON
   ml-send --again --via smtp://127.0.0.1:1 --max-wait 0 --undelivered left <in || is 75 $?
   cmp <(grep ^message in) <(grep ^message left)
 }
+
+@test "faults: whoever waits for the reader of a pipe hears that it is to end" {
+  mkfifo pipe
+  stream a@x.org >in
+  ml-send --via null: --refused ref --undelivered pipe <in 3>&- &
+  sender=$!
+  until [ -e ref ] || ! kill -0 $sender; do sleep 0.01; done # polls
+  until ! kill $sender 2>/dev/null; do sleep 0.01; done # polls
+}

@@ -311,6 +311,18 @@ TEST_CASE("relays: what one cannot take is kept for another that is not in troub
   CHECK_FALSE(two.left_to_others(0).any());
 }
 
+TEST_CASE("relays: two that lack something else leave nothing to each other", "[smtp]") {
+  Relays two = relays({"smtp://a", "smtp://b"});
+  two.lacks(0, {.sizes = {1000, SIZE_MAX}});
+  two.lacks(1, {.eight_bit = true});
+  CHECK_FALSE(two.left_to_others(0).any());
+  CHECK_FALSE(two.left_to_others(1).any());
+  two.lacks(0, {.eight_bit = true, .sizes = {1000, SIZE_MAX}});
+  CHECK(two.left_to_others(0).sizes.has(1001));
+  CHECK_FALSE(two.left_to_others(0).eight_bit);
+  CHECK_FALSE(two.left_to_others(1).any());
+}
+
 TEST_CASE("relays: a message over the size that one takes is kept for one that takes it",
           "[smtp]") {
   Relays three = relays({"smtp://a", "smtp://b", "smtp://c"});

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/digest.hpp"
+#include "base/fd.hpp"
 #include "octets.hpp"
 
 using namespace ml;
@@ -365,4 +366,31 @@ TEST_CASE("attributes: keys and reserved keys") {
   }
   for (const char* free : {"name", "mlx", "lists", "crm_status"})
     CHECK_FALSE(is_reserved_key(free));
+}
+
+TEST_CASE("stream: whoever waits for input never waits in what is passed over behind a bad line") {
+  auto pipe = make_pipe();
+  REQUIRE(pipe);
+  Reader in(pipe->read.get());
+  const auto come = [&](const char* text) { REQUIRE(write_all(pipe->write, text, "pipe")); };
+  come("message\tx1\tn@x.org\taGk=\nrcpt\tbroken\n");
+  CHECK(in.read_once());
+  CHECK(in.next() == Record::message);
+  REQUIRE(in.ready());
+  CHECK(in.next() == Record::end);
+  CHECK_FALSE(in.ready());
+  come("rcpt\ta@x.org\t-\n");
+  CHECK_FALSE(in.read_once());
+  come("end\t0\n");
+  CHECK_FALSE(in.read_once());
+  come("message\tx2\tn@x.org\taGk=\n");
+  CHECK(in.read_once());
+  CHECK(in.next() == Record::message);
+  CHECK(in.message().id == "x2");
+  come("end\t0\n");
+  CHECK(in.read_once());
+  CHECK(in.next() == Record::end);
+  pipe->write.reset();
+  CHECK(in.read_once());
+  CHECK(in.next() == Record::none);
 }
