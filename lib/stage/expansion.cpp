@@ -30,11 +30,12 @@ void append_with_address(std::string& to, const std::vector<std::string>& keys, 
   append_rcpt_lines(to, std::span(&due, 1));
 }
 
-Failure not_for_subscribers(std::string_view role, std::string_view list) {
+Failure not_for_subscribers(std::string_view role, const std::optional<std::string>& list) {
   return retry(
       "the message is for the {} of {}, not for its subscribers: say who gets it by --to FILE or a "
-      "LIST",
-      printable(role, 40), printable(list, 320));
+      "LIST, as in: ml-expand {}",
+      printable(role, 40), printable(list.value_or("no list"), 320),
+      printable(list.value_or("news@x.org"), 320));
 }
 
 }  // namespace
@@ -125,7 +126,7 @@ Result<> Expansion::add_recipients(Writer& out) {
   std::vector<List> lists = lists_;
   if (lists.empty() && files_.empty()) {
     if (!expands_own_list() && present_ > 0) return {};
-    if (role_) return not_for_subscribers(*role_, list_.value_or("no list"));
+    if (role_) return not_for_subscribers(*role_, list_);
     if (!list_) return nobody_named();
     const auto name = text_to_list_name(*list_);
     if (!name) return fail(name);

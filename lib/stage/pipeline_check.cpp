@@ -33,6 +33,26 @@ bool delivers_nothing(const std::vector<std::string>& argv) {
          std::ranges::find(filters, name.substr(name.rfind('/') + 1)) != filters.end();
 }
 
+// ml-expand, also as in "nice ml-expand --tag staff", that neither --to nor a LIST tells whom. What
+// goes through the shell may name it in any way.
+bool expands_list_of_section(const std::string& stage, std::string_view programs) {
+  const auto argv = stage_to_argv(stage, {programs, {}});
+  if (shell_line(argv)) return false;
+  auto word = std::ranges::find_if(argv, [](const std::string& name) {
+    return name.substr(name.rfind('/') + 1) == "ml-expand";
+  });
+  if (word == argv.end()) return false;
+  bool is_value = false;  // of the option before it
+  for (++word; word != argv.end(); ++word) {
+    const bool is_option = !is_value && word->starts_with("-");
+    if (!is_option && !is_value) return false;
+    if (is_option && (*word == "--to" || word->starts_with("--to="))) return false;
+    is_value =
+        is_option && *word != "--" && *word != "--merge" && word->find('=') == std::string::npos;
+  }
+  return true;
+}
+
 void check_one(std::string_view key, const Stages& stages, std::string_view programs,
                std::vector<std::string>& faults) {
   for (const std::string& stage : stages) {
@@ -41,11 +61,13 @@ void check_one(std::string_view key, const Stages& stages, std::string_view prog
     faults.push_back(fmt::format("pipeline.{}: there is no program {}", key,
                                  printable(words(stage).front(), 80)));
   }
-  if (key != "post" && std::ranges::find(stages, "ml-expand") != stages.end()) {
+  for (const std::string& stage : stages) {
+    if (key == "post" || !expands_list_of_section(stage, programs)) continue;
+    const std::string text = printable(stage, 80);
     faults.push_back(
-        fmt::format("pipeline.{}: 'ml-expand' there is for no subscribers: give it --to FILE or a "
-                    "LIST",
-                    key));
+        fmt::format("pipeline.{}: '{}' there is for no subscribers: give it --to FILE or a "
+                    "LIST, as in: {} news@x.org",
+                    key, text, text));
   }
   const Stages after = split_pipeline(stages).after;
   if (after.empty()) {

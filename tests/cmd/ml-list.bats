@@ -343,6 +343,7 @@ pipeline.post = ["ml-receive"]#nothing delivers
 pipeline.post = ["ml-receive", "ml-expand", "ml-verp"]#'ml-verp' at its end delivers nothing
 pipeline.post = ["ml-receive", "nosuchcmd", "ml-send"]#there is no program nosuchcmd
 pipeline.owner = ["ml-receive", "ml-expand", "ml-send"]#pipeline.owner: 'ml-expand' there is for no subscribers
+pipeline.request = ["ml-receive", "nice ml-expand --tag=a --state active", "ml-send"]#pipeline.request: 'nice ml-expand --tag=a --state active' there is for no subscribers
 pipeline.pots = ["ml-receive", "ml-send"]#pipeline.pots: nothing reads this key there
 via = "null:"#via: nothing reads this key there
 log = "syslog"#log: nothing reads this key there
@@ -355,6 +356,11 @@ S
   printf 'pipeline.post = ["ml-receive", "ml-expand | ml-verp", "nice ml-send"]\n' >"$ML_HOME/lists/x.org/news.toml"
   run ml-list check news@x.org
   [[ "$output" != *pipeline* ]]
+  for stage in "--tag staff news@x.org" "--merge news" "--to=/etc/owners" "--bad skip --to owners"; do
+    echo "pipeline.request = ['ml-receive', 'ml-expand $stage', 'ml-send']" >"$ML_HOME/lists/x.org/news.toml"
+    run ml-list check news@x.org
+    [[ "$output" != *pipeline* ]] || { echo "$stage: $output"; false; }
+  done
 }
 
 # Settings that cannot be read, or no list at all, say nothing of how its mail comes in.

@@ -296,6 +296,8 @@ entries() { find "$ML_HOME/queue/held" -regex '.*/[a-z2-7]/r[a-z2-7]+' 2>/dev/nu
     is 75 "$status"
     is "" "$(grep ^rcpt <<<"$output" || true)"
     [[ "$stderr" == *"for the $role of news@x.org, not for its subscribers"* ]]
+    [[ "$stderr" == *"--to FILE or a LIST, as in: ml-expand news@x.org"* ]]
+    is "$(RECIPIENT= post < <(message) | ml-expand | grep ^rcpt)" "$(ml-expand news@x.org <$role | grep ^rcpt)"
     is bob@example.org "$(ml-expand --to <(echo bob@example.org) <$role | grep ^rcpt | cut -f2)"
   done
   RECIPIENT=news@x.org post < <(message) >plain
