@@ -5,10 +5,13 @@
 
 #include <fmt/format.h>
 
+#include "base/shell_word.hpp"
 #include "base/text.hpp"
 
 namespace ml {
 namespace {
+
+constexpr std::size_t longest_word = 4096;  // of a command line, in an error
 
 std::string purpose_of(const Tool& tool, std::span<const Verb> verbs) {
   std::size_t width = 0;
@@ -23,18 +26,25 @@ std::string purpose_of(const Tool& tool, std::span<const Verb> verbs) {
   return text;
 }
 
-// The verb and what follows it, where options stand before it; nothing: no word is a verb.
+// The verb and what follows it, where options stand before it; nothing: no word is a verb, or it is
+// not clear which.
 std::optional<std::string> verb_first(std::span<const char* const> words,
                                       std::span<const Verb> verbs) {
-  const auto verb = std::ranges::find_if(words, [&](std::string_view word) {
-    return std::ranges::find(verbs, word, &Verb::name) != verbs.end();
-  });
-  if (verb == words.end()) return std::nullopt;
-  std::string line = *verb;
-  for (auto word = words.begin(); word != words.end(); ++word) {
-    if (word != verb) line.append(" ").append(printable(*word, 80));
+  std::optional<std::string> verb;
+  std::string others;
+  std::string_view before;
+  for (const std::string_view word : words) {
+    const bool is_verb = std::ranges::find(verbs, word, &Verb::name) != verbs.end();
+    if (is_verb && before != "--home") {  // whose value may be any word
+      if (verb) return std::nullopt;
+      verb = word;
+    } else {
+      others.append(" ").append(text_to_shell_word(printable(word, longest_word)));
+    }
+    before = word;
   }
-  return line;
+  if (verb) verb->append(others);
+  return verb;
 }
 
 }  // namespace

@@ -417,6 +417,12 @@ S
   run ml-queue --home="$ML_HOME" list
   is 75 "$status"
   is "ml-queue: the verb comes first: ml-queue list --home=$ML_HOME" "$output"
+  run ml-queue --home run list
+  is "ml-queue: the verb comes first: ml-queue list --home run" "$output"
+  run ml-queue --pause run list
+  is "ml-queue: the verb comes first: ml-queue --help" "$output"
+  run ml-list --home "/srv/my lists" show --json
+  is "ml-list: the verb comes first: ml-list show --home '/srv/my lists' --json" "$output"
   run ml-list --home "$ML_HOME"
   is 64 "$status"
   is "ml-list: the verb comes first: ml-list --help" "$output"
