@@ -10,6 +10,7 @@
 #include "mail/verp.hpp"
 #include "stage/bounce_address.hpp"
 #include "stage/bounce_letter.hpp"
+#include "stage/route.hpp"
 
 namespace ml {
 namespace {
@@ -243,6 +244,10 @@ Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standi
   if (!rules) return fail(rules);
   const auto settings = load_settings(home_.files, &list);
   if (!settings) return fail(settings);
+  const auto delimiter = delimiter_of(home_.files);
+  if (!delimiter) return fail(delimiter);
+  const auto owners = owners_of(home_.store, *settings, list, *delimiter);
+  if (!owners) return fail(owners);
   const auto text = letter_text(home_.files, (*rules)->notice_text, default_notice_text);
   if (!text) return fail(text);
   LetterSlots slots;
@@ -257,12 +262,7 @@ Result<> BounceSteps::tell_owners(const ListName& list, const std::vector<Standi
   const std::string owner = list.address(Role::owner);
   const std::string letter = make_letter(*text, list, owner, slots, home_.now);
   out_.message(letter_id(letter), "<>", letter, "\tlist=" + list.text());
-  for (const std::string& each :
-       settings->many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
-    const auto address = text_to_address(each);
-    if (!address) return fail(address);
-    out_.rcpt(address_to_text(*address), "-", {});
-  }
+  for (const std::string& each : *owners) out_.rcpt(each, "-", {});
   out_.end(Status::done, {});
   ++sections_;
   return out_.flush();

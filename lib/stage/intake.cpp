@@ -331,22 +331,6 @@ Result<> Intake::take_raw(const Route& route, Arrival arrival) {
   });
 }
 
-Result<std::vector<std::string>> Intake::owners_of(const ListTerms& terms) const {
-  const ListName& list = terms.rules.list;
-  std::vector<std::string> owners;
-  for (const std::string& owner :
-       terms.settings.many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
-    const auto address = text_to_address(owner);
-    if (!address) return fail(address);
-    std::string text = address_to_text(*address);
-    const auto there = route(text);
-    if (!there) return fail(there);
-    if (!*there || (*there)->list != list) owners.push_back(std::move(text));
-  }
-  if (!owners.empty()) return owners;
-  return retry("nobody else owns {}: set owner in {}", list.text(), settings_path(list));
-}
-
 Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arrival arrival) {
   const ListName& list = *route.list;
   const std::string address = list.address(route.role);
@@ -360,7 +344,7 @@ Result<> Intake::take_for_owner(const ListTerms& terms, const Route& route, Arri
                     letter->sender.value_or("an unknown sender"), *loop));
     return {};
   }
-  const auto owners = owners_of(terms);
+  const auto owners = owners_of(store_, terms.settings, list, delimiter_);
   if (!owners) return fail(owners);
   const std::string id = message_id_of('r', address, letter->text);
   std::string attributes;

@@ -109,8 +109,6 @@ class Intake {
   [[nodiscard]] Result<> take_raw(const Route& route, Arrival arrival);
   [[nodiscard]] Result<> take_for_owner(const ListTerms& terms, const Route& route,
                                         Arrival arrival);
-  // Those whom mail for the owner reaches: not the list itself, for whose subscribers it is not.
-  [[nodiscard]] Result<std::vector<std::string>> owners_of(const ListTerms& terms) const;
   // A draft in a queue that somebody runs, written by `write`; forgotten if that fails.
   [[nodiscard]] Result<> draft(std::string_view queue, std::string_view name,
                                const std::function<Result<>(Writer&)>& write);

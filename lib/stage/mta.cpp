@@ -81,14 +81,15 @@ Result<std::string> wanted_name(const Home& home, const Store& store, std::strin
   return list->text();
 }
 
-Result<MtaList> list_to_mta(const Home& home, ListName name) {
+// Only an alias names the owners: all else hands their mail over to us.
+Result<MtaList> list_to_mta(const Home& home, const Store& store, const MtaFacts& facts,
+                            ListName name) {
+  if (facts.way != MtaWay::alias) return MtaList{std::move(name), {}};
   const auto settings = load_settings(home, &name);
   if (!settings) return fail(settings);
-  auto owners = settings->many("owner").value_or(std::vector{"postmaster@" + name.domain});
-  for (const std::string& owner : owners) {
-    if (auto checked = text_to_address(owner); !checked) return fail(checked);
-  }
-  return MtaList{std::move(name), std::move(owners)};
+  auto owners = owners_of(store, *settings, name, facts.delimiter);
+  if (!owners) return fail(owners);
+  return MtaList{std::move(name), std::move(*owners)};
 }
 
 // Whole domains want all lists of a domain, an alias only the one.
@@ -110,7 +111,7 @@ Result<> find_lists(const Home& home, const MtaRequest& request, MtaFacts& facts
     auto name = text_to_list_name(text);
     if (!name) return fail(name);
     if (!is_wanted(*name, facts.part, facts.way)) continue;
-    auto list = list_to_mta(home, std::move(*name));
+    auto list = list_to_mta(home, *store, facts, std::move(*name));
     if (!list) return fail(list);
     facts.lists.push_back(std::move(*list));
   }
@@ -185,6 +186,9 @@ Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Ser
   if (!by) return fail(by);
   facts.way = by->way;
   facts.place = std::move(by->place);
+  const auto delimiter = delimiter_of(home);
+  if (!delimiter) return fail(delimiter);
+  facts.delimiter = *delimiter;
   if (auto found = find_lists(home, request, facts); !found) return fail(found);
   for (const MtaList& list : facts.lists) facts.domains.push_back(list.name.domain);
   std::ranges::sort(facts.domains);
@@ -200,9 +204,6 @@ Result<MtaFacts> facts_of(const Home& home, const MtaRequest& request, const Ser
   if (!user) return fail(user);
   facts.user = std::move(*user);
   facts.is_roots = geteuid() == 0;
-  auto delimiter = delimiter_of(home);
-  if (!delimiter) return fail(delimiter);
-  facts.delimiter = *delimiter;
   facts.command_of_all = command_of_all(request, facts);
   facts.command = facts.command_of_all;
   if (!facts.part.empty()) facts.command += ' ' + facts.part;

@@ -74,6 +74,22 @@ Result<bool> is_stray(const Store& store, std::string_view address, char delimit
   return !*route;
 }
 
+Result<std::vector<std::string>> owners_of(const Store& store, const Settings& settings,
+                                           const ListName& list, char delimiter) {
+  std::vector<std::string> owners;
+  for (const std::string& owner :
+       settings.many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
+    const auto address = text_to_address(owner);
+    if (!address) return fail(address);
+    std::string text = address_to_text(*address);
+    const auto there = text_to_route(store, text, delimiter);
+    if (!there) return fail(there);
+    if (!*there || (*there)->list != list) owners.push_back(std::move(text));
+  }
+  if (!owners.empty()) return owners;
+  return retry("nobody else owns {}: set owner in {}", list.text(), settings_path(list));
+}
+
 Result<char> delimiter_of(const Home& home) {
   const auto site = load_settings(home, nullptr);
   if (!site) return fail(site);

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/home.hpp"
 #include "base/result.hpp"
@@ -33,6 +34,13 @@ struct Route {
 // True if it stands in a domain of lists and is the address of none of them: a mail server that
 // hands such a domain over whole has nobody for it. Not for what is no address.
 [[nodiscard]] Result<bool> is_stray(const Store& store, std::string_view address, char delimiter);
+
+// Who owns the list by its settings, postmaster@ its domain unless they say; never an address of the
+// list itself, from which mail would come round again or go to the subscribers. 75 where nobody is
+// left, or one is no address.
+[[nodiscard]] Result<std::vector<std::string>> owners_of(const Store& store,
+                                                         const Settings& settings,
+                                                         const ListName& list, char delimiter);
 
 // The site setting `delimiter`: '+', or '-', where the longest name that is a list wins.
 [[nodiscard]] Result<char> delimiter_of(const Home& home);

@@ -211,6 +211,17 @@ assert lists[0]["due"] == 0 and lists[0]["owner"] == ["postmaster@x.org"]'
   is 0 "$output"
 }
 
+@test "ml-list: mta postfix by alias leaves the list itself out of its owners" {
+  ml-list create news@x.org --owner ann@example.org
+  echo 'owner = ["news@x.org", "NEWS-owner@x.org", "ann@example.org"]' >"$ML_HOME/lists/x.org/news.toml"
+  ml-list mta postfix --by alias | grep -qxF 'news-owner: ann@example.org'
+  echo 'owner = "news@x.org"' >"$ML_HOME/lists/x.org/news.toml"
+  run ml-list mta postfix --by alias
+  is 75 "$status"
+  [[ "$output" == *"nobody else owns news@x.org: set owner in lists/x.org/news.toml"* ]]
+  ml-list mta postfix --map | grep -q '^/^news'
+}
+
 @test "ml-list: mta postfix by alias refuses two lists that would be one alias" {
   ml-list create news@x.org
   ml-list create news@y.org

@@ -175,6 +175,15 @@ TEST_CASE("bounce steps: a probe that comes back suspends, after the owners are 
   CHECK(desk.bounced(sender) == nothing);
 }
 
+TEST_CASE("bounce steps: the notice goes to no address of the list itself") {
+  Desk desk({"ann@c.org"});
+  desk.write("lists.toml", "owner = [\"news@x.org\", \"News-owner@x.org\", \"own@y.org\"]\n");
+  const std::string notice = desk.bounced(senders_in(desk.bounced_thrice()).at(0));
+  CHECK(notice.find("rcpt\town@y.org\t-\n") != std::string::npos);
+  CHECK(notice.find("rcpt\tnews@x.org") == std::string::npos);
+  CHECK(notice.find("rcpt\tnews-owner@x.org") == std::string::npos);
+}
+
 TEST_CASE("bounce steps: a probe refused by policy suspends nobody") {
   Desk desk({"ann@c.org"});
   const auto sender = senders_in(desk.bounced_thrice()).at(0);
