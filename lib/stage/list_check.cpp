@@ -332,7 +332,9 @@ void check_owner(const Home& home, const Store& store, const ListName& list, Way
       findings.no(about, owner + " is the list's own: mail to it would come round again");
     } else if (!stray) {
       findings.no(about, stray.error().text);
-    } else if (*stray && way != WayIn::alias) {
+    } else if (*stray && way == WayIn::unknown) {
+      findings.unknown(about, owner + " is in a domain of lists and no list's: has it an alias?");
+    } else if (*stray && way == WayIn::domain) {
       findings.no(about,
                   fmt::format("{} is in a domain of lists and no list's: a mail server that "
                               "hands over the whole domain has nobody there; set owner in {}",

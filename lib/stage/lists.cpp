@@ -78,23 +78,21 @@ Result<std::string> checked_owner(const ListName& list, const std::string& text)
   return address_to_text(*owner);
 }
 
-// Nobody was named: the default is an address that a domain of lists mostly lacks.
-Result<> tell_of_stray_owners(const Home& home, const Store& store, const ListName& list) {
+// Nobody was named: the default is an address that a domain of lists mostly lacks. The list is made:
+// what cannot be read here is told by who needs it.
+void tell_of_stray_owners(const Home& home, const Store& store, const ListName& list) {
   const auto delimiter = delimiter_of(home);
-  if (!delimiter) return fail(delimiter);
   const auto settings = load_settings(home, &list);
-  if (!settings) return fail(settings);
+  if (!delimiter || !settings) return;
   for (const std::string& owner :
        settings->many("owner").value_or(std::vector{"postmaster@" + list.domain})) {
     const auto stray = is_stray(store, owner, *delimiter);
-    if (!stray) return fail(stray);
-    if (!*stray) continue;
+    if (!stray || !*stray) continue;
     say(
         fmt::format("the owner of {} is {}, in a domain of lists: a mail server that hands over "
                     "the whole domain has nobody there; set owner in {}",
                     list.text(), owner, home.path(settings_path(list))));
   }
-  return {};
 }
 
 // What there is to say of one list.
@@ -169,9 +167,7 @@ Result<Status> create_list(const Home& home, const ListName& list,
                    home.path(path));
   }
   if (auto made = store->make_list(list.text()); !made) return fail(made);
-  if (auto told = owner ? Result<>() : tell_of_stray_owners(home, *store, list); !told) {
-    return fail(told);
-  }
+  if (!owner) tell_of_stray_owners(home, *store, list);
   return Status::done;
 }
 
