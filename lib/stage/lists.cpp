@@ -78,8 +78,8 @@ Result<std::string> checked_owner(const ListName& list, const std::string& text)
   return address_to_text(*owner);
 }
 
-// Nobody was named: the default is an address that a domain of lists mostly lacks. The list is made:
-// what cannot be read here is told by who needs it.
+// Nobody was named: the default is an address that a domain of lists mostly lacks. The list is
+// made: what cannot be read here is told by who needs it.
 void tell_of_stray_owners(const Home& home, const Store& store, const ListName& list) {
   const auto delimiter = delimiter_of(home);
   const auto settings = load_settings(home, &list);

@@ -35,9 +35,9 @@ struct Route {
 // hands such a domain over whole has nobody for it. Not for what is no address.
 [[nodiscard]] Result<bool> is_stray(const Store& store, std::string_view address, char delimiter);
 
-// Who owns the list by its settings, postmaster@ its domain unless they say; never an address of the
-// list itself, from which mail would come round again or go to the subscribers. 75 where nobody is
-// left, or one is no address.
+// Who owns the list by its settings, postmaster@ its domain unless they say; never an address of
+// the list itself, from which mail would come round again or go to the subscribers. 75 where nobody
+// is left, or one is no address.
 [[nodiscard]] Result<std::vector<std::string>> owners_of(const Store& store,
                                                          const Settings& settings,
                                                          const ListName& list, char delimiter);
